@@ -1,1 +1,23 @@
+//! kplan: `terraform plan` for Kubernetes. The stages, in the order in which data flows:
+//!
+//! ```text
+//! load → parse → default, admit → validate → lint → simulate → diff → plan → report
+//! ```
 
+pub mod admission;
+pub mod cli;
+pub mod config;
+pub mod defaults;
+pub mod diag;
+pub mod diff;
+pub mod lint;
+pub mod load;
+pub mod model;
+pub mod parse;
+pub mod plan;
+pub mod report;
+pub mod schema;
+pub mod simulate;
+pub mod source;
+pub mod validate;
+pub mod yaml;

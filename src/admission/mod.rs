@@ -1,0 +1,1 @@
+//! What the set itself decides before an object is stored.

@@ -1,0 +1,85 @@
+//! Settings of a run: `kplan.yaml`, the command line and defaults, resolved.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::diag::{Severity, Tier};
+use crate::model::Version;
+
+/// Everything that a stage may ask about the run.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The Kubernetes version whose rules apply.
+    pub kube_version: Version,
+    /// Seconds since 1970; the one time of the run.
+    pub now: u64,
+    pub tier: Tier,
+    /// Findings of this severity and above make the exit code 1.
+    pub fail_on: Severity,
+    /// Severity per rule id; `None` switches the rule off.
+    pub rules: BTreeMap<String, Option<Severity>>,
+    pub ignores: Vec<Ignore>,
+    /// Objects that exist outside the set, as `Kind namespace/name` or `Kind name`; `*` matches any part.
+    pub assume_exists: Vec<String>,
+    /// Namespace of namespaced objects that name none (`-n`).
+    pub namespace: String,
+    /// Nodes of `nodes:` in kplan.yaml.
+    pub nodes: Vec<NodeShape>,
+    pub crd_dirs: Vec<PathBuf>,
+    /// Folders that are one set each.
+    pub stacks: Vec<PathBuf>,
+    /// Globs of paths that are not read.
+    pub ignore_paths: Vec<String>,
+    /// Show secret values instead of masking them.
+    pub show_secrets: bool,
+    /// Schedule each pod before the next one exists.
+    pub sequential: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            kube_version: Version::DEFAULT,
+            now: 0,
+            tier: Tier::Default,
+            fail_on: Severity::Error,
+            rules: BTreeMap::new(),
+            ignores: Vec::new(),
+            assume_exists: Vec::new(),
+            namespace: "default".to_owned(),
+            nodes: Vec::new(),
+            crd_dirs: Vec::new(),
+            stacks: Vec::new(),
+            ignore_paths: Vec::new(),
+            show_secrets: false,
+            sequential: false,
+        }
+    }
+}
+
+/// One entry of `ignore:` in kplan.yaml.
+#[derive(Clone, Debug, Default)]
+pub struct Ignore {
+    pub rule: String,
+    /// Glob over the file's path; empty for all.
+    pub path: String,
+    /// `Kind namespace/name` with `*`; empty for all.
+    pub object: String,
+    pub reason: String,
+    /// Line of kplan.yaml, to report it when unused.
+    pub line: u32,
+}
+
+/// A node, or `count` nodes, in the short form of kplan.yaml.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NodeShape {
+    pub name: String,
+    pub count: u32,
+    pub cpu: String,
+    pub memory: String,
+    pub pods: u32,
+    pub labels: BTreeMap<String, String>,
+    /// `key=value:Effect` or `key:Effect`.
+    pub taints: Vec<String>,
+    pub zone: Option<String>,
+}

@@ -1,0 +1,1 @@
+//! Defaults of the API server, by API group.

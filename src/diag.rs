@@ -1,0 +1,203 @@
+//! Diagnostics: what the stages report, and the one place where severity, class, suppression and order are decided.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::model::ObjectId;
+use crate::source::{FileId, Span};
+
+/// What a finding means for the user; design of the report, see ARCHITECTURE.md.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// No YAML, or no object.
+    Unreadable,
+    /// The API server says no.
+    Rejected,
+    /// Will not be scheduled.
+    Pending,
+    /// Accepted but cannot work.
+    Broken,
+    Risky,
+    Style,
+    /// No schema is known.
+    Unjudged,
+}
+
+impl Class {
+    pub fn name(self) -> &'static str {
+        match self {
+            Class::Unreadable => "unreadable",
+            Class::Rejected => "rejected",
+            Class::Pending => "pending",
+            Class::Broken => "broken",
+            Class::Risky => "risky",
+            Class::Style => "style",
+            Class::Unjudged => "unjudged",
+        }
+    }
+}
+
+/// How loud a finding is; `--fail-on` compares against it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    Info,
+    Warning,
+    Error,
+}
+
+impl Severity {
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Info => "info",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        }
+    }
+}
+
+/// Which rules run: each tier includes those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Tier {
+    /// Cannot be applied, run or be reached, or loses data.
+    Default,
+    Recommended,
+    Strict,
+}
+
+impl Tier {
+    pub fn name(self) -> &'static str {
+        match self {
+            Tier::Default => "default",
+            Tier::Recommended => "recommended",
+            Tier::Strict => "strict",
+        }
+    }
+}
+
+/// One row of the rule catalogue (`rules/<group>/<id>.yaml`).
+#[derive(Debug)]
+pub struct Rule {
+    pub id: &'static str,
+    pub group: &'static str,
+    pub class: Class,
+    pub tier: Tier,
+    pub severity: Severity,
+    pub kinds: &'static [&'static str],
+    pub title: &'static str,
+    pub why: &'static str,
+    pub fix: &'static str,
+    pub since: &'static str,
+    /// `tool:id` of the same check in other tools.
+    pub aliases: &'static [&'static str],
+}
+
+/// One cause in the API server's answer (`metav1.StatusCause`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cause {
+    pub field: String,
+    /// `FieldValueRequired`, `FieldValueInvalid`, …
+    pub reason: &'static str,
+    /// `Required value`, `Invalid value: "x": …`: the cause without its field.
+    pub message: String,
+}
+
+/// What the API server would answer for an object, and the causes that one finding explains.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// HTTP status: 400, 404, 403 or 422.
+    pub code: u16,
+    /// `BadRequest`, `Invalid`, `NotFound`, …
+    pub reason: &'static str,
+    /// The whole message for the object.
+    pub message: Arc<str>,
+    pub causes: Vec<Cause>,
+}
+
+/// A second place that belongs to a finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Related {
+    pub file: FileId,
+    pub span: Span,
+    pub message: String,
+}
+
+/// Replaces the bytes `start..end` of the file on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edit {
+    pub span: Span,
+    pub text: String,
+}
+
+/// How a finding can be mended without a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fix {
+    /// Safe fixes change nothing but what the finding is about; `--fix` applies only those.
+    pub safe: bool,
+    pub edits: Vec<Edit>,
+}
+
+/// What a stage found. Severity and class come from the catalogue when findings are merged.
+#[derive(Clone, Debug)]
+pub struct Diagnostic {
+    /// Id of the rule in the catalogue.
+    pub rule: &'static str,
+    /// What is wrong, with the value, without a full stop.
+    pub message: String,
+    /// What to do.
+    pub help: Option<String>,
+    pub file: FileId,
+    pub span: Span,
+    /// 0-based document in the file.
+    pub document: Option<u32>,
+    pub object: Option<ObjectId>,
+    /// The API server's path of the field.
+    pub field: Option<String>,
+    pub server: Option<Server>,
+    pub related: Vec<Related>,
+    pub fix: Option<Fix>,
+    /// Grade of this case where the rule has several; never above the rule's own severity.
+    pub severity: Option<Severity>,
+}
+
+impl Diagnostic {
+    pub fn new(rule: &'static str, file: FileId, span: Span, message: impl Into<String>) -> Diagnostic {
+        Diagnostic {
+            rule,
+            message: message.into(),
+            help: None,
+            file,
+            span,
+            document: None,
+            object: None,
+            field: None,
+            server: None,
+            related: Vec::new(),
+            fix: None,
+            severity: None,
+        }
+    }
+
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Diagnostic {
+        self.help = Some(help.into());
+        self
+    }
+
+    #[must_use]
+    pub fn fix(mut self, safe: bool, edits: Vec<Edit>) -> Diagnostic {
+        self.fix = Some(Fix { safe, edits });
+        self
+    }
+
+    #[must_use]
+    pub fn related(mut self, file: FileId, span: Span, message: impl Into<String>) -> Diagnostic {
+        self.related.push(Related { file, span, message: message.into() });
+        self
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

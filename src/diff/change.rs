@@ -1,0 +1,100 @@
+//! What differs between two bundles: the `changes` part of the report, field by field.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::model::ObjectId;
+
+/// What apply would do with an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Action {
+    Create,
+    Update,
+    Replace,
+    Delete,
+    Unchanged,
+    /// Only in the base, and not ours to delete.
+    Keep,
+    Conflict,
+}
+
+/// How much a change can hurt, worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Risk {
+    DataLoss,
+    Delete,
+    Replace,
+    Outage,
+    Disruptive,
+    Conflict,
+    Widens,
+    Safe,
+}
+
+/// How sure the prediction is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Fidelity {
+    /// The API server's own dry run.
+    Server,
+    /// A dry run under another name.
+    Dummy,
+    /// Computed here.
+    Approx,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Op {
+    Add,
+    Change,
+    Remove,
+}
+
+/// Names an object in the report.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectRef {
+    pub api_version: String,
+    pub kind: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    pub name: String,
+}
+
+/// One field that differs; secret values are masked before they get here.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FieldChange {
+    /// The API server's path; list items by index of the side that has them.
+    pub path: String,
+    pub op: Op,
+    pub before: Option<Value>,
+    pub after: Option<Value>,
+    pub sensitive: bool,
+    pub owner: Option<String>,
+}
+
+/// One object of the plan.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Change {
+    pub action: Action,
+    pub object: ObjectRef,
+    pub risk: Risk,
+    /// One line that says why the risk is what it is.
+    pub why: String,
+    pub fidelity: Fidelity,
+    pub fields: Vec<FieldChange>,
+    /// Pods that are replaced.
+    pub restarts: u64,
+    /// 1-based; everything in a wave can be applied at once.
+    pub wave: u32,
+    /// Where the object stands in the desired and in the base bundle.
+    #[serde(skip)]
+    pub desired: Option<ObjectId>,
+    #[serde(skip)]
+    pub base: Option<ObjectId>,
+}

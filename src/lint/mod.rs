@@ -1,0 +1,1 @@
+//! The rules: each looks at an object or at the whole set.

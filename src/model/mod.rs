@@ -1,0 +1,8 @@
+//! Kubernetes values and objects over plain data; numbers, quantities and times are parsed here, once.
+
+mod object;
+pub mod path;
+mod version;
+
+pub use object::{Bundle, Counts, Key, Object, ObjectId, ParsedFile, Role, SetId};
+pub use version::Version;

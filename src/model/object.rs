@@ -1,0 +1,147 @@
+//! One API object of a manifest, and the set that a run looks at.
+
+use crate::source::{FileId, Sources, Span};
+use crate::yaml::{self, NodeId, Tree, View};
+
+/// Index of an [`Object`] in [`Bundle::objects`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectId(pub u32);
+
+/// Index of a set: references resolve within it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SetId(pub u32);
+
+/// What makes an object the same object: two with one key are duplicates.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    pub group: String,
+    pub kind: String,
+    /// Empty when cluster-scoped.
+    pub namespace: String,
+    pub name: String,
+}
+
+/// An object as a manifest writes it, and as the cluster would see it.
+#[derive(Debug)]
+pub struct Object {
+    pub file: FileId,
+    /// 0-based document in the file.
+    pub document: u32,
+    pub set: SetId,
+    /// Root in the file's tree; for items of a list the item.
+    pub root: NodeId,
+    pub api_version: String,
+    pub kind: String,
+    /// `metadata.name`, else `generateName` with its dash, else empty.
+    pub name: String,
+    /// The effective namespace; `None` when the kind is cluster-scoped.
+    pub namespace: Option<String>,
+    /// The object with defaults and admission filled in; `None` where it does not decode or its kind is unknown.
+    pub full: Option<(Tree, NodeId)>,
+}
+
+impl Object {
+    /// API group; empty for the core group.
+    pub fn group(&self) -> &str {
+        self.api_version.split_once('/').map_or("", |(group, _)| group)
+    }
+
+    /// Version within the group: `v1` of `apps/v1`.
+    pub fn version(&self) -> &str {
+        self.api_version.split_once('/').map_or(&self.api_version, |(_, version)| version)
+    }
+
+    pub fn key(&self) -> Key {
+        Key {
+            group: self.group().to_owned(),
+            kind: self.kind.clone(),
+            namespace: self.namespace.clone().unwrap_or_default(),
+            name: self.name.clone(),
+        }
+    }
+
+    /// `Deployment default/web`, as kubectl names it.
+    pub fn title(&self) -> String {
+        match &self.namespace {
+            Some(namespace) => format!("{} {namespace}/{}", self.kind, self.name),
+            None => format!("{} {}", self.kind, self.name),
+        }
+    }
+}
+
+/// How a file takes part in the run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// Judged as it stands.
+    #[default]
+    Manifest,
+    /// Resource of a kustomization or chart that was not rendered: rejections are only risky.
+    Unrendered,
+    /// Patch, generator, component, values or template: counted, never judged.
+    NotJudged,
+}
+
+/// A source after reading.
+#[derive(Debug)]
+pub struct ParsedFile {
+    pub tree: Tree,
+    pub documents: Vec<yaml::Document>,
+    /// Places of all comments.
+    pub comments: Vec<Span>,
+    pub role: Role,
+}
+
+/// What was looked at and what was not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub files: usize,
+    pub objects: usize,
+    /// Objects whose kind has no known schema.
+    pub unjudged: usize,
+    /// Kustomizations and charts that were not rendered.
+    pub not_rendered: usize,
+    /// Client-side kinds and documents without apiVersion and kind.
+    pub skipped: usize,
+}
+
+/// Everything that a run read.
+#[derive(Debug, Default)]
+pub struct Bundle {
+    pub sources: Sources,
+    /// By [`FileId`], one for each source.
+    pub files: Vec<ParsedFile>,
+    pub objects: Vec<Object>,
+    pub counts: Counts,
+}
+
+impl Bundle {
+    pub fn object(&self, id: ObjectId) -> &Object {
+        &self.objects[id.0 as usize]
+    }
+
+    pub fn ids(&self) -> impl ExactSizeIterator<Item = ObjectId> + use<> {
+        (0..self.objects.len() as u32).map(ObjectId)
+    }
+
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (ObjectId, &Object)> {
+        self.objects.iter().enumerate().map(|(index, object)| (ObjectId(index as u32), object))
+    }
+
+    pub fn file(&self, id: FileId) -> &ParsedFile {
+        &self.files[id.0 as usize]
+    }
+
+    /// The object as written.
+    pub fn written(&self, id: ObjectId) -> View<'_> {
+        let object = self.object(id);
+        self.file(object.file).tree.view(object.root)
+    }
+
+    /// The object as the cluster would see it; as written where defaults are not known. Spans are those of the file.
+    pub fn full(&self, id: ObjectId) -> View<'_> {
+        match &self.object(id).full {
+            Some((tree, root)) => tree.view(*root),
+            None => self.written(id),
+        }
+    }
+}

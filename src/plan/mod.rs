@@ -1,0 +1,1 @@
+//! Order, risk and consequences of changes.

@@ -1,0 +1,131 @@
+//! What placement says: the `placement` part of the report, field by field.
+
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Where every pod lands, and what happens during rollouts and losses.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Placement {
+    pub nodes: Vec<PlacedNode>,
+    pub pods: Vec<PlacedPod>,
+    pub remedies: Vec<Remedy>,
+    pub rollouts: Vec<Rollout>,
+    pub losses: Vec<Loss>,
+    pub drains: Vec<Drain>,
+}
+
+/// A node with what runs on it after the simulation; amounts are canonical quantities.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlacedNode {
+    pub name: String,
+    pub allocatable: BTreeMap<String, String>,
+    pub requested: BTreeMap<String, String>,
+    /// `namespace/name`.
+    pub pods: Vec<String>,
+    /// `key=value:Effect`, for people; not part of the JSON contract.
+    #[serde(skip)]
+    pub taints: Vec<String>,
+}
+
+/// The first answer for a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Verdict {
+    Scheduled,
+    Pending,
+    /// Admission or validation refuses the pod itself.
+    Rejected,
+    /// Scheduling gates.
+    Gated,
+    /// `spec.nodeName` is set: the scheduler never sees it.
+    Bypassed,
+    /// Something that is not modelled decides.
+    Unknown,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlacedPod {
+    pub name: String,
+    pub namespace: String,
+    /// `Deployment/web`; the pod itself for a naked pod: `Pod/web`.
+    pub owner: String,
+    pub verdict: Verdict,
+    /// All nodes with the highest total score; ties are random in the real scheduler.
+    pub nodes: Vec<String>,
+    /// How many nodes passed the filters.
+    pub feasible: usize,
+    /// The node that the simulation goes on with.
+    pub node: Option<String>,
+    /// The scheduler's sentence when it is pending.
+    pub message: Option<String>,
+    pub nominated_node: Option<String>,
+    /// Pods that preemption would evict, `namespace/name`.
+    pub victims: Vec<String>,
+    /// The state after preemption, where it differs from the first answer.
+    pub settled: Option<Settled>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Settled {
+    pub verdict: Verdict,
+    pub node: Option<String>,
+}
+
+/// A change that was simulated and helps.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Remedy {
+    /// `namespace/name` of the pods that it is for.
+    pub pods: Vec<String>,
+    pub change: String,
+    /// How many of them it places.
+    pub places: usize,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rollout {
+    /// `Deployment/web`.
+    pub owner: String,
+    pub namespace: String,
+    pub fits: bool,
+    /// Most pods that exist at once.
+    pub peak_pods: usize,
+    /// Fewest ready pods at any time.
+    pub lowest_ready: usize,
+    pub stalls: Option<Stall>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stall {
+    /// 1-based step of the rollout.
+    pub step: usize,
+    pub message: String,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Loss {
+    pub node: String,
+    pub pending: Vec<String>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Drain {
+    pub node: String,
+    pub blocked: Vec<Blocked>,
+    pub pending: Vec<String>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Blocked {
+    pub pdb: String,
+    pub pod: String,
+}

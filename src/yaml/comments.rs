@@ -1,0 +1,27 @@
+//! Comments, which libyaml drops: every `#` outside of scalars that starts one.
+
+use crate::source::Span;
+
+/// Comments of a chunk, given the places of its scalars in order; each span runs from `#` to the line's end.
+pub(super) fn find(text: &str, chunk: Span, scalars: &[Span]) -> Vec<Span> {
+    let bytes = text.as_bytes();
+    let mut found = Vec::new();
+    let mut next_scalar = 0;
+    let mut at = chunk.start as usize;
+    while let Some(step) = text[at..chunk.end as usize].find('#') {
+        let hash = at + step;
+        at = hash + 1;
+        while scalars.get(next_scalar).is_some_and(|span| (span.end as usize) <= hash) {
+            next_scalar += 1;
+        }
+        let in_scalar = scalars.get(next_scalar).is_some_and(|span| (span.start as usize) <= hash);
+        let spaced = hash == 0 || !matches!(bytes[hash - 1], b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9');
+        if in_scalar || !spaced {
+            continue;
+        }
+        let length = text[hash..chunk.end as usize].find(['\n', '\r']).unwrap_or(chunk.end as usize - hash);
+        found.push(Span::new(hash, hash + length));
+        at = hash + length;
+    }
+    found
+}

@@ -1,0 +1,279 @@
+//! JSON documents as Go's encoding/json reads them, into the same tree as YAML.
+
+use std::borrow::Cow;
+
+use super::builder::{Builder, ScalarNode};
+use super::scalar::Scalar;
+use super::tree::{NodeId, Tree};
+use crate::source::Span;
+
+/// A syntax error in Go's words; `offset` is the byte where it stands.
+#[derive(Debug)]
+pub(super) struct JsonError {
+    pub message: String,
+    pub offset: usize,
+}
+
+/// Reads one value that starts at or after `at`; gives its root and the offset behind it.
+pub(super) fn read(tree: &mut Tree, text: &str, at: usize) -> Result<(NodeId, usize), JsonError> {
+    let mut reader = Reader { text, at, builder: Builder::new(tree), brackets: Vec::new() };
+    reader.document()
+}
+
+/// Offset of the first byte that is no JSON white space.
+pub(super) fn skip_space(text: &str, at: usize) -> usize {
+    let space = text.as_bytes()[at..].iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
+    at + space.count()
+}
+
+struct Reader<'t, 's> {
+    text: &'s str,
+    at: usize,
+    builder: Builder<'t>,
+    /// The open brackets, `b'{'` or `b'['`.
+    brackets: Vec<u8>,
+}
+
+impl Reader<'_, '_> {
+    fn document(&mut self) -> Result<(NodeId, usize), JsonError> {
+        loop {
+            self.value()?;
+            // Close what ends here, then go on behind a comma.
+            loop {
+                let Some(open) = self.brackets.last().copied() else {
+                    let root = self.builder.root().ok_or_else(|| self.error("unexpected EOF"))?;
+                    return Ok((root, self.at));
+                };
+                match (open, self.peek()?) {
+                    (_, b',') => {
+                        self.at += 1;
+                        if open == b'{' {
+                            self.key()?;
+                        }
+                        break;
+                    }
+                    (b'{', b'}') | (b'[', b']') => self.close()?,
+                    (b'{', byte) => return Err(self.unexpected(byte, "after object key:value pair")),
+                    (_, byte) => return Err(self.unexpected(byte, "after array element")),
+                }
+            }
+        }
+    }
+
+    /// Reads a scalar, or opens containers down to the first scalar or empty container.
+    fn value(&mut self) -> Result<(), JsonError> {
+        loop {
+            let byte = self.peek()?;
+            match byte {
+                b'{' => {
+                    self.open(byte)?;
+                    if self.peek()? == b'}' {
+                        return self.close();
+                    }
+                    self.key()?;
+                }
+                b'[' => {
+                    self.open(byte)?;
+                    if self.peek()? == b']' {
+                        return self.close();
+                    }
+                }
+                b'"' => return self.string(),
+                b'-' | b'0'..=b'9' => return self.number(),
+                b't' => return self.literal("true", Scalar::Bool(true)),
+                b'f' => return self.literal("false", Scalar::Bool(false)),
+                b'n' => return self.literal("null", Scalar::Null),
+                _ => return Err(self.unexpected(byte, "looking for beginning of value")),
+            }
+        }
+    }
+
+    fn key(&mut self) -> Result<(), JsonError> {
+        let byte = self.peek()?;
+        if byte != b'"' {
+            return Err(self.unexpected(byte, "looking for beginning of object key string"));
+        }
+        self.string()?;
+        match self.peek()? {
+            b':' => {
+                self.at += 1;
+                Ok(())
+            }
+            byte => Err(self.unexpected(byte, "after object key")),
+        }
+    }
+
+    fn open(&mut self, bracket: u8) -> Result<(), JsonError> {
+        self.builder.open(bracket == b'{', self.at as u32).map_err(|_| self.error("exceeded max depth"))?;
+        self.brackets.push(bracket);
+        self.at += 1;
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), JsonError> {
+        self.at += 1;
+        self.brackets.pop();
+        let end = self.at as u32;
+        self.builder.close(end).map(|_| ()).map_err(|message| self.error(&message))
+    }
+
+    /// The next byte that is no white space, which stays to be read.
+    fn peek(&mut self) -> Result<u8, JsonError> {
+        self.at = skip_space(self.text, self.at);
+        self.text.as_bytes().get(self.at).copied().ok_or_else(|| self.error("unexpected EOF"))
+    }
+
+    fn error(&self, message: &str) -> JsonError {
+        JsonError { message: message.to_owned(), offset: self.at }
+    }
+
+    fn unexpected(&self, byte: u8, context: &str) -> JsonError {
+        let shown = match byte {
+            b'\'' => r"'\''".to_owned(),
+            b'"' => "'\"'".to_owned(),
+            _ => {
+                let char = self.text[self.at..].chars().next().unwrap_or('?');
+                if byte.is_ascii() { format!("{char:?}") } else { format!("'{}'", byte as char) }
+            }
+        };
+        self.error(&format!("invalid character {shown} {context}"))
+    }
+
+    fn scalar(&mut self, start: usize, text: &str, resolved: Scalar) -> Result<(), JsonError> {
+        let span = Span::new(start, self.at);
+        let node = ScalarNode { span, text, resolved, merges: false };
+        self.builder.scalar(&node).map(|_| ()).map_err(|message| self.error(&message))
+    }
+
+    fn literal(&mut self, word: &str, value: Scalar) -> Result<(), JsonError> {
+        let start = self.at;
+        for expected in word.bytes() {
+            match self.text.as_bytes().get(self.at) {
+                Some(byte) if *byte == expected => self.at += 1,
+                Some(byte) => {
+                    let context = format!("in literal {word} (expecting '{}')", expected as char);
+                    return Err(self.unexpected(*byte, &context));
+                }
+                None => return Err(self.error("unexpected EOF")),
+            }
+        }
+        self.scalar(start, word, value)
+    }
+
+    fn number(&mut self) -> Result<(), JsonError> {
+        let start = self.at;
+        let bytes = self.text.as_bytes();
+        let digits = |at: &mut usize| {
+            let from = *at;
+            while bytes.get(*at).is_some_and(u8::is_ascii_digit) {
+                *at += 1;
+            }
+            *at > from
+        };
+        let mut at = start + usize::from(bytes[start] == b'-');
+        let leading_zero = bytes.get(at) == Some(&b'0');
+        let mut valid = if leading_zero {
+            at += 1;
+            true
+        } else {
+            digits(&mut at)
+        };
+        let mut whole = true;
+        if valid && bytes.get(at) == Some(&b'.') {
+            whole = false;
+            at += 1;
+            valid = digits(&mut at);
+        }
+        if valid && matches!(bytes.get(at), Some(b'e' | b'E')) {
+            whole = false;
+            at += 1;
+            if matches!(bytes.get(at), Some(b'+' | b'-')) {
+                at += 1;
+            }
+            valid = digits(&mut at);
+        }
+        self.at = at;
+        if !valid {
+            return Err(match bytes.get(at) {
+                Some(byte) => self.unexpected(*byte, "in numeric literal"),
+                None => self.error("unexpected EOF"),
+            });
+        }
+        let text = &self.text[start..at];
+        let resolved = match (whole, text.parse::<i64>(), text.parse::<u64>()) {
+            (true, Ok(value), _) => Scalar::Int(value),
+            (true, _, Ok(value)) => Scalar::Uint(value),
+            _ => Scalar::Float(text.parse().unwrap_or(f64::MAX)),
+        };
+        self.scalar(start, text, resolved)
+    }
+
+    fn string(&mut self) -> Result<(), JsonError> {
+        let start = self.at;
+        self.at += 1;
+        let body = self.at;
+        let mut owned: Option<String> = None;
+        let mut copied = body;
+        loop {
+            match self.text.as_bytes().get(self.at) {
+                None => return Err(self.error("unexpected EOF")),
+                Some(b'"') => break,
+                Some(b'\\') => {
+                    let text = owned.get_or_insert_default();
+                    text.push_str(&self.text[copied..self.at]);
+                    let char = self.escape()?;
+                    owned.get_or_insert_default().push(char);
+                    copied = self.at;
+                }
+                Some(byte) if *byte < 0x20 => return Err(self.unexpected(*byte, "in string literal")),
+                Some(_) => self.at += 1,
+            }
+        }
+        let rest = &self.text[copied..self.at];
+        let text = match owned {
+            Some(text) => Cow::Owned(text + rest),
+            None => Cow::Borrowed(rest),
+        };
+        self.at += 1;
+        self.scalar(start, &text, Scalar::Str)
+    }
+
+    /// Reads an escape; a lone surrogate becomes U+FFFD as in Go.
+    fn escape(&mut self) -> Result<char, JsonError> {
+        let byte = self.text.as_bytes().get(self.at + 1).copied();
+        let char = match byte {
+            Some(b'u') => return self.unicode_escape(),
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(byte @ (b'"' | b'\\' | b'/')) => byte as char,
+            Some(byte) => {
+                self.at += 1;
+                return Err(self.unexpected(byte, "in string escape code"));
+            }
+            None => return Err(self.error("unexpected EOF")),
+        };
+        self.at += 2;
+        Ok(char)
+    }
+
+    fn unicode_escape(&mut self) -> Result<char, JsonError> {
+        let unit = |at: usize| {
+            let digits = self.text.get(at..at + 6)?.strip_prefix("\\u")?;
+            digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(())?;
+            u32::from_str_radix(digits, 16).ok()
+        };
+        let Some(high) = unit(self.at) else {
+            return Err(self.error("invalid character in \\u hexadecimal character escape"));
+        };
+        if let (0xD800..=0xDBFF, Some(low @ 0xDC00..=0xDFFF)) = (high, unit(self.at + 6)) {
+            self.at += 12;
+            let code = 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
+            return Ok(char::from_u32(code).unwrap_or('\u{FFFD}'));
+        }
+        self.at += 6;
+        Ok(char::from_u32(high).unwrap_or('\u{FFFD}'))
+    }
+}

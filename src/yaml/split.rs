@@ -1,0 +1,58 @@
+//! Cuts a YAML stream into chunks at `---` lines, before any YAML is parsed, as kubectl does.
+
+use crate::source::Span;
+
+/// The text between two separators.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Chunk {
+    pub span: Span,
+    /// What stands behind the `---` that ends this chunk, where kubectl allows nothing but a comment.
+    pub bad_separator: Option<(String, Span)>,
+}
+
+/// Chunks of `text[from..]`; those with nothing but white space are left out.
+pub(super) fn chunks(text: &str, from: usize) -> Vec<Chunk> {
+    let mut found = Vec::new();
+    let mut start = from;
+    let mut line_start = from;
+    for line in text[from..].split_inclusive('\n') {
+        let line_end = line_start + line.len();
+        if let Some(rest) = line.strip_prefix("---") {
+            let rest = rest.trim();
+            let bad = !(rest.is_empty() || rest.starts_with('#'));
+            let bad = bad.then(|| {
+                let at = line_end - line[3..].trim_start().len();
+                (rest.to_owned(), Span::new(at, at + rest.len()))
+            });
+            push(&mut found, text, Span::new(start, line_start), bad);
+            start = line_end;
+        }
+        line_start = line_end;
+    }
+    push(&mut found, text, Span::new(start, text.len()), None);
+    found
+}
+
+fn push(found: &mut Vec<Chunk>, text: &str, span: Span, bad_separator: Option<(String, Span)>) {
+    let blank = text[span.range()].trim_matches(|char: char| char.is_whitespace() || char == '\u{feff}').is_empty();
+    if !blank || bad_separator.is_some() {
+        found.push(Chunk { span, bad_separator });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(text: &str) -> Vec<(&str, Option<String>)> {
+        let chunks = chunks(text, 0);
+        chunks.into_iter().map(|c| (&text[c.span.range()], c.bad_separator.map(|(rest, _)| rest))).collect()
+    }
+
+    #[test]
+    fn separators_start_a_line() {
+        let text = "---\na: 1\n--- # c\n\n---\nb: |\n  ---\n---  \n# only\n";
+        assert_eq!(texts(text), [("a: 1\n", None), ("b: |\n  ---\n", None), ("# only\n", None)]);
+        assert_eq!(texts("a: 1\n--- {b: 2}\n"), [("a: 1\n", Some("{b: 2}".to_owned()))]);
+    }
+}

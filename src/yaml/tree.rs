@@ -1,0 +1,272 @@
+//! The arena that holds a file's documents: nodes with byte spans, as kubectl's reader sees them.
+//!
+//! Keys and most scalars are slices of the source text, so a node costs 24 bytes and no allocation of its own.
+//! Aliases share the node that their anchor names; merges are already applied; of equal keys the last one counts.
+
+use std::sync::Arc;
+
+use crate::source::Span;
+
+/// Index of a node in its [`Tree`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub u32);
+
+/// A string of the tree: a slice of the source, or of the tree's own heap for text that escapes or folds.
+#[derive(Clone, Copy, Debug)]
+pub struct Text {
+    start: u32,
+    len: u32,
+}
+
+const HEAP: u32 = 1 << 31;
+
+/// A run of entries (maps) or items (sequences).
+#[derive(Clone, Copy, Debug)]
+pub struct Run {
+    start: u32,
+    len: u32,
+}
+
+/// What a node is, after kubectl's scalar rules.
+#[derive(Clone, Copy, Debug)]
+pub enum Value {
+    Null,
+    Bool(bool),
+    Int(i64),
+    /// Only above `i64::MAX`.
+    Uint(u64),
+    Float(f64),
+    Str(Text),
+    Seq(Run),
+    Map(Run),
+}
+
+/// A value with its place; nodes that defaulting adds have the span of their parent.
+#[derive(Clone, Copy, Debug)]
+pub struct Node {
+    pub span: Span,
+    pub value: Value,
+}
+
+/// One key of a map.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    pub key: Text,
+    pub key_span: Span,
+    pub value: NodeId,
+}
+
+/// A key that stands twice in one map: kubectl keeps the last.
+#[derive(Clone, Copy, Debug)]
+pub struct Duplicate {
+    /// The map that holds both.
+    pub map: NodeId,
+    /// The key as a string of the tree.
+    pub key: Text,
+    pub first: Span,
+    pub second: Span,
+}
+
+/// All nodes of one file, or of one defaulted object.
+#[derive(Clone, Debug)]
+pub struct Tree {
+    text: Arc<str>,
+    heap: String,
+    nodes: Vec<Node>,
+    entries: Vec<Entry>,
+    items: Vec<NodeId>,
+    /// Keys given twice, in the order of their second place.
+    pub duplicates: Vec<Duplicate>,
+}
+
+impl Tree {
+    /// An empty tree over the text that its spans refer to; texts of 2 GiB and more are refused by `load`.
+    pub fn new(text: Arc<str>) -> Tree {
+        Tree {
+            text,
+            heap: String::new(),
+            nodes: Vec::new(),
+            entries: Vec::new(),
+            items: Vec::new(),
+            duplicates: Vec::new(),
+        }
+    }
+
+    /// The source text.
+    pub fn source(&self) -> &Arc<str> {
+        &self.text
+    }
+
+    /// Number of nodes, and bytes that the arena holds beside the source text.
+    pub fn size(&self) -> (usize, usize) {
+        let bytes = self.nodes.capacity() * size_of::<Node>()
+            + self.entries.capacity() * size_of::<Entry>()
+            + self.items.capacity() * size_of::<NodeId>()
+            + self.heap.capacity();
+        (self.nodes.len(), bytes)
+    }
+
+    pub fn node(&self, id: NodeId) -> Node {
+        self.nodes[id.0 as usize]
+    }
+
+    pub fn view(&self, id: NodeId) -> super::View<'_> {
+        super::View { tree: self, id }
+    }
+
+    pub fn str(&self, text: Text) -> &str {
+        let start = (text.start & !HEAP) as usize;
+        let range = start..start + text.len as usize;
+        if text.start & HEAP == 0 { &self.text[range] } else { &self.heap[range] }
+    }
+
+    pub fn entries(&self, run: Run) -> &[Entry] {
+        &self.entries[run.start as usize..(run.start + run.len) as usize]
+    }
+
+    pub fn items(&self, run: Run) -> &[NodeId] {
+        &self.items[run.start as usize..(run.start + run.len) as usize]
+    }
+
+    /// Drops what growing left over; called once when a file is read.
+    pub fn shrink(&mut self) {
+        self.nodes.shrink_to_fit();
+        self.entries.shrink_to_fit();
+        self.items.shrink_to_fit();
+        self.heap.shrink_to_fit();
+    }
+}
+
+/// Building: used by the composer, by defaulting and by whatever makes objects that no file holds.
+impl Tree {
+    pub fn push(&mut self, span: Span, value: Value) -> NodeId {
+        self.nodes.push(Node { span, value });
+        NodeId(self.nodes.len() as u32 - 1)
+    }
+
+    /// Refers to the source where the text stands there as it is, else copies it to the heap.
+    pub fn text_at(&mut self, span: Span, text: &str) -> Text {
+        if self.text.get(span.range()) == Some(text) {
+            return Text { start: span.start, len: text.len() as u32 };
+        }
+        self.heap_text(text)
+    }
+
+    /// Copies the text to the heap.
+    pub fn heap_text(&mut self, text: &str) -> Text {
+        let start = self.heap.len() as u32 | HEAP;
+        self.heap.push_str(text);
+        Text { start, len: text.len() as u32 }
+    }
+
+    pub fn push_str(&mut self, span: Span, text: &str) -> NodeId {
+        let text = self.text_at(span, text);
+        self.push(span, Value::Str(text))
+    }
+
+    pub fn push_map(&mut self, span: Span, entries: &[Entry]) -> NodeId {
+        let run = self.entry_run(entries);
+        self.push(span, Value::Map(run))
+    }
+
+    pub fn push_seq(&mut self, span: Span, items: &[NodeId]) -> NodeId {
+        let run = self.item_run(items);
+        self.push(span, Value::Seq(run))
+    }
+
+    pub(super) fn entry_run(&mut self, entries: &[Entry]) -> Run {
+        let start = self.entries.len() as u32;
+        self.entries.extend_from_slice(entries);
+        Run { start, len: entries.len() as u32 }
+    }
+
+    pub(super) fn item_run(&mut self, items: &[NodeId]) -> Run {
+        let start = self.items.len() as u32;
+        self.items.extend_from_slice(items);
+        Run { start, len: items.len() as u32 }
+    }
+
+    pub fn set_value(&mut self, id: NodeId, value: Value) {
+        self.nodes[id.0 as usize].value = value;
+    }
+
+    pub fn set_span(&mut self, id: NodeId, span: Span) {
+        self.nodes[id.0 as usize].span = span;
+    }
+
+    /// Sets `key` of a map, in place where it stands, else at the end; no effect on what is no map.
+    pub fn insert(&mut self, map: NodeId, key: &str, value: NodeId) {
+        let Node { span, value: Value::Map(run) } = self.node(map) else {
+            return;
+        };
+        let position = self.entries(run).iter().position(|entry| self.str(entry.key) == key);
+        if let Some(position) = position {
+            self.entries[run.start as usize + position].value = value;
+            return;
+        }
+        let key = self.heap_text(key);
+        let entry = Entry { key, key_span: span, value };
+        let grown = if (run.start + run.len) as usize == self.entries.len() {
+            self.entries.push(entry);
+            Run { start: run.start, len: run.len + 1 }
+        } else {
+            let start = self.entries.len() as u32;
+            self.entries.extend_from_within(run.start as usize..(run.start + run.len) as usize);
+            self.entries.push(entry);
+            Run { start, len: run.len + 1 }
+        };
+        self.set_value(map, Value::Map(grown));
+    }
+
+    /// Removes `key` of a map; no effect where it is absent.
+    pub fn remove(&mut self, map: NodeId, key: &str) {
+        let Value::Map(run) = self.node(map).value else {
+            return;
+        };
+        let kept: Vec<Entry> = self.entries(run).iter().filter(|entry| self.str(entry.key) != key).copied().collect();
+        let run = self.entry_run(&kept);
+        self.set_value(map, Value::Map(run));
+    }
+
+    /// Appends an item to a sequence; no effect on what is no sequence.
+    pub fn append(&mut self, seq: NodeId, item: NodeId) {
+        let Value::Seq(run) = self.node(seq).value else {
+            return;
+        };
+        let mut items = self.items(run).to_vec();
+        items.push(item);
+        let run = self.item_run(&items);
+        self.set_value(seq, Value::Seq(run));
+    }
+
+    /// Copies a subtree of another tree over the same source text (or, with spans kept, of any other);
+    /// shared nodes become separate ones, so that the copy can be changed in place.
+    pub fn copy(&mut self, from: &Tree, id: NodeId) -> NodeId {
+        let same_source = Arc::ptr_eq(&self.text, &from.text);
+        let node = from.node(id);
+        let value = match node.value {
+            Value::Str(text) => Value::Str(self.copy_text(from, text, same_source)),
+            Value::Seq(run) => {
+                let items: Vec<NodeId> = from.items(run).iter().map(|item| self.copy(from, *item)).collect();
+                Value::Seq(self.item_run(&items))
+            }
+            Value::Map(run) => {
+                let mut entries = Vec::with_capacity(run.len as usize);
+                for entry in from.entries(run) {
+                    entries.push(Entry {
+                        key: self.copy_text(from, entry.key, same_source),
+                        key_span: entry.key_span,
+                        value: self.copy(from, entry.value),
+                    });
+                }
+                Value::Map(self.entry_run(&entries))
+            }
+            scalar => scalar,
+        };
+        self.push(node.span, value)
+    }
+
+    fn copy_text(&mut self, from: &Tree, text: Text, same_source: bool) -> Text {
+        if same_source && text.start & HEAP == 0 { text } else { self.heap_text(from.str(text)) }
+    }
+}
