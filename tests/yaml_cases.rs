@@ -1,4 +1,5 @@
 //! Agreement with kubectl's reader, recorded in `fixtures/recorded/`.
+#![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
 
