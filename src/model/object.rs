@@ -112,6 +112,8 @@ pub struct Bundle {
     pub files: Vec<ParsedFile>,
     pub objects: Vec<Object>,
     pub counts: Counts,
+    /// Kustomizations and charts that were not rendered: what they lack may be generated.
+    pub unrendered_sets: Vec<SetId>,
 }
 
 impl Bundle {
