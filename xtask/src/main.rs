@@ -4,6 +4,7 @@
 //! do relative paths among their options.
 
 mod catalogue;
+mod cluster;
 mod schemas;
 
 use std::process::ExitCode;
@@ -13,7 +14,11 @@ usage: cargo xtask COMMAND
   catalogue [--check]
           write (or compare) what is generated from rules/
   schemas --facts FACTS.json --openapi DIR --version 1.36
-          write schemas/kubernetes-1.36.facts";
+          write schemas/kubernetes-1.36.facts
+  cluster up|down
+          a real control plane on this machine; prints its kubeconfig
+  cluster dump DIR
+          save what `schemas` reads: DIR/facts.json, and DIR itself for --openapi";
 
 /// What a command answers: nothing, or one sentence saying why it failed.
 type Outcome = Result<(), String>;
@@ -39,6 +44,7 @@ fn run(arguments: &[&str]) -> Outcome {
     match arguments {
         ["catalogue"] => catalogue::run(false),
         ["catalogue", "--check"] => catalogue::run(true),
+        ["cluster", options @ ..] => cluster::run(options),
         ["schemas", options @ ..] => schemas::run(options),
         _ => Err(format!("no such command\n{USAGE}")),
     }
