@@ -1,0 +1,3 @@
+//! What Kubernetes objects are made of: exact values, names and formats, parsed once.
+
+pub mod quantity;
