@@ -9,6 +9,7 @@ mod plan;
 use std::io::{self, Write};
 
 use paint::Paint;
+pub(super) use plan::{risk_name, title};
 
 use super::{Report, Row, Style};
 

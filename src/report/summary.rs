@@ -24,7 +24,7 @@ pub struct Summary {
     /// Changes by action; absent where nothing is compared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub changes: Option<BTreeMap<&'static str, usize>>,
-    /// Findings by class.
+    /// Errors by class.
     #[serde(skip)]
     pub classes: BTreeMap<Class, usize>,
     #[serde(skip)]
@@ -69,11 +69,13 @@ impl Summary {
                 continue;
             }
             match finding.severity {
-                Severity::Error => summary.findings.error += 1,
+                Severity::Error => {
+                    summary.findings.error += 1;
+                    *summary.classes.entry(finding.class).or_default() += 1;
+                }
                 Severity::Warning => summary.findings.warning += 1,
                 Severity::Info => summary.findings.info += 1,
             }
-            *summary.classes.entry(finding.class).or_default() += 1;
             summary.fixable += usize::from(finding.diagnostic.fix.as_ref().is_some_and(|fix| fix.safe));
         }
         summary

@@ -82,7 +82,8 @@ pub(super) fn last_lines(page: &mut String, report: &Report<'_>, style: &Style, 
     let summary = &report.summary;
     let mut aside = Vec::new();
     if summary.not_rendered > 0 {
-        aside.push(format!("{} not rendered", count(summary.not_rendered, "kustomization or chart").replace("charts", "charts")));
+        let what = if summary.not_rendered == 1 { "kustomization or chart" } else { "kustomizations or charts" };
+        aside.push(format!("{} {what} not rendered", summary.not_rendered));
     }
     if summary.unjudged > 0 {
         aside.push(format!("{} of kinds without a schema not judged", summary.unjudged));

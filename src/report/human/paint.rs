@@ -7,12 +7,14 @@ use super::super::Style;
 /// How to paint; [`Paint::on`] is false where there is no terminal or the user wants none.
 pub(super) struct Paint {
     pub on: bool,
+    /// Nothing is cut.
+    pub verbose: bool,
     width: Option<usize>,
 }
 
 impl Paint {
     pub(super) fn new(style: &Style) -> Paint {
-        Paint { on: style.color, width: style.width }
+        Paint { on: style.color, verbose: style.verbose > 0, width: style.width }
     }
 
     /// Columns of the terminal, if there is one.
