@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! kplan: `terraform plan` for Kubernetes. The stages, in the order in which data flows:
 //!
 //! ```text
@@ -21,3 +22,6 @@ pub mod simulate;
 pub mod source;
 pub mod validate;
 pub mod yaml;
+=======
+pub mod model;
+>>>>>>> model
