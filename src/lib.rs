@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! kplan: `terraform plan` for Kubernetes. The stages, in the order in which data flows:
 //!
 //! ```text
@@ -22,6 +21,3 @@ pub mod simulate;
 pub mod source;
 pub mod validate;
 pub mod yaml;
-=======
-pub mod model;
->>>>>>> model

@@ -35,6 +35,8 @@ pub struct Cycle {
     pub spreading: Spreading,
     pub affinities: Affinities,
     pub counters: Vec<Counter>,
+    /// The last answer, good until something happens.
+    pub answer: Option<super::engine::Answer>,
     /// What a pod of another class adds.
     deltas: HashMap<ClassId, Arc<Vec<Delta>>>,
 }
@@ -79,6 +81,7 @@ impl Cycle {
             spreading,
             affinities,
             counters,
+            answer: None,
             deltas: HashMap::new(),
             pod,
         };
@@ -105,6 +108,9 @@ impl Cycle {
     fn catch_up(mut self, state: &mut State) -> Cycle {
         let events: Vec<Event> = state.events.get(self.cursor..).unwrap_or_default().to_vec();
         self.cursor = state.events.len();
+        if !events.is_empty() {
+            self.answer = None;
+        }
         for event in &events {
             for delta in self.deltas_of(state, event.class).iter().filter(|delta| !delta.dry_run_only) {
                 self.counters[delta.counter].add(event.node, delta.weight * event.sign);
@@ -136,8 +142,7 @@ impl Cycle {
 
     /// Takes in the pods that are on nodes already.
     fn count_all(&mut self, state: &mut State) {
-        let counts_others =
-            !self.counters.is_empty() || self.pod.has_pod_terms();
+        let counts_others = !self.counters.is_empty() || self.pod.has_pod_terms();
         let classes: Vec<ClassId> = if counts_others {
             (0..state.classes.len() as u32).map(ClassId).collect()
         } else {

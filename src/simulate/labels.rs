@@ -90,8 +90,7 @@ impl Selector {
 
     /// Adds `key=value`.
     pub fn require(&mut self, key: &str, value: &str) {
-        let requirement =
-            Requirement { key: key.to_owned(), operator: Operator::In, values: vec![value.to_owned()] };
+        let requirement = Requirement { key: key.to_owned(), operator: Operator::In, values: vec![value.to_owned()] };
         if !self.requirements.contains(&requirement) {
             self.requirements.push(requirement);
         }

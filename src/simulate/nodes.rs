@@ -138,7 +138,9 @@ impl Inventory {
             view.list("items").for_each(|item| self.read(item, errors));
         } else if view.get("kind").is_none() && view.get("nodes").is_some() {
             for entry in view.list("nodes") {
-                match shape(entry).and_then(|shape| from_shape(&shape).map_err(|e| NodeError::new(Some(entry.span()), e))) {
+                match shape(entry)
+                    .and_then(|shape| from_shape(&shape).map_err(|e| NodeError::new(Some(entry.span()), e)))
+                {
                     Ok(nodes) => self.nodes.extend(nodes),
                     Err(error) => errors.push(error),
                 }
@@ -246,7 +248,9 @@ fn from_shape(shape: &NodeShape) -> Result<Vec<Node>, String> {
     for (resource, text) in [("cpu", &shape.cpu), ("memory", &shape.memory)] {
         let quantity = Quantity::parse_json(text).ok();
         match check_quantity(quantity.as_ref()) {
-            _ if text.is_empty() => return Err(format!("node `{name}` has no {resource}; write for example `{resource}: 4`")),
+            _ if text.is_empty() => {
+                return Err(format!("node `{name}` has no {resource}; write for example `{resource}: 4`"));
+            }
             Err(what) => return Err(format!("node `{name}`: {resource} `{text}` {what}")),
             Ok(()) if quantity.as_ref().is_none_or(Quantity::is_zero) => {
                 return Err(format!("node `{name}`: {resource} `{text}` is zero; nothing would fit"));
@@ -285,7 +289,8 @@ fn from_shape(shape: &NodeShape) -> Result<Vec<Node>, String> {
 
 /// Reads `key=value:Effect` or `key:Effect`.
 pub fn parse_taint(text: &str) -> Result<Taint, String> {
-    let (left, effect) = text.rsplit_once(':').ok_or_else(|| format!("taint `{text}` has no effect; write key=value:NoSchedule"))?;
+    let (left, effect) =
+        text.rsplit_once(':').ok_or_else(|| format!("taint `{text}` has no effect; write key=value:NoSchedule"))?;
     if !["NoSchedule", "PreferNoSchedule", "NoExecute"].contains(&effect) {
         return Err(format!("taint `{text}`: `{effect}` is none of NoSchedule, PreferNoSchedule, NoExecute"));
     }

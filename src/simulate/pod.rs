@@ -68,8 +68,17 @@ pub enum Volume {
         ephemeral: bool,
     },
     /// GCE disk, EBS volume or iSCSI target by name; two mounts conflict unless both are `read_only`.
-    Disk { kind: &'static str, id: String, read_only: bool },
-    Rbd { monitors: BTreeSet<String>, pool: String, image: String, read_only: bool },
+    Disk {
+        kind: &'static str,
+        id: String,
+        read_only: bool,
+    },
+    Rbd {
+        monitors: BTreeSet<String>,
+        pool: String,
+        image: String,
+        read_only: bool,
+    },
 }
 
 /// A topology spread constraint.
@@ -142,7 +151,11 @@ impl Pod {
                 continue;
             };
             let required: Vec<_> = view.list(REQUIRED).map(|term| self.pod_term(term)).collect();
-            if sign > 0 { self.affinity = required } else { self.anti_affinity = required }
+            if sign > 0 {
+                self.affinity = required
+            } else {
+                self.anti_affinity = required
+            }
             for preferred in view.list(PREFERRED) {
                 let weight = sign * preferred.get_int("weight").unwrap_or(0);
                 let term = preferred.get("podAffinityTerm").map(|term| (weight, self.pod_term(term)));
@@ -283,11 +296,8 @@ fn volume(view: View<'_>) -> Option<Volume> {
         return Some(Volume::Claim { name: view.get_str("name")?.to_owned(), ephemeral: true });
     }
     // An EBS volume is never shared, not even read-only.
-    let disks = [
-        ("gcePersistentDisk", "pdName", true),
-        ("awsElasticBlockStore", "volumeID", false),
-        ("iscsi", "iqn", true),
-    ];
+    let disks =
+        [("gcePersistentDisk", "pdName", true), ("awsElasticBlockStore", "volumeID", false), ("iscsi", "iqn", true)];
     for (kind, id, shares) in disks {
         if let Some(disk) = view.get(kind) {
             let read_only = shares && disk.get_bool("readOnly");

@@ -45,9 +45,12 @@ impl Topology {
         domains
     }
 
-    /// Every node a domain of its own.
-    pub fn each_node(&mut self, nodes: &[Node]) -> Arc<Domains> {
-        let each = || Arc::new(Domains { of: (0..nodes.len() as u32).collect(), count: nodes.len() });
+    /// Every node that has the label a domain of its own; for one label only.
+    pub fn each_node(&mut self, nodes: &[Node], key: &str) -> Arc<Domains> {
+        let domain = |(index, node): (usize, &Node)| {
+            if node.labels.contains_key(key) { index as u32 } else { NO_DOMAIN }
+        };
+        let each = || Arc::new(Domains { of: nodes.iter().enumerate().map(domain).collect(), count: nodes.len() });
         // No label has an empty key.
         self.by_key.entry(String::new()).or_insert_with(each).clone()
     }

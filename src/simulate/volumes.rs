@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::labels::{Labels, NodeTerm, Requirement, Selector, labels, node_terms};
+use super::labels::{Labels, NodeTerm, Operator, Requirement, Selector, labels, node_terms};
+use super::nodes::Node;
 use super::resources::quantity;
 use crate::model::quantity::Quantity;
 use crate::yaml::View;
@@ -161,6 +162,42 @@ impl Volumes {
         }
     }
 
+    /// Makes the volume that a class provisions for a claim: reachable from the node it was made for, where the
+    /// class has topologies, else from everywhere.
+    pub fn provision(&mut self, key: &str, node: &Node) {
+        let Some(claim) = self.claims.get(key) else {
+            return;
+        };
+        let Some(class) = self.classes.get(&claim.class) else {
+            return;
+        };
+        let keys = class.topologies.iter().flatten().map(|wanted| wanted.key.clone());
+        let pins: Vec<Requirement> = keys
+            .filter_map(|key| {
+                let values = vec![node.labels.get(&key)?.clone()];
+                Some(Requirement { key, operator: Operator::In, values })
+            })
+            .collect();
+        let name = format!("pvc-{}-{}", claim.namespace, claim.name);
+        let volume = PersistentVolume {
+            name: name.clone(),
+            labels: Labels::new(),
+            class: claim.class.clone(),
+            capacity: claim.request.clone(),
+            access_modes: claim.access_modes.clone(),
+            block: claim.block,
+            attributes_class: claim.attributes_class.clone(),
+            claim: None,
+            available: true,
+            deleting: false,
+            node_terms: (!pins.is_empty())
+                .then(|| vec![NodeTerm { expressions: pins, fields: Vec::new(), broken: false }]),
+            csi: Some((class.provisioner.clone(), key.to_owned())),
+        };
+        self.volumes.insert(name.clone(), volume);
+        self.bind(key, &name);
+    }
+
     /// The smallest volume that a claim can take, on a node or anywhere (`FindMatchingVolume` of
     /// component-helpers); a volume reserved for the claim comes first.
     pub fn find(&self, claim: &Claim, node: Option<&Labels>, taken: &BTreeSet<String>, waits: bool) -> Option<String> {
@@ -253,9 +290,9 @@ fn claim(name: &str, namespace: &str, view: View<'_>) -> Claim {
 fn volume(name: &str, view: View<'_>) -> PersistentVolume {
     let spec = view.get("spec");
     let text = |key: &str| spec.and_then(|spec| spec.get_str(key)).unwrap_or("").to_owned();
-    let claim = spec.and_then(|spec| spec.get("claimRef")).map(|claim| {
-        format!("{}/{}", claim.get_str("namespace").unwrap_or(""), claim.get_str("name").unwrap_or(""))
-    });
+    let claim = spec
+        .and_then(|spec| spec.get("claimRef"))
+        .map(|claim| format!("{}/{}", claim.get_str("namespace").unwrap_or(""), claim.get_str("name").unwrap_or("")));
     let csi = spec.and_then(|spec| spec.get("csi")).map(|csi| {
         (csi.get_str("driver").unwrap_or("").to_owned(), csi.get_str("volumeHandle").unwrap_or("").to_owned())
     });
@@ -273,7 +310,10 @@ fn volume(name: &str, view: View<'_>) -> PersistentVolume {
         block: text("volumeMode") == "Block",
         attributes_class: text("volumeAttributesClassName"),
         claim,
-        available: view.at(&["status", "phase"]).and_then(View::str).is_none_or(|phase| phase == "Available" || phase == "Pending"),
+        available: view
+            .at(&["status", "phase"])
+            .and_then(View::str)
+            .is_none_or(|phase| phase == "Available" || phase == "Pending"),
         deleting: view.at(&["metadata", "deletionTimestamp"]).is_some(),
         node_terms: spec.and_then(|spec| spec.at(&["nodeAffinity", "required"])).map(node_terms),
         csi,
@@ -285,7 +325,7 @@ fn class(view: View<'_>) -> StorageClass {
         term.list("matchLabelExpressions")
             .map(|expression| Requirement {
                 key: expression.get_str("key").unwrap_or("").to_owned(),
-                operator: super::labels::Operator::In,
+                operator: Operator::In,
                 values: expression.list("values").filter_map(View::str).map(str::to_owned).collect(),
             })
             .collect()

@@ -100,7 +100,8 @@ pub fn filter(affinities: &Affinities, counters: &[Counter], node: u32) -> Optio
     let near = || affinities.near.iter().map(|(_, slot)| at(*slot));
     let any_label_missing = near().any(|count| count.is_none());
     let all_near = near().flatten().all(|count| count > 0);
-    let nobody = || affinities.near.iter().all(|(_, slot)| counters.get(*slot).is_none_or(|counter| counter.total == 0));
+    let nobody =
+        || affinities.near.iter().all(|(_, slot)| counters.get(*slot).is_none_or(|counter| counter.total == 0));
     if any_label_missing || !(all_near || (affinities.matches_itself && nobody())) {
         return Some(Rejection::unresolvable("node(s) didn't match pod affinity rules"));
     }

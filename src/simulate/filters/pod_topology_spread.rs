@@ -41,7 +41,7 @@ pub fn prepare(pod: &Pod, nodes: &[Node], topology: &mut Topology, counters: &mu
         let domains = topology.domains(nodes, &spread.key);
         let (domains, eligible) = if !spread.hard && spread.key == HOSTNAME {
             // Scoring counts the node's own pods here, whatever the policies.
-            (topology.each_node(nodes), None)
+            (topology.each_node(nodes, HOSTNAME), None)
         } else {
             let eligible = |node: &Node| {
                 (!keys_required || all.iter().all(|other| node.labels.contains_key(&other.key)))
@@ -81,8 +81,13 @@ fn counts(pod: &Pod, spread: &Spread, node: &Node) -> bool {
 
 fn present(domains: &Domains, eligible: Option<&Vec<bool>>) -> Vec<u32> {
     let counts = |node: usize| eligible.is_none_or(|eligible| eligible.get(node) == Some(&true));
-    let mut out: Vec<u32> =
-        domains.of.iter().enumerate().filter(|(node, domain)| **domain != NO_DOMAIN && counts(*node)).map(|(_, domain)| *domain).collect();
+    let mut out: Vec<u32> = domains
+        .of
+        .iter()
+        .enumerate()
+        .filter(|(node, domain)| **domain != NO_DOMAIN && counts(*node))
+        .map(|(_, domain)| *domain)
+        .collect();
     out.sort_unstable();
     out.dedup();
     out

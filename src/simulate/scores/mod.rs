@@ -50,7 +50,8 @@ impl Fixed {
 pub fn total(cycle: &Cycle, feasible: &[usize]) -> Vec<i64> {
     let mut out: Vec<i64> = feasible.iter().map(|position| cycle.resource_scores[*position]).collect();
     let pick = |scores: &[i64]| -> Vec<i64> { feasible.iter().filter_map(|at| scores.get(*at).copied()).collect() };
-    let mut add = |weight: i64, scores: &[i64]| out.iter_mut().zip(scores).for_each(|(sum, score)| *sum += weight * score);
+    let mut add =
+        |weight: i64, scores: &[i64]| out.iter_mut().zip(scores).for_each(|(sum, score)| *sum += weight * score);
     let taints = match cycle.fixed_scores.taints.as_slice() {
         [] => vec![MAX; feasible.len()],
         taints => normalize(pick(taints), true),

@@ -21,14 +21,18 @@ pub fn scores(cycle: &Cycle, feasible: &[usize]) -> Vec<i64> {
     let nodes: Vec<u32> = feasible.iter().map(|position| cycle.nodes[*position]).collect();
     let ignored: Vec<bool> = nodes.iter().map(|node| spreading.require_all && lacks(*node)).collect();
     let considered = || nodes.iter().zip(&ignored).filter(|(_, ignored)| !**ignored).map(|(node, _)| *node);
-    let weights: Vec<f64> = spreading.soft.iter().map(|constraint| {
-        let size = if constraint.spread.key == HOSTNAME {
-            considered().count()
-        } else {
-            considered().map(|node| domain(constraint, node)).collect::<BTreeSet<u32>>().len()
-        };
-        ((size + 2) as f64).ln()
-    }).collect();
+    let weights: Vec<f64> = spreading
+        .soft
+        .iter()
+        .map(|constraint| {
+            let size = if constraint.spread.key == HOSTNAME {
+                considered().count()
+            } else {
+                considered().map(|node| domain(constraint, node)).collect::<BTreeSet<u32>>().len()
+            };
+            ((size + 2) as f64).ln()
+        })
+        .collect();
     let raw = |node: u32| {
         let mut score = 0.0;
         for (constraint, weight) in spreading.soft.iter().zip(&weights) {

@@ -32,7 +32,10 @@ fn least_allocated(pod: &Pod, node: &Node, info: &NodeInfo) -> i64 {
 /// How evenly cpu and memory are used; since 1.36 what the pod changes about it.
 fn balanced(pod: &Pod, node: &Node, info: &NodeInfo, version: Version) -> i64 {
     let (want, have, used) = (&pod.requests.actual, &node.allocatable, &info.used);
-    let with = evenness([(used.cpu.saturating_add(want.cpu), have.cpu), (used.memory.saturating_add(want.memory), have.memory)]);
+    let with = evenness([
+        (used.cpu.saturating_add(want.cpu), have.cpu),
+        (used.memory.saturating_add(want.memory), have.memory),
+    ]);
     if version < Version::new(1, 36) {
         return with;
     }

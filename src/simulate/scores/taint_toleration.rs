@@ -5,7 +5,10 @@ use crate::simulate::pod::Pod;
 
 /// Untolerated soft taints; tolerations of the other effects do not help here.
 pub fn score(pod: &Pod, node: &Node) -> i64 {
-    let soft = pod.tolerations.iter().filter(|toleration| toleration.effect.is_empty() || toleration.effect == "PreferNoSchedule");
+    let soft = pod
+        .tolerations
+        .iter()
+        .filter(|toleration| toleration.effect.is_empty() || toleration.effect == "PreferNoSchedule");
     let tolerated = |taint: &crate::simulate::nodes::Taint| {
         soft.clone().any(|toleration| toleration.tolerates(&taint.key, &taint.value, &taint.effect))
     };
