@@ -81,7 +81,7 @@ impl<'a> Compare<'a> {
                 action = Action::Replace;
             }
             change.action = action;
-            change.why = causes.iter().map(first_line).collect::<Vec<_>>().join("; ");
+            change.why = why(action, &causes, &change.fields);
             diagnostics.extend(self.refusals(id, causes));
         }
         Some(change)
@@ -166,6 +166,35 @@ fn api_version(before: View<'_>, after: View<'_>) -> Option<FieldChange> {
         sensitive: false,
         owner: None,
     })
+}
+
+/// Which fields stand against an update.
+fn why(action: Action, causes: &[Cause], fields: &[FieldChange]) -> String {
+    if causes.is_empty() {
+        return String::new();
+    }
+    if action != Action::Replace {
+        let texts: Vec<String> = causes.iter().map(|cause| format!("{}: {}", cause.field, first_line(cause))).collect();
+        return format!("the API server refuses it: {}", texts.join("; "));
+    }
+    let mut names: Vec<&str> = Vec::new();
+    for cause in causes {
+        // Some refusals only name the whole spec.
+        let broad = matches!(cause.field.as_str(), "spec" | "spec.persistentvolumesource");
+        let inside = fields.iter().map(|field| top(&field.path)).filter(|path| update::is_frozen_in_spec(path));
+        let found: Vec<&str> = if broad { inside.collect() } else { vec![cause.field.as_str()] };
+        names.extend(found);
+    }
+    names.sort_unstable();
+    names.dedup();
+    format!("{} cannot be changed", names.join(", "))
+}
+
+/// `spec.template.spec.containers[0]` → `spec.template`.
+fn top(path: &str) -> &str {
+    let second = path.find('.').map_or(path.len(), |dot| dot + 1);
+    let end = path.get(second..).and_then(|rest| rest.find(['.', '['])).map_or(path.len(), |at| second + at);
+    path.get(..end).unwrap_or(path)
 }
 
 /// Some messages go on with a long diff of Go structs.

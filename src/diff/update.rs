@@ -93,6 +93,22 @@ pub(super) fn is_immutability(cause: &Cause) -> bool {
     PHRASES.iter().any(|phrase| cause.message.contains(phrase))
 }
 
+/// Whether a field of a spec that is refused as a whole may be the reason.
+pub(super) fn is_frozen_in_spec(path: &str) -> bool {
+    const FREE: [&str; 9] = [
+        "spec.capacity",
+        "spec.claimRef",
+        "spec.minReadySeconds",
+        "spec.ordinals",
+        "spec.persistentVolumeClaimRetentionPolicy",
+        "spec.replicas",
+        "spec.revisionHistoryLimit",
+        "spec.template",
+        "spec.updateStrategy",
+    ];
+    path.starts_with("spec.") && !FREE.contains(&path)
+}
+
 /// The same field of both versions.
 #[derive(Clone, Copy)]
 struct Pair<'a> {
