@@ -44,7 +44,8 @@ fn finish(input: &[u8], at: usize, group: &[u8; 4], filled: usize, mut out: Vec<
             match input.get(next) {
                 None => return Err(input.len()),
                 Some(b'=') => next += 1,
-                Some(_) => return Err(next),
+                // Go names the byte before the one that should have been padding.
+                Some(_) => return Err(next - 1),
             }
             out.push(group[0] << 2 | group[1] >> 4);
         }
