@@ -37,6 +37,7 @@ pub fn run(loaded: Loaded, settings: &Settings, scope: &Scope<'_>) -> (Bundle, V
     let not_rendered = not_rendered(&sources);
     counts.not_rendered = not_rendered.len();
     diagnostics.extend(not_rendered);
+    bundle.file_sets = sets;
     bundle.counts = counts;
     bundle.sources = sources;
     (bundle, diagnostics)

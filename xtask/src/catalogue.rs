@@ -298,3 +298,37 @@ fn readme(entries: &[Entry]) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mistakes(change: impl FnOnce(&mut Entry)) -> Vec<String> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules/yaml/yaml-invalid.yaml");
+        let mut entry = entry(&path).unwrap();
+        change(&mut entry);
+        judge(&entry, &path)
+    }
+
+    #[test]
+    fn what_is_committed_is_current() {
+        run(true).unwrap();
+    }
+
+    #[test]
+    fn a_good_entry_has_no_mistakes() {
+        assert_eq!(mistakes(|_| ()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_file_has_to_agree_with_its_place() {
+        assert_eq!(mistakes(|e| e.id = "yaml-broken".into()), ["id `yaml-broken` is not the file's name"]);
+        assert_eq!(mistakes(|e| e.group = "api".into()), ["group `api` is not the folder's name"]);
+    }
+
+    #[test]
+    fn the_default_tier_does_not_hedge() {
+        let found = mistakes(|e| e.why = "The pod might not start.".into());
+        assert_eq!(found, ["a rule of the default tier is sure of what it says"]);
+    }
+}
