@@ -54,11 +54,17 @@ impl IntOrString {
             }
         };
         let exact = percent as f64 * total as f64 / 100.0;
-        Ok(if round_up {
+        let whole = if round_up {
             exact.ceil()
         } else {
             exact.floor()
-        } as i64)
+        };
+        // What the API's conversion gives beyond 64 bits.
+        Ok(if whole >= i64::MAX as f64 {
+            i64::MIN
+        } else {
+            whole as i64
+        })
     }
 }
 
