@@ -33,7 +33,8 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
     page.table("\n### Findings\n\n| place | finding | what to do |\n|---|---|---|\n", &rows);
     if page.cut > 0 {
         let cut = count(page.cut, "row");
-        page.text.push_str(&format!("\n{cut} left out: a comment holds {LIMIT} characters. `--output json` has all.\n"));
+        page.text
+            .push_str(&format!("\n{cut} left out: a comment holds {LIMIT} characters. `--output json` has all.\n"));
     }
     out.write_all(page.text.as_bytes())
 }

@@ -164,12 +164,7 @@ fn server_row(server: &Server, hide: &dyn Fn(&str) -> String) -> ServerRow {
         reason: cause.reason,
         message: hide(&cause.message),
     });
-    ServerRow {
-        code: server.code,
-        reason: server.reason,
-        message: hide(&server.message),
-        causes: causes.collect(),
-    }
+    ServerRow { code: server.code, reason: server.reason, message: hide(&server.message), causes: causes.collect() }
 }
 
 fn related_rows<'a>(report: &Report<'a>, diagnostic: &'a Diagnostic) -> Vec<RelatedRow<'a>> {

@@ -54,7 +54,8 @@ fn fix_text(report: &Report<'_>, row: &Row<'_>, fix: &Fix) -> String {
         return format!("changes {}", count(1, "place"));
     }
     let text = &source.text;
-    let (before, after) = (text.get(line.start as usize..edit.span.start as usize), text.get(edit.span.end as usize..line.end as usize));
+    let (before, after) =
+        (text.get(line.start as usize..edit.span.start as usize), text.get(edit.span.end as usize..line.end as usize));
     let changed = format!("{}{}{}", before.unwrap_or(""), edit.text, after.unwrap_or(""));
     changed.trim().to_owned()
 }
@@ -134,7 +135,8 @@ fn findings(report: &Report<'_>) -> String {
         .iter()
         .filter_map(|class| summary.classes.get(class).map(|number| format!("{number} {}", class.name())))
         .collect();
-    let counts = [(summary.findings.error, "error"), (summary.findings.warning, "warning"), (summary.findings.info, "note")];
+    let counts =
+        [(summary.findings.error, "error"), (summary.findings.warning, "warning"), (summary.findings.info, "note")];
     let mut parts: Vec<String> =
         counts.iter().filter(|(number, _)| *number > 0).map(|(number, noun)| count(*number, noun)).collect();
     if parts.is_empty() {

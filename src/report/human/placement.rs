@@ -90,9 +90,8 @@ fn waiting(page: &mut String, placement: &Placement, paint: &Paint) {
         let message = first.message.as_deref().unwrap_or("no reason is known");
         let text = format!("{} ({} of {})  {message}", short(&first.owner), pods.len(), siblings.count());
         line(page, &paint.severity("error", &head), &text, paint);
-        let helping: Vec<String> = remedies(placement, pods)
-            .map(|remedy| format!("{} (places {})", remedy.change, remedy.places))
-            .collect();
+        let helping: Vec<String> =
+            remedies(placement, pods).map(|remedy| format!("{} (places {})", remedy.change, remedy.places)).collect();
         if !helping.is_empty() {
             line(page, &" ".repeat(9), &format!("fits when: {}", helping.join(" · ")), paint);
         }

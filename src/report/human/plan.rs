@@ -165,10 +165,11 @@ fn counts(page: &mut String, command: &str, changes: &[Change], paint: &Paint) {
     if parts.is_empty() {
         parts.push("nothing to compare".to_owned());
     }
-    let sure = [(Fidelity::Server, "server"), (Fidelity::Dummy, "dummy"), (Fidelity::Approx, "approx")].map(|(kind, name)| {
-        let number = changes.iter().filter(|change| change.fidelity == kind).count();
-        (number > 0).then(|| format!("{number} {name}"))
-    });
+    let sure =
+        [(Fidelity::Server, "server"), (Fidelity::Dummy, "dummy"), (Fidelity::Approx, "approx")].map(|(kind, name)| {
+            let number = changes.iter().filter(|change| change.fidelity == kind).count();
+            (number > 0).then(|| format!("{number} {name}"))
+        });
     let sure: Vec<String> = sure.into_iter().flatten().collect();
     let sure = if sure.is_empty() { String::new() } else { format!(" Fidelity: {}.", sure.join(", ")) };
     let name = if command == "diff" { "Diff" } else { "Plan" };
