@@ -35,12 +35,14 @@ pub struct Mask {
     own: BTreeMap<(FileId, u32), Vec<String>>,
     /// Long values of all documents; longest first.
     long: Vec<String>,
+    /// Nothing is hidden.
+    open: bool,
 }
 
 impl Mask {
     /// Hides nothing: `--show-secrets`.
     pub fn none() -> Mask {
-        Mask::default()
+        Mask { open: true, ..Mask::default() }
     }
 
     /// Finds the Secrets of a bundle.
@@ -109,7 +111,7 @@ impl Mask {
         let holds_data = |path: &str| path.starts_with("data") || path.starts_with("stringData");
         let hidden = secret && (holds_data(&field.path) || field.path.contains(LAST_APPLIED));
         for value in [&mut field.before, &mut field.after].into_iter().flatten() {
-            if hidden && !self.shows_all() {
+            if hidden && !self.open {
                 mask_value(value);
                 field.sensitive = true;
             } else if let Value::String(text) = value {
@@ -120,10 +122,6 @@ impl Mask {
                 }
             }
         }
-    }
-
-    fn shows_all(&self) -> bool {
-        self.places.is_empty() && self.long.is_empty()
     }
 }
 
