@@ -83,7 +83,7 @@ impl<'a> Index<'a> {
     }
 
     /// All objects with the key of this one, itself included.
-    pub(super) fn same(&self, object: &Object) -> impl Iterator<Item = ObjectId> + '_ {
+    pub(super) fn same<'s>(&'s self, object: &'s Object) -> impl Iterator<Item = ObjectId> + 's {
         let namespace = object.namespace.as_deref().unwrap_or("");
         let ids = self.by_name.get(&(object.set, object.kind.as_str(), namespace, object.name.as_str()));
         let group = object.group().to_owned();
@@ -91,12 +91,12 @@ impl<'a> Index<'a> {
     }
 
     /// Objects of a kind in the set of `from`.
-    pub(super) fn of_kind(&self, from: &Object, kind: &str) -> &[ObjectId] {
+    pub(super) fn of_kind<'s>(&'s self, from: &'s Object, kind: &'s str) -> &'s [ObjectId] {
         self.by_kind.get(&(from.set, kind)).map_or(&[], Vec::as_slice)
     }
 
     /// Workloads in the set and namespace of `from`.
-    pub(super) fn workloads(&self, from: &Object) -> &[Workload<'a>] {
+    pub(super) fn workloads<'s>(&'s self, from: &'s Object) -> &'s [Workload<'a>] {
         let namespace = from.namespace.as_deref().unwrap_or("");
         self.workloads.get(&(from.set, namespace)).map_or(&[], Vec::as_slice)
     }
@@ -104,6 +104,13 @@ impl<'a> Index<'a> {
     /// Whether a set may hold more than is seen: it was not rendered, or a document of it cannot be read.
     pub(super) fn is_open(&self, from: &Object) -> bool {
         self.bundle.unrendered_sets.contains(&from.set) || self.broken.contains_key(&from.set)
+    }
+
+    /// Whether a pod with these label values may stand where it is not seen.
+    pub(super) fn may_hide<'t>(&self, from: &Object, mut values: impl Iterator<Item = &'t str>) -> bool {
+        let broken = self.broken.get(&from.set).map_or(&[][..], Vec::as_slice);
+        self.bundle.unrendered_sets.contains(&from.set)
+            || (!broken.is_empty() && values.all(|value| broken.iter().any(|text| text.contains(value))))
     }
 
     /// Names of a kind in the namespace of `from`, for suggestions.

@@ -25,7 +25,8 @@ pub(super) fn env_value_null(cx: &mut Cx<'_>) {
 pub(super) fn memory_milli_unit(cx: &mut Cx<'_>) {
     let Some(template) = cx.template() else { return };
     for container in template.containers() {
-        for (list, resource) in ["requests", "limits"].into_iter().flat_map(|l| [(l, "memory"), (l, "ephemeral-storage")])
+        for (list, resource) in
+            ["requests", "limits"].into_iter().flat_map(|l| [(l, "memory"), (l, "ephemeral-storage")])
         {
             let Some(value) = container.view.at(&["resources", list, resource]) else { continue };
             let text = value.str().unwrap_or_default();

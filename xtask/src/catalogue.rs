@@ -13,23 +13,15 @@ const README: &str = "rules/README.md";
 const COMMAND: &str = "cargo xtask catalogue";
 
 /// The keys of a catalogue file. All of them are there, in this order, and no others.
-const KEYS: [&str; 13] = [
-    "id", "group", "class", "tier", "severity", "kinds", "title", "why", "fix", "since", "aliases",
-    "params", "check",
-];
+const KEYS: [&str; 13] =
+    ["id", "group", "class", "tier", "severity", "kinds", "title", "why", "fix", "since", "aliases", "params", "check"];
 
 /// The groups in the order of the line they are found on, with what they hold.
 const GROUPS: [(&str, &str); 12] = [
     ("yaml", "What is read: files, documents, keys"),
-    (
-        "schema",
-        "Fields, types and names, judged by the schema of the kind",
-    ),
+    ("schema", "Fields, types and names, judged by the schema of the kind"),
     ("api", "API versions, and what else the API server says"),
-    (
-        "workload",
-        "Deployments, Jobs and the other things with a pod template",
-    ),
+    ("workload", "Deployments, Jobs and the other things with a pod template"),
     ("images", "Images and when they are pulled"),
     ("probes", "Liveness, readiness and startup probes"),
     ("references", "Names of other objects"),
@@ -96,9 +88,7 @@ struct Entry {
 
 /// Reads and checks the catalogue, then writes what is generated from it, or compares (`check`).
 pub fn run(check: bool) -> Result<(), String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .ok_or("the xtask folder has no parent")?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("the xtask folder has no parent")?;
     let entries = read(&root.join("rules"))?;
     for (name, text) in [(TABLE, table(&entries)), (README, readme(&entries))] {
         let path = root.join(name);
@@ -114,17 +104,14 @@ pub fn run(check: bool) -> Result<(), String> {
 fn compare(name: &str, path: &Path, text: &str) -> Result<(), String> {
     match fs::read_to_string(path) {
         Ok(old) if old == text => Ok(()),
-        Ok(_) => Err(format!(
-            "{name} differs from the catalogue in rules/; run `{COMMAND}`"
-        )),
+        Ok(_) => Err(format!("{name} differs from the catalogue in rules/; run `{COMMAND}`")),
         Err(e) => Err(format!("cannot read {name}: {e}; run `{COMMAND}`")),
     }
 }
 
 fn write(path: &Path, text: &str) -> Result<(), String> {
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)
-            .map_err(|e| format!("cannot create {}: {e}", folder.display()))?;
+        fs::create_dir_all(folder).map_err(|e| format!("cannot create {}: {e}", folder.display()))?;
     }
     fs::write(path, text).map_err(|e| format!("cannot write {}: {e}", path.display()))
 }
@@ -138,11 +125,7 @@ fn read(folder: &Path) -> Result<Vec<Entry>, String> {
         let shown = shown(folder, &path);
         match entry(&path) {
             Ok(entry) => {
-                mistakes.extend(
-                    judge(&entry, &path)
-                        .into_iter()
-                        .map(|m| format!("{shown}: {m}")),
-                );
+                mistakes.extend(judge(&entry, &path).into_iter().map(|m| format!("{shown}: {m}")));
                 if let Some(first) = seen.insert(entry.id.clone(), shown.clone()) {
                     mistakes.push(format!("{shown}: id `{}` is also in {first}", entry.id));
                 }
@@ -166,8 +149,7 @@ fn read(folder: &Path) -> Result<Vec<Entry>, String> {
 fn files(folder: &Path) -> Result<Vec<PathBuf>, String> {
     let list = |folder: &Path| -> Result<Vec<PathBuf>, String> {
         let listed = fs::read_dir(folder).and_then(|l| l.map(|e| e.map(|e| e.path())).collect());
-        let mut paths: Vec<PathBuf> =
-            listed.map_err(|e| format!("cannot list {}: {e}", folder.display()))?;
+        let mut paths: Vec<PathBuf> = listed.map_err(|e| format!("cannot list {}: {e}", folder.display()))?;
         paths.sort();
         Ok(paths)
     };
@@ -176,10 +158,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, String> {
         if path.is_dir() {
             found.extend(list(&path)?);
         } else if !path.ends_with("README.md") {
-            return Err(format!(
-                "{}: a rule belongs into its group's folder",
-                shown(folder, &path)
-            ));
+            return Err(format!("{}: a rule belongs into its group's folder", shown(folder, &path)));
         }
     }
     Ok(found)
@@ -197,10 +176,7 @@ fn entry(path: &Path) -> Result<Entry, String> {
     let keys: Vec<&str> = keys.keys().filter_map(serde_yaml::Value::as_str).collect();
     let entry = serde_yaml::from_str(&text).map_err(|e| e.to_string())?;
     if keys != KEYS {
-        return Err(format!(
-            "its keys have to be, in this order: {}",
-            KEYS.join(", ")
-        ));
+        return Err(format!("its keys have to be, in this order: {}", KEYS.join(", ")));
     }
     Ok(entry)
 }
@@ -216,50 +192,24 @@ fn judge(entry: &Entry, path: &Path) -> Vec<String> {
     let folder = path.parent().and_then(Path::file_name).unwrap_or_default();
     let id = &entry.id;
     want(
-        path.file_name()
-            .is_some_and(|name| *name == *format!("{id}.yaml")),
+        path.file_name().is_some_and(|name| *name == *format!("{id}.yaml")),
         format!("id `{id}` is not the file's name"),
     );
-    want(
-        *folder == *entry.group,
-        format!("group `{}` is not the folder's name", entry.group),
-    );
+    want(*folder == *entry.group, format!("group `{}` is not the folder's name", entry.group));
     want(
         GROUPS.iter().any(|(name, _)| *name == entry.group),
-        format!(
-            "group `{}` is not one of those that xtask knows",
-            entry.group
-        ),
+        format!("group `{}` is not one of those that xtask knows", entry.group),
     );
     let kebab = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    want(
-        id.chars().all(kebab),
-        format!("id `{id}` is not in lower case with hyphens"),
-    );
-    want(
-        !entry.kinds.is_empty(),
-        "kinds is empty; `any` stands for all".into(),
-    );
-    want(
-        !entry.title.ends_with('.'),
-        "title ends in a full stop".into(),
-    );
-    for (key, text) in [
-        ("title", &entry.title),
-        ("why", &entry.why),
-        ("fix", &entry.fix),
-    ] {
+    want(id.chars().all(kebab), format!("id `{id}` is not in lower case with hyphens"));
+    want(!entry.kinds.is_empty(), "kinds is empty; `any` stands for all".into());
+    want(!entry.title.ends_with('.'), "title ends in a full stop".into());
+    for (key, text) in [("title", &entry.title), ("why", &entry.why), ("fix", &entry.fix)] {
         want(!text.trim().is_empty(), format!("{key} is empty"));
-        want(
-            !text.contains('\n'),
-            format!("{key} has a line break; fold it with `>-`"),
-        );
+        want(!text.contains('\n'), format!("{key} has a line break; fold it with `>-`"));
     }
     for (key, text) in [("why", &entry.why), ("fix", &entry.fix)] {
-        want(
-            text.ends_with('.'),
-            format!("{key} does not end in a full stop"),
-        );
+        want(text.ends_with('.'), format!("{key} does not end in a full stop"));
     }
     if entry.tier == Tier::Default {
         let hedges = [" may ", " might ", "consider "];
@@ -270,26 +220,16 @@ fn judge(entry: &Entry, path: &Path) -> Vec<String> {
         );
     }
     want(
-        entry
-            .since
-            .split('.')
-            .filter(|part| part.parse::<u32>().is_ok())
-            .count()
-            == 3,
+        entry.since.split('.').filter(|part| part.parse::<u32>().is_ok()).count() == 3,
         format!("since `{}` is not a version such as 0.1.0", entry.since),
     );
     for alias in &entry.aliases {
         want(
-            alias
-                .split_once(':')
-                .is_some_and(|(tool, id)| !tool.is_empty() && !id.is_empty()),
+            alias.split_once(':').is_some_and(|(tool, id)| !tool.is_empty() && !id.is_empty()),
             format!("alias `{alias}` is not written tool:id"),
         );
     }
-    want(
-        entry.params.is_empty(),
-        "the generated table has no place for params yet".into(),
-    );
+    want(entry.params.is_empty(), "the generated table has no place for params yet".into());
     mistakes
 }
 
@@ -308,17 +248,7 @@ fn table(entries: &[Entry]) -> String {
             "    Rule {{\n        id: {:?}, group: {:?}, class: Class::{:?}, tier: Tier::{:?}, \
              severity: Severity::{:?},\n        kinds: &{:?},\n        title: {:?},\n        \
              why: {:?},\n        fix: {:?},\n        since: {:?},\n        aliases: &{:?},\n    }},\n",
-            e.id,
-            e.group,
-            e.class,
-            e.tier,
-            e.severity,
-            e.kinds,
-            e.title,
-            e.why,
-            e.fix,
-            e.since,
-            e.aliases
+            e.id, e.group, e.class, e.tier, e.severity, e.kinds, e.title, e.why, e.fix, e.since, e.aliases
         );
     }
     text.push_str("];\n");
@@ -367,4 +297,47 @@ fn readme(entries: &[Entry]) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mistakes(change: impl FnOnce(&mut Entry)) -> Vec<String> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules/yaml/yaml-invalid.yaml");
+        let mut entry = entry(&path).unwrap();
+        change(&mut entry);
+        judge(&entry, &path)
+    }
+
+    #[test]
+    fn what_is_committed_is_current() {
+        run(true).unwrap();
+    }
+
+    #[test]
+    fn a_good_entry_has_no_mistakes() {
+        assert_eq!(mistakes(|_| ()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_file_has_to_agree_with_its_place() {
+        assert_eq!(
+            mistakes(|e| e.id = "yaml-broken".into()),
+            ["id `yaml-broken` is not the file's name"]
+        );
+        assert_eq!(
+            mistakes(|e| e.group = "api".into()),
+            ["group `api` is not the folder's name"]
+        );
+    }
+
+    #[test]
+    fn the_default_tier_does_not_hedge() {
+        let found = mistakes(|e| e.why = "The pod might not start.".into());
+        assert_eq!(
+            found,
+            ["a rule of the default tier is sure of what it says"]
+        );
+    }
 }
