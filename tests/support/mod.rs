@@ -202,3 +202,34 @@ pub fn difference(expected: &[String], actual: &[String]) -> Vec<String> {
 pub fn verdict(lines: Vec<String>) -> Result<(), libtest_mimic::Failed> {
     if lines.is_empty() { Ok(()) } else { Err(lines.join("\n").into()) }
 }
+
+/// What differs between the findings of one object and the server's recorded answer: verdict, causes, message, code.
+pub fn server_differs(row: &Value, findings: &[&Value]) -> Vec<String> {
+    let rejections: Vec<&&Value> = findings.iter().filter(|finding| finding["class"] == "rejected").collect();
+    let mut wrong = Vec::new();
+    if rejections.is_empty() != (row["verdict"] == "accepted") {
+        let rules: Vec<&Value> = findings.iter().map(|finding| &finding["rule"]).collect();
+        wrong.push(format!("the server says {} {}, kplan finds {rules:?}", row["verdict"], row["message"]));
+    }
+    if row["verdict"] != "rejected" {
+        return wrong;
+    }
+    let cause = |cause: &Value| format!("{} {} {}", cause["field"], cause["reason"], cause["message"]);
+    let list = |value: &Value| value["causes"].as_array().into_iter().flatten().map(cause).collect::<Vec<String>>();
+    let mut causes = Vec::new();
+    let mut answered = false;
+    for server in rejections.iter().map(|finding| &finding["server"]).filter(|server| !server.is_null()) {
+        answered = true;
+        causes.extend(list(server));
+        for key in ["message", "code", "reason"] {
+            if server[key] != row[key] {
+                wrong.push(format!("{key} is {}\n     not {}", server[key], row[key]));
+            }
+        }
+    }
+    if !answered {
+        wrong.push(format!("no finding has the server's answer {}", row["message"]));
+    }
+    wrong.extend(difference(&list(row), &causes).into_iter().map(|line| format!("causes {line}")));
+    wrong
+}
