@@ -348,6 +348,15 @@ pub static RULES: &[Rule] = &[
         aliases: &["kube-linter:restart-policy", "kube-score:cronjob-restartpolicy", "datree:10"],
     },
     Rule {
+        id: "rule-panicked", group: "config", class: Class::Unjudged, tier: Tier::Default, severity: Severity::Warning,
+        kinds: &["any"],
+        title: "A rule of kplan failed on this object",
+        why: "The rule met something that it was not written for. All other rules ran; what this one would have found in the object is missing from the report.",
+        fix: "Report the object and the name of the rule to the authors of kplan.",
+        since: "0.1.0",
+        aliases: &[],
+    },
+    Rule {
         id: "schema-missing", group: "schema", class: Class::Unjudged, tier: Tier::Default, severity: Severity::Info,
         kinds: &["any"],
         title: "No schema is known for this kind",

@@ -34,7 +34,7 @@ pub(super) fn image_pull_policy(cx: &mut Cx<'_>) {
         let (tag, digest) = tag_and_digest(image);
         let moving = digest.is_none() && tag.is_none_or(|tag| tag == "latest");
         let (message, help) = match policy.str() {
-            Some("Never") => {
+            Some("Never") if moving => {
                 (format!("`Never` fails on every node that does not have `{image}` yet"), "use IfNotPresent")
             }
             Some("IfNotPresent") if moving => {

@@ -20,8 +20,11 @@ pub(super) fn pvc_no_pv(cx: &mut Cx<'_>) {
         cx.bundle.object(*id).name == class && root.get_str("provisioner") != Some("kubernetes.io/no-provisioner")
     });
     let volumes: Vec<ObjectId> = of_class(cx, class);
-    if provisioned || (volumes.is_empty() && !class.is_empty()) {
+    if provisioned {
         return;
+    }
+    if volumes.is_empty() && !class.is_empty() {
+        return other_class(cx, class);
     }
     if volumes.is_empty() {
         let message = "the class \"\" is never provisioned, and the set has no volume without a class";
@@ -47,6 +50,29 @@ pub(super) fn pvc_no_pv(cx: &mut Cx<'_>) {
     let diagnostic = cx.report_field(first.claim_field.to_owned(), message);
     diagnostic.help = Some("change the claim or a volume so that the two fit, or add a volume".to_owned());
     diagnostic.related.push(Related { file, span, message: "the nearest volume".to_owned() });
+}
+
+/// A claim of a class without volumes, where a free volume of another class fits in everything else; any other
+/// class may be provisioned by the cluster.
+fn other_class(cx: &mut Cx<'_>, class: &str) {
+    let claimed: Vec<&str> = cx
+        .index
+        .of_kind(cx.object, "PersistentVolumeClaim")
+        .iter()
+        .filter_map(|claim| cx.bundle.full(*claim).at(&["spec", "storageClassName"])?.str())
+        .collect();
+    let class_of =
+        |id: ObjectId| cx.bundle.full(id).at(&["spec", "storageClassName"]).and_then(View::str).unwrap_or("");
+    let volumes = cx.index.of_kind(cx.object, "PersistentVolume").iter().copied();
+    let mut free =
+        volumes.filter(|id| !claimed.contains(&class_of(*id)) && misfit(cx.root, cx.bundle.full(*id)).is_none());
+    let Some(volume) = free.next() else { return };
+    let (name, offered) = (cx.bundle.object(volume).title(), class_of(volume));
+    let message = format!("no volume has the class `{class}`; {name} would fit, but has the class `{offered}`");
+    let (file, span) = cx.place_in(volume, "spec.storageClassName");
+    let diagnostic = cx.report_field("spec.storageClassName".to_owned(), message);
+    diagnostic.help = Some(format!("write `storageClassName: {offered}` if that volume is meant"));
+    diagnostic.related.push(Related { file, span, message: "its class".to_owned() });
 }
 
 /// Why a volume cannot serve a claim, and which fields say so.

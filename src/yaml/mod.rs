@@ -6,6 +6,7 @@ pub mod base64;
 mod builder;
 mod comments;
 mod compose;
+pub mod edit;
 mod events;
 mod json;
 pub mod scalar;

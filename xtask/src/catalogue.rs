@@ -322,22 +322,13 @@ mod tests {
 
     #[test]
     fn the_file_has_to_agree_with_its_place() {
-        assert_eq!(
-            mistakes(|e| e.id = "yaml-broken".into()),
-            ["id `yaml-broken` is not the file's name"]
-        );
-        assert_eq!(
-            mistakes(|e| e.group = "api".into()),
-            ["group `api` is not the folder's name"]
-        );
+        assert_eq!(mistakes(|e| e.id = "yaml-broken".into()), ["id `yaml-broken` is not the file's name"]);
+        assert_eq!(mistakes(|e| e.group = "api".into()), ["group `api` is not the folder's name"]);
     }
 
     #[test]
     fn the_default_tier_does_not_hedge() {
         let found = mistakes(|e| e.why = "The pod might not start.".into());
-        assert_eq!(
-            found,
-            ["a rule of the default tier is sure of what it says"]
-        );
+        assert_eq!(found, ["a rule of the default tier is sure of what it says"]);
     }
 }
