@@ -2,6 +2,7 @@
 
 mod object;
 pub mod path;
+pub mod quantity;
 mod version;
 
 pub use object::{Bundle, Counts, Key, Object, ObjectId, ParsedFile, Role, SetId};
