@@ -1,5 +1,6 @@
 //! Kubernetes values and objects over plain data; numbers, quantities and times are parsed here, once.
 
+pub mod names;
 mod object;
 pub mod path;
 pub mod quantity;
