@@ -264,3 +264,51 @@ fn validate_resize_policy(errs: &mut Errors, container: Obj, restart_policy: &st
         }
     }
 }
+
+/// `validateEphemeralContainers`.
+pub(super) fn validate_ephemeral_containers(errs: &mut Errors, pod: &PodParts, path: &Path) {
+    let names = |key: &str| pod.spec.list(key).map(|container| container.str("name")).collect::<Vec<_>>();
+    let others: BTreeSet<&str> = names("containers").into_iter().chain(names("initContainers")).collect();
+    let mut all = others.clone();
+    let text = "cannot be set for an Ephemeral Container";
+    for (index, container) in pod.spec.list("ephemeralContainers").enumerate() {
+        let at = path.index(index);
+        validate_container_common(errs, container, pod, &at);
+        super::pod::validate_container_only_for_pod(errs, container, &at);
+        let name = container.str("name");
+        if !all.insert(name) {
+            errs.duplicate(&at.child("name"), name);
+        }
+        let target = container.str("targetContainerName");
+        if !target.is_empty() && !others.contains(target) {
+            errs.not_found(&at.child("targetContainerName"), target, "");
+        }
+        for key in EPHEMERAL_FORBIDDEN {
+            let value = container.at(key);
+            if value.has() && !(key == "resources" && value.same(Obj::NONE)) {
+                errs.forbidden(&at.child(key), text);
+            }
+        }
+        let mounts = at.child("volumeMounts");
+        for (place, mount) in container.list("volumeMounts").enumerate() {
+            for key in ["subPath", "subPathExpr"] {
+                if !mount.str(key).is_empty() {
+                    errs.forbidden(&mounts.index(place).child(key), text);
+                }
+            }
+        }
+    }
+}
+
+/// What `allowedEphemeralContainerFields` leaves out, in the order of the Go struct.
+const EPHEMERAL_FORBIDDEN: [&str; 9] = [
+    "ports",
+    "resources",
+    "resizePolicy",
+    "restartPolicy",
+    "restartPolicyRules",
+    "livenessProbe",
+    "readinessProbe",
+    "startupProbe",
+    "lifecycle",
+];

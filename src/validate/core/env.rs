@@ -4,7 +4,7 @@
 //! (Kubernetes 1.36).
 
 use super::super::content::{
-    is_config_map_key, is_dns1123_subdomain, is_relaxed_env_var_name,
+    is_config_map_key, is_dns1123_subdomain, is_env_var_name,
 };
 use super::super::errors::Errors;
 use super::super::meta::{validate_dns1123_label, validate_qualified_name};
@@ -46,7 +46,7 @@ pub(super) fn validate_env(errs: &mut Errors, container: Obj, path: &Path) {
         if name.is_empty() {
             errs.required(&at.child("name"), "");
         } else {
-            errs.invalid_each(&at.child("name"), name, &is_relaxed_env_var_name(name));
+            errs.invalid_each(&at.child("name"), name, &is_env_var_name(name));
         }
         validate_env_var_value_from(errs, variable, &at.child("valueFrom"));
     }
@@ -194,7 +194,7 @@ fn validate_file_key_selector(errs: &mut Errors, selector: Obj, path: &Path) {
     if key.is_empty() {
         errs.required(&path.child("key"), "");
     } else {
-        errs.invalid_each(&path.child("key"), key, &is_relaxed_env_var_name(key));
+        errs.invalid_each(&path.child("key"), key, &is_env_var_name(key));
     }
     if volume.is_empty() {
         errs.required(&path.child("volumeName"), "");
@@ -214,7 +214,7 @@ pub(super) fn validate_env_from(errs: &mut Errors, container: Obj, path: &Path) 
         let at = path.index(index);
         let prefix = source.str("prefix");
         if !prefix.is_empty() {
-            errs.invalid_each(&at.child("prefix"), prefix, &is_relaxed_env_var_name(prefix));
+            errs.invalid_each(&at.child("prefix"), prefix, &is_env_var_name(prefix));
         }
         let mut sources = 0;
         for key in ["configMapRef", "secretRef"] {

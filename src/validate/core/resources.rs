@@ -180,17 +180,7 @@ pub(crate) fn validate_resource_requirements(
     claim_names: &BTreeSet<&str>,
     path: &Path,
 ) {
-    let limits = path.child("limits");
-    let (mut compute, mut huge) = (false, false);
-    for (name, value) in requirements.map("limits") {
-        let key = limits.key(name);
-        validate_named_quantity(errs, name, &value.quantity(), level, &key);
-        if is_huge_page_resource_name(name) {
-            huge = true;
-            validate_huge_page_value(errs, name, &value.quantity(), &key);
-        }
-        compute |= name == "cpu" || name == "memory";
-    }
+    let (mut compute, mut huge) = validate_limit_values(errs, requirements.at("limits"), level, path);
     for (name, value) in requirements.map("requests") {
         validate_request(errs, requirements, name, &value.quantity(), level, path);
         huge |= is_huge_page_resource_name(name);
@@ -268,5 +258,29 @@ fn validate_resource_claim_names(errs: &mut Errors, requirements: Obj, pod: &BTr
             let detail = format!("must be one of the names in pod.spec.resourceClaims{which}");
             errs.not_found(&at, name, &detail);
         }
+    }
+}
+
+/// Checks limits; tells whether cpu or memory, and whether huge pages are among them.
+fn validate_limit_values(errs: &mut Errors, limits: Obj, level: Level, path: &Path) -> (bool, bool) {
+    let at = path.child("limits");
+    let (mut compute, mut huge) = (false, false);
+    for (name, value) in limits.entries() {
+        let key = at.key(name);
+        validate_named_quantity(errs, name, &value.quantity(), level, &key);
+        if is_huge_page_resource_name(name) {
+            huge = true;
+            validate_huge_page_value(errs, name, &value.quantity(), &key);
+        }
+        compute |= name == "cpu" || name == "memory";
+    }
+    (compute, huge)
+}
+
+/// `validateOverhead`: a list of resources checked as the limits of a container.
+pub(crate) fn validate_overhead(errs: &mut Errors, overhead: Obj, path: &Path) {
+    let (compute, huge) = validate_limit_values(errs, overhead, Level::Container, path);
+    if !compute && huge {
+        errs.forbidden(path, "HugePages require cpu or memory");
     }
 }
