@@ -10,13 +10,11 @@ mod ip;
 mod tests;
 
 pub use domain::{
-    NameError, is_domain_prefixed_key, is_domain_prefixed_path, is_fully_qualified_domain_name,
-    is_fully_qualified_name,
+    NameError, is_domain_prefixed_key, is_domain_prefixed_path, is_fully_qualified_domain_name, is_fully_qualified_name,
 };
 pub use ip::{
     Cidr, is_valid_cidr, is_valid_cidr_for_legacy_field, is_valid_interface_address, is_valid_ip,
-    is_valid_ip_for_legacy_field, parse_cidr_sloppy, parse_ip_sloppy, warnings_for_cidr,
-    warnings_for_ip,
+    is_valid_ip_for_legacy_field, parse_cidr_sloppy, parse_ip_sloppy, warnings_for_cidr, warnings_for_ip,
 };
 
 /// Longest DNS label, label value and name part of a label key.
@@ -48,10 +46,7 @@ pub fn regex_error(message: &str, expression: &str, examples: &[&str]) -> String
     if examples.is_empty() {
         return format!("{message} (regex used for validation is '{expression}')");
     }
-    let examples: Vec<_> = examples
-        .iter()
-        .map(|example| format!("'{example}', "))
-        .collect();
+    let examples: Vec<_> = examples.iter().map(|example| format!("'{example}', ")).collect();
     let examples = examples.join(" or ");
     format!("{message} (e.g. {examples}regex used for validation is '{expression}')")
 }
@@ -91,9 +86,7 @@ fn subdomain_form(value: &str) -> bool {
 }
 
 fn label_key_form(value: &str) -> bool {
-    framed(value.as_bytes(), alnum, |b| {
-        alnum(b) || matches!(b, b'-' | b'_' | b'.')
-    })
+    framed(value.as_bytes(), alnum, |b| alnum(b) || matches!(b, b'-' | b'_' | b'.'))
 }
 
 /// A DNS label of RFC 1123: `my-name`, at most 63 bytes.
@@ -135,9 +128,7 @@ pub fn is_dns1123_subdomain_caseless(value: &str) -> Vec<String> {
 pub fn is_dns1123_subdomain_with_underscore(value: &str) -> Vec<String> {
     let part = |part: &[u8]| {
         let body = part.strip_prefix(b"_").unwrap_or(part);
-        framed(body, lower_alnum, |b| {
-            lower_alnum(b) || matches!(b, b'-' | b'_')
-        })
+        framed(body, lower_alnum, |b| lower_alnum(b) || matches!(b, b'-' | b'_'))
     };
     let form = (!value.as_bytes().split(|&b| b == b'.').all(part)).then(|| {
         let message = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric \
@@ -156,11 +147,7 @@ pub fn is_dns1035_label(value: &str) -> Vec<String> {
         let message = "a DNS-1035 label must consist of lower case alphanumeric characters or \
                        '-', start with an alphabetic character, and end with an alphanumeric \
                        character";
-        regex_error(
-            message,
-            "[a-z]([-a-z0-9]*[a-z0-9])?",
-            &["my-name", "abc-123"],
-        )
+        regex_error(message, "[a-z]([-a-z0-9]*[a-z0-9])?", &["my-name", "abc-123"])
     });
     sized(value, LABEL_LENGTH, form)
 }
@@ -171,11 +158,7 @@ pub fn is_wildcard_dns1123_subdomain(value: &str) -> Vec<String> {
         let message = "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid \
                        DNS subdomain, which must consist of lower case alphanumeric characters, \
                        '-' or '.' and end with an alphanumeric character";
-        regex_error(
-            message,
-            &format!(r"\*\.{SUBDOMAIN_FMT}"),
-            &["*.example.com"],
-        )
+        regex_error(message, &format!(r"\*\.{SUBDOMAIN_FMT}"), &["*.example.com"])
     });
     sized(value, SUBDOMAIN_LENGTH, form)
 }
@@ -189,8 +172,7 @@ pub fn is_qualified_name(value: &str) -> Vec<String> {
     };
     let (prefix, name) = match value.split_once('/') {
         Some((_, name)) if name.contains('/') => {
-            let suffix =
-                "with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')";
+            let suffix = "with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')";
             return vec![format!("a valid label key {} {suffix}", explain())];
         }
         Some((prefix, name)) => (Some(prefix), name),
@@ -201,10 +183,7 @@ pub fn is_qualified_name(value: &str) -> Vec<String> {
         Some("") => vec!["prefix part must be non-empty".to_owned()],
         Some(prefix) => {
             let errors = sized_bytes(prefix, SUBDOMAIN_LENGTH, subdomain_complaint(prefix));
-            errors
-                .iter()
-                .map(|error| format!("prefix part {error}"))
-                .collect()
+            errors.iter().map(|error| format!("prefix part {error}")).collect()
         }
     };
     if name.is_empty() {
@@ -235,11 +214,7 @@ pub fn is_config_map_key(value: &str) -> Vec<String> {
     let inner = |b| alnum(b) || matches!(b, b'-' | b'_' | b'.');
     let form = (value.is_empty() || !value.bytes().all(inner)).then(|| {
         let message = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'";
-        regex_error(
-            message,
-            "[-._a-zA-Z0-9]+",
-            &["key.name", "KEY_NAME", "key-name"],
-        )
+        regex_error(message, "[-._a-zA-Z0-9]+", &["key.name", "KEY_NAME", "key-name"])
     });
     let mut errors = sized(value, SUBDOMAIN_LENGTH, form);
     errors.extend(parent_directory(value));
@@ -250,9 +225,7 @@ fn parent_directory(value: &str) -> Option<String> {
     match value {
         "." => Some("must not be '.'".to_owned()),
         ".." => Some("must not be '..'".to_owned()),
-        _ => value
-            .starts_with("..")
-            .then(|| "must not start with '..'".to_owned()),
+        _ => value.starts_with("..").then(|| "must not start with '..'".to_owned()),
     }
 }
 
@@ -281,11 +254,7 @@ pub fn is_strict_env_var_name(value: &str) -> Vec<String> {
         let message = "a valid environment variable name must consist of alphabetic characters, \
                        digits, '_', '-', or '.', and must not start with a digit";
         let examples = ["my.env-name", "MY_ENV.NAME", "MyEnvName1"];
-        errors.push(regex_error(
-            message,
-            "[-._a-zA-Z][-._a-zA-Z0-9]*",
-            &examples,
-        ));
+        errors.push(regex_error(message, "[-._a-zA-Z][-._a-zA-Z0-9]*", &examples));
     }
     errors.extend(parent_directory(value));
     errors
@@ -299,10 +268,7 @@ pub fn is_valid_port_num(port: i64) -> Vec<String> {
 /// A number between `low` and `high`, both included.
 pub fn is_in_range(value: i64, low: i64, high: i64) -> Vec<String> {
     let outside = value < low || value > high;
-    outside
-        .then(|| inclusive_range_error(low, high))
-        .into_iter()
-        .collect()
+    outside.then(|| inclusive_range_error(low, high)).into_iter().collect()
 }
 
 /// A Unix group number, 0 to 2^31-1.
@@ -324,10 +290,7 @@ pub fn is_valid_port_name(port: &str) -> Vec<String> {
         }
     };
     let charset = !port.is_empty() && port.bytes().all(|b| lower_alnum(b) || b == b'-');
-    complain(
-        !charset,
-        "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)",
-    );
+    complain(!charset, "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)");
     let letter = port.bytes().any(|b| b.is_ascii_lowercase());
     complain(!letter, "must contain at least one letter (a-z)");
     complain(port.contains("--"), "must not contain consecutive hyphens");
@@ -363,11 +326,7 @@ pub fn is_c_identifier(value: &str) -> Vec<String> {
     }
     let message = "a valid C identifier must start with alphabetic character or '_', followed by \
                    a string of alphanumeric characters or '_'";
-    vec![regex_error(
-        message,
-        "[A-Za-z_][A-Za-z0-9_]*",
-        &["my_name", "MY_NAME", "MyName"],
-    )]
+    vec![regex_error(message, "[A-Za-z_][A-Za-z0-9_]*", &["my_name", "MY_NAME", "MyName"])]
 }
 
 /// A whole number as a person writes it: no `+`, no leading zeros.
@@ -428,9 +387,5 @@ pub fn name_is_dns1035_label(name: &str, prefix: bool) -> Vec<String> {
 
 /// An object's name that is only a path segment; `prefix` for `generateName`.
 pub fn name_is_path_segment(name: &str, prefix: bool) -> Vec<String> {
-    if prefix {
-        is_valid_path_segment_prefix(name)
-    } else {
-        is_valid_path_segment_name(name)
-    }
+    if prefix { is_valid_path_segment_prefix(name) } else { is_valid_path_segment_name(name) }
 }

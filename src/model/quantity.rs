@@ -84,19 +84,13 @@ impl Quantity {
             return Err(QuantityError::Format);
         }
         if text == "0" {
-            return Ok(Quantity {
-                text: Some(text.into()),
-                ..Quantity::from_i64(0)
-            });
+            return Ok(Quantity { text: Some(text.into()), ..Quantity::from_i64(0) });
         }
         let parts = Parts::split(text)?;
         let (format, exponent) = suffix(parts.suffix).ok_or(QuantityError::Suffix)?;
         match parts.small(format, exponent) {
             Some((value, scale, keep)) => Ok(Quantity {
-                amount: Amount::Small {
-                    value,
-                    exponent: scale,
-                },
+                amount: Amount::Small { value, exponent: scale },
                 format,
                 text: keep.then(|| text.into()),
             }),
@@ -126,11 +120,7 @@ impl Quantity {
     }
 
     fn new(value: i64, exponent: i32, format: Format) -> Quantity {
-        Quantity {
-            amount: Amount::Small { value, exponent },
-            format,
-            text: None,
-        }
+        Quantity { amount: Amount::Small { value, exponent }, format, text: None }
     }
 
     /// The kind of suffix it prints with.
@@ -151,12 +141,8 @@ impl Quantity {
 
     fn scaled_value(&self, scale: i32) -> i64 {
         match &self.amount {
-            Amount::Small { value, exponent } if *exponent < scale => {
-                divide_up(*value, scale - exponent).0
-            }
-            Amount::Small { value, exponent } => {
-                multiply_wrapping(*value, exponent.wrapping_sub(scale))
-            }
+            Amount::Small { value, exponent } if *exponent < scale => divide_up(*value, scale - exponent).0,
+            Amount::Small { value, exponent } => multiply_wrapping(*value, exponent.wrapping_sub(scale)),
             Amount::Large(decimal) => decimal.scaled_wrapping(i64::from(-scale)),
         }
     }
@@ -275,16 +261,9 @@ impl Quantity {
             self.format = other.format;
         }
         self.amount = match (&self.amount, &other.amount) {
-            (
-                Amount::Small {
-                    value: a,
-                    exponent: i,
-                },
-                Amount::Small {
-                    value: b,
-                    exponent: j,
-                },
-            ) => small_sum((*a, *i), (*b, *j)),
+            (Amount::Small { value: a, exponent: i }, Amount::Small { value: b, exponent: j }) => {
+                small_sum((*a, *i), (*b, *j))
+            }
             _ => None,
         }
         .unwrap_or_else(|| Amount::Large(self.decimal().sum(&other.decimal())));
@@ -292,9 +271,7 @@ impl Quantity {
 
     fn decimal(&self) -> Cow<'_, Decimal> {
         match &self.amount {
-            Amount::Small { value, exponent } => {
-                Cow::Owned(Decimal::from_i64(*value, i64::from(*exponent)))
-            }
+            Amount::Small { value, exponent } => Cow::Owned(Decimal::from_i64(*value, i64::from(*exponent))),
             Amount::Large(decimal) => Cow::Borrowed(decimal),
         }
     }
@@ -331,16 +308,7 @@ impl PartialOrd for Quantity {
 impl Ord for Quantity {
     fn cmp(&self, other: &Quantity) -> Ordering {
         match (&self.amount, &other.amount) {
-            (
-                Amount::Small {
-                    value: a,
-                    exponent: i,
-                },
-                Amount::Small {
-                    value: b,
-                    exponent: j,
-                },
-            ) if i == j => a.cmp(b),
+            (Amount::Small { value: a, exponent: i }, Amount::Small { value: b, exponent: j }) if i == j => a.cmp(b),
             _ => self.decimal().compare(&other.decimal()),
         }
     }
@@ -389,9 +357,7 @@ fn multiply(value: i64, power: i32) -> Option<i64> {
 /// the general case gives zero.
 fn multiply_wrapping(value: i64, power: i32) -> i64 {
     multiply(value, power).unwrap_or_else(|| match power {
-        1 | 2 | 3 | 6 | 9 if value != i64::MIN => {
-            value.wrapping_mul(10_i64.pow(power.unsigned_abs()))
-        }
+        1 | 2 | 3 | 6 | 9 if value != i64::MIN => value.wrapping_mul(10_i64.pow(power.unsigned_abs())),
         _ => 0,
     })
 }
@@ -402,10 +368,7 @@ fn divide_up(value: i64, power: i32) -> (i64, bool) {
         return (value.signum(), value == 0);
     };
     let exact = value % divisor == 0;
-    (
-        value / divisor + if exact { 0 } else { value.signum() },
-        exact,
-    )
+    (value / divisor + if exact { 0 } else { value.signum() }, exact)
 }
 
 fn small_sum((a, i): (i64, i32), (b, j): (i64, i32)) -> Option<Amount> {

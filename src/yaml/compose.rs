@@ -132,6 +132,9 @@ impl Composer<'_, '_> {
         if style == Style::DoubleQuoted && has_slash_escape(&source[span.range()]) {
             return Err(fail("yaml: found unknown escape character".to_owned()));
         }
+        if style == Style::Plain && self.in_flow() && source[span.range()].contains('?') {
+            return Err(fail(self.question_mark(span, chunk)));
+        }
         let mut text = std::borrow::Cow::Borrowed(event.value());
         let resolved = match event.tag() {
             None if event.plain_implicit() && style == Style::Plain => scalar::resolve(&text),
@@ -156,6 +159,25 @@ impl Composer<'_, '_> {
             self.anchors.insert(anchor.to_owned(), Some(id));
         }
         Ok(())
+    }
+
+    /// Whether the innermost open collection is written with brackets.
+    fn in_flow(&self) -> bool {
+        self.builder
+            .innermost()
+            .is_some_and(|start| self.builder.tree.source()[start as usize..].starts_with(['[', '{']))
+    }
+
+    /// go-yaml v2 ends a plain scalar in brackets at a `?`, and then misses the comma.
+    fn question_mark(&self, span: Span, chunk: Span) -> String {
+        let source = self.builder.tree.source();
+        let start = self.builder.innermost().unwrap_or(span.start);
+        let bracket = if source[start as usize..].starts_with('[') { ']' } else { '}' };
+        let line_of = |at: u32| source[chunk.start as usize..at as usize].matches('\n').count();
+        match (line_of(span.start), line_of(start)) {
+            (0, 0) => format!("yaml: did not find expected ',' or '{bracket}'"),
+            (0, line) | (line, _) => format!("yaml: line {line}: did not find expected ',' or '{bracket}'"),
+        }
     }
 
     /// A node for an anchor that stands on a key, where the tree keeps no node.
@@ -205,7 +227,10 @@ fn trimmed_end(tree: &Tree, span: Span) -> u32 {
 fn has_other_version(text: &str) -> bool {
     let mut lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
     let version = lines.next().and_then(|line| line.strip_prefix("%YAML "));
-    version.is_some_and(|version| version.split_whitespace().next() != Some("1.1"))
+    version.is_some_and(|version| {
+        let rest = version.trim_start().strip_prefix("1.1");
+        rest.is_none_or(|rest| rest.starts_with(|char: char| char.is_ascii_digit()))
+    })
 }
 
 /// The span without the header line of a block scalar, which may hold a comment.

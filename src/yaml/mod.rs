@@ -6,6 +6,7 @@ pub mod base64;
 mod builder;
 mod comments;
 mod compose;
+pub mod edit;
 mod events;
 mod json;
 pub mod scalar;
@@ -55,6 +56,16 @@ pub fn read(text: &Arc<str>) -> File {
     }
     file.tree.shrink();
     file
+}
+
+/// Reads the text as one YAML document, as sigs.k8s.io/yaml alone does, without kubectl's splitting of streams.
+pub fn read_unsplit(text: &Arc<str>) -> File {
+    let mut tree = Tree::new(text.clone());
+    let span = Span::new(0, text.len());
+    let composed = compose_chunk(&mut tree, &split::Chunk { span, bad_separator: None });
+    let comments = comments::find(text, span, &composed.scalars);
+    let documents = vec![Document { index: 0, span, root: composed.root, error: composed.error }];
+    File { tree, documents, comments }
 }
 
 /// Reads JSON values; gives the offset from which the rest is YAML, which is where the first or second

@@ -27,14 +27,9 @@ pub fn is_fully_qualified_domain_name(name: &str) -> Vec<NameError> {
         let detail = "should be a domain with at least two segments separated by dots";
         return vec![invalid(name, detail.to_owned())];
     }
-    let wrong = name
-        .split('.')
-        .map(|label| (label, is_dns1123_label(label)));
+    let wrong = name.split('.').map(|label| (label, is_dns1123_label(label)));
     let first = wrong.into_iter().find(|(_, errors)| !errors.is_empty());
-    first
-        .map(|(label, errors)| invalid(label, errors.join(",")))
-        .into_iter()
-        .collect()
+    first.map(|(label, errors)| invalid(label, errors.join(","))).into_iter().collect()
 }
 
 /// A domain name of three or more labels, as older fields ask for.
@@ -66,14 +61,8 @@ pub fn is_domain_prefixed_path(value: &str) -> Vec<NameError> {
         }
     };
     let errors = is_dns1123_subdomain(host);
-    let mut errors: Vec<_> = errors
-        .into_iter()
-        .map(|error| invalid(host, error))
-        .collect();
-    if !path
-        .bytes()
-        .all(|b| alnum(b) || b"/-._~%!$&'()*+,;=:".contains(&b))
-    {
+    let mut errors: Vec<_> = errors.into_iter().map(|error| invalid(host, error)).collect();
+    if !path.bytes().all(|b| alnum(b) || b"/-._~%!$&'()*+,;=:".contains(&b)) {
         let expression = r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+";
         errors.push(invalid(path, regex_error("Invalid path", expression, &[])));
     }
@@ -90,15 +79,9 @@ pub fn is_domain_prefixed_key(key: &str) -> Vec<NameError> {
         let detail = "must be a domain-prefixed key (such as \"acme.io/foo\")";
         return vec![invalid(key, detail.to_owned())];
     }
-    errors
-        .into_iter()
-        .map(|error| invalid(key, error))
-        .collect()
+    errors.into_iter().map(|error| invalid(key, error)).collect()
 }
 
 fn invalid(value: &str, detail: String) -> NameError {
-    NameError::Invalid {
-        value: value.to_owned(),
-        detail,
-    }
+    NameError::Invalid { value: value.to_owned(), detail }
 }

@@ -26,9 +26,7 @@ impl Cidr {
                 IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() & mask))
             }
             IpAddr::V6(v6) => {
-                let mask = u128::MAX
-                    .checked_shl(128 - self.prefix.min(128))
-                    .unwrap_or(0);
+                let mask = u128::MAX.checked_shl(128 - self.prefix.min(128)).unwrap_or(0);
                 IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & mask))
             }
         }
@@ -38,13 +36,7 @@ impl Cidr {
     pub fn contains(&self, address: IpAddr) -> bool {
         let (own, prefix) = short(self.network(), self.prefix);
         let other = address.to_canonical();
-        own.is_ipv4() == other.is_ipv4()
-            && Cidr {
-                address: other,
-                prefix,
-            }
-            .network()
-                == own
+        own.is_ipv4() == other.is_ipv4() && Cidr { address: other, prefix }.network() == own
     }
 
     /// The range as the API prints it: `10.0.0.0/8`.
@@ -61,11 +53,7 @@ impl Cidr {
 /// An IPv4 address written as IPv6 becomes IPv4, prefix and all.
 fn short(address: IpAddr, prefix: u32) -> (IpAddr, u32) {
     let canonical = address.to_canonical();
-    let cut = if canonical.is_ipv4() == address.is_ipv4() {
-        0
-    } else {
-        96
-    };
+    let cut = if canonical.is_ipv4() == address.is_ipv4() { 0 } else { 96 };
     (canonical, prefix.saturating_sub(cut))
 }
 
@@ -201,10 +189,7 @@ pub fn is_valid_ip(value: &str) -> Vec<String> {
 
 fn different(value: &str, canonical: &str) -> Vec<String> {
     let wrong = value != canonical;
-    wrong
-        .then(|| format!("must be in canonical form (\"{canonical}\")"))
-        .into_iter()
-        .collect()
+    wrong.then(|| format!("must be in canonical form (\"{canonical}\")")).into_iter().collect()
 }
 
 /// Whether an address range is written without superfluous zeros.
@@ -266,14 +251,10 @@ pub fn warnings_for_ip(value: &str) -> Vec<String> {
     };
     let canonical = address.to_canonical().to_string();
     if value.parse::<IpAddr>().is_err() || is_4_in_6(address) {
-        return vec![format!(
-            "non-standard IP address \"{value}\" is invalid: use \"{canonical}\""
-        )];
+        return vec![format!("non-standard IP address \"{value}\" is invalid: use \"{canonical}\"")];
     }
     if address.is_ipv6() && value != canonical {
-        return vec![format!(
-            "IPv6 address \"{value}\" should be in RFC 5952 canonical format (\"{canonical}\")"
-        )];
+        return vec![format!("IPv6 address \"{value}\" should be in RFC 5952 canonical format (\"{canonical}\")")];
     }
     Vec::new()
 }
@@ -292,15 +273,11 @@ pub fn warnings_for_cidr(value: &str) -> Vec<String> {
         ));
     }
     if !strict_cidr(value) || is_4_in_6(cidr.address) {
-        warnings.push(format!(
-            "non-standard CIDR value \"{value}\" is invalid: use \"{canonical}\""
-        ));
+        warnings.push(format!("non-standard CIDR value \"{value}\" is invalid: use \"{canonical}\""));
     }
     let plain = format!("{}/{}", cidr.address, cidr.prefix);
     if warnings.is_empty() && cidr.address.is_ipv6() && value != plain {
-        warnings.push(format!(
-            "IPv6 CIDR value \"{value}\" should be in RFC 5952 canonical format (\"{plain}\")"
-        ));
+        warnings.push(format!("IPv6 CIDR value \"{value}\" should be in RFC 5952 canonical format (\"{plain}\")"));
     }
     warnings
 }

@@ -61,12 +61,7 @@ impl Decimal {
             exponent = -scale;
         }
         let negative = negative && !digits.is_empty();
-        Decimal {
-            negative,
-            digits,
-            exponent,
-            scale,
-        }
+        Decimal { negative, digits, exponent, scale }
     }
 
     pub(super) fn is_zero(&self) -> bool {
@@ -133,15 +128,8 @@ impl Decimal {
         let scale = self.scale.max(other.scale);
         let low = self.exponent.min(other.exponent);
         if self.is_zero() || other.is_zero() || self.top().max(other.top()) - low > MAX_DIGITS {
-            let larger = if self.magnitude(other).is_lt() {
-                other
-            } else {
-                self
-            };
-            return Decimal {
-                scale,
-                ..larger.clone()
-            };
+            let larger = if self.magnitude(other).is_lt() { other } else { self };
+            return Decimal { scale, ..larger.clone() };
         }
         let (a, b) = (self.aligned(low), other.aligned(low));
         if self.negative == other.negative {
@@ -171,10 +159,7 @@ impl Decimal {
             (true, true) => Ordering::Equal,
             (true, false) => Ordering::Less,
             (false, true) => Ordering::Greater,
-            (false, false) => self
-                .top()
-                .cmp(&other.top())
-                .then_with(|| self.digits.cmp(&other.digits)),
+            (false, false) => self.top().cmp(&other.top()).then_with(|| self.digits.cmp(&other.digits)),
         }
     }
 
@@ -214,12 +199,7 @@ impl Decimal {
             rest = quotient;
             times += 1;
         }
-        let whole = Decimal {
-            negative: self.negative,
-            digits: rest,
-            exponent: 0,
-            scale: 0,
-        };
+        let whole = Decimal { negative: self.negative, digits: rest, exponent: 0, scale: 0 };
         let sign = if whole.negative { "-" } else { "" };
         Some((format!("{sign}{}", whole.digit_text(0)), times))
     }
@@ -238,9 +218,7 @@ impl Decimal {
             let power = u32::try_from(-difference).unwrap_or(u32::MAX);
             return unscaled.wrapping_mul(10_i64.checked_pow(power).unwrap_or(i64::MIN));
         }
-        let power = u32::try_from(difference)
-            .ok()
-            .and_then(|p| 10_i64.checked_pow(p));
+        let power = u32::try_from(difference).ok().and_then(|p| 10_i64.checked_pow(p));
         if let (Some(divisor), true) = (power, self.unscaled_below_max()) {
             return unscaled / divisor + i64::from(unscaled % divisor != 0);
         }
@@ -251,10 +229,7 @@ impl Decimal {
     }
 
     fn unscaled_below_max(&self) -> bool {
-        let unscaled = Decimal {
-            exponent: self.exponent + self.scale,
-            ..self.clone()
-        };
+        let unscaled = Decimal { exponent: self.exponent + self.scale, ..self.clone() };
         unscaled.compare(&Decimal::from_i64(i64::MAX, 0)).is_lt()
     }
 
@@ -280,11 +255,7 @@ fn low_bits(digits: &[u8], exponent: i64, negative: bool) -> i64 {
     // 10^64 is a multiple of 2^64.
     let power = u32::try_from(exponent.clamp(0, 64)).unwrap_or(0);
     let value = value.wrapping_mul(10_u64.wrapping_pow(power)).cast_signed();
-    if negative {
-        value.wrapping_neg()
-    } else {
-        value
-    }
+    if negative { value.wrapping_neg() } else { value }
 }
 
 fn increment(mut digits: Vec<u8>) -> Vec<u8> {

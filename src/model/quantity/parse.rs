@@ -24,13 +24,7 @@ impl<'a> Parts<'a> {
         let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
         let rest = unsigned.trim_start_matches('0');
         if rest.is_empty() {
-            return Ok(Parts {
-                negative,
-                value: "0",
-                whole: "0",
-                fraction: "",
-                suffix: "",
-            });
+            return Ok(Parts { negative, value: "0", whole: "0", fraction: "", suffix: "" });
         }
         let (whole, rest) = take_while(rest, |b| b.is_ascii_digit());
         let (fraction, rest) = match rest.strip_prefix('.') {
@@ -44,13 +38,7 @@ impl<'a> Parts<'a> {
             return Err(QuantityError::Format);
         }
         let whole = if whole.is_empty() { "0" } else { whole };
-        Ok(Parts {
-            negative,
-            value,
-            whole,
-            fraction,
-            suffix: rest,
-        })
+        Ok(Parts { negative, value, whole, fraction, suffix: rest })
     }
 
     fn digits(&self) -> i64 {
@@ -110,11 +98,7 @@ impl<'a> Parts<'a> {
                 format = Format::DecimalSi;
             }
         }
-        Ok(Quantity {
-            amount: Amount::Large(decimal),
-            format,
-            text: None,
-        })
+        Ok(Quantity { amount: Amount::Large(decimal), format, text: None })
     }
 }
 

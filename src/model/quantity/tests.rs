@@ -3,9 +3,7 @@ use serde_json::Value;
 
 fn rows() -> Vec<Value> {
     let text = include_str!("../../../fixtures/model/quantity.jsonl");
-    text.lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// Every row of `fixtures/model/quantity.jsonl`: recorded answers of apimachinery v0.36.3.
@@ -16,30 +14,14 @@ fn recorded_answers() {
         let quantity = match Quantity::parse(input) {
             Ok(quantity) => quantity,
             Err(error) => {
-                assert_eq!(
-                    row["err"].as_str(),
-                    Some(error.to_string().as_str()),
-                    "{input:?}"
-                );
+                assert_eq!(row["err"].as_str(), Some(error.to_string().as_str()), "{input:?}");
                 continue;
             }
         };
-        assert_eq!(
-            row["canonical"],
-            quantity.canonical(),
-            "canonical of {input:?}"
-        );
-        assert_eq!(
-            row["stored"],
-            quantity.stored().canonical(),
-            "stored form of {input:?}"
-        );
+        assert_eq!(row["canonical"], quantity.canonical(), "canonical of {input:?}");
+        assert_eq!(row["stored"], quantity.stored().canonical(), "stored form of {input:?}");
         assert_eq!(row["value"], quantity.value(), "value of {input:?}");
-        assert_eq!(
-            row["milli"],
-            quantity.milli_value(),
-            "thousandths of {input:?}"
-        );
+        assert_eq!(row["milli"], quantity.milli_value(), "thousandths of {input:?}");
         if let Some(other) = row.get("other").and_then(Value::as_str) {
             let other = Quantity::parse(other).unwrap();
             let mut sum = quantity.clone();
@@ -47,16 +29,8 @@ fn recorded_answers() {
             let mut difference = quantity.clone();
             difference -= &other;
             assert_eq!(row["sum"], sum.canonical(), "{input:?} + {other}");
-            assert_eq!(
-                row["difference"],
-                difference.canonical(),
-                "{input:?} - {other}"
-            );
-            assert_eq!(
-                row["cmp"],
-                quantity.cmp(&other) as i64,
-                "{input:?} against {other}"
-            );
+            assert_eq!(row["difference"], difference.canonical(), "{input:?} - {other}");
+            assert_eq!(row["cmp"], quantity.cmp(&other) as i64, "{input:?} against {other}");
         }
     }
 }
@@ -65,10 +39,7 @@ fn recorded_answers() {
 fn saturating_readings() {
     let read = |text: &str| {
         let quantity = Quantity::parse(text).unwrap();
-        (
-            quantity.value_saturating(),
-            quantity.milli_value_saturating(),
-        )
+        (quantity.value_saturating(), quantity.milli_value_saturating())
     };
     assert_eq!(read("1.5"), (2, 1500));
     assert_eq!(read("-1.5"), (-2, -1500));
@@ -76,28 +47,19 @@ fn saturating_readings() {
     assert_eq!(read("9223372036854775807"), (i64::MAX, i64::MAX));
     assert_eq!(read("-9223372036854775808"), (i64::MIN, i64::MIN));
     assert_eq!(read("1e2000000000"), (i64::MAX, i64::MAX));
-    assert_eq!(
-        read("-12345678901234567890123e2000000000"),
-        (i64::MIN, i64::MIN)
-    );
+    assert_eq!(read("-12345678901234567890123e2000000000"), (i64::MIN, i64::MIN));
 }
 
 #[test]
 fn signs_and_integers() {
-    assert_eq!(
-        Quantity::parse("-0.0000000000000000001").unwrap().sign(),
-        -1
-    );
+    assert_eq!(Quantity::parse("-0.0000000000000000001").unwrap().sign(), -1);
     assert_eq!(Quantity::parse("-0").unwrap().sign(), 0);
     assert!(Quantity::parse("1500m").is_ok_and(|q| !q.is_integer()));
     assert!(Quantity::parse("2000m").is_ok_and(|q| q.is_integer()));
     assert_eq!(Quantity::from_milli(1500).canonical(), "1500m");
     assert_eq!(Quantity::from_bytes(1 << 30).canonical(), "1Gi");
     assert_eq!(Quantity::from_i64(1000).canonical(), "1k");
-    assert_eq!(
-        Quantity::parse_json(" 1Gi\n").unwrap(),
-        Quantity::from_bytes(1 << 30)
-    );
+    assert_eq!(Quantity::parse_json(" 1Gi\n").unwrap(), Quantity::from_bytes(1 << 30));
 }
 
 #[test]
