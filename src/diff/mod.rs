@@ -221,3 +221,6 @@ fn status_message(object: &Object, causes: &[Cause]) -> String {
     let list = if lines.len() == 1 { lines.concat() } else { format!("[{}]", lines.join(", ")) };
     format!("{}{dot}{group} \"{}\" is invalid: {list}", object.kind, object.name)
 }
+
+#[cfg(test)]
+mod tests;
