@@ -15,7 +15,9 @@ fn bundle(folder: &Path, settings: &Settings) -> Bundle {
         _ => schema.stands_for(api_version, kind).map(|kind| kind.namespaced),
     };
     let (loaded, _) = kplan::load::run(&[folder.to_string_lossy().into_owned()], settings).unwrap();
-    kplan::parse::run(loaded, settings, &scope).0
+    let mut bundle = kplan::parse::run(loaded, settings, &scope).0;
+    kplan::defaults::run(&mut bundle, schema);
+    bundle
 }
 
 /// Changes and findings as JSON, in the form of the expectations.
@@ -96,7 +98,8 @@ fn problems(case: &Path) -> Vec<String> {
 #[test]
 fn plans_say_what_is_expected() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/plan");
-    let mut cases: Vec<PathBuf> = std::fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut cases: Vec<PathBuf> =
+        std::fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
     cases.sort();
     let mut failed = String::new();
     for case in &cases {

@@ -349,11 +349,17 @@ mod tests {
             rows += 1;
             let read = |key: &str| crate::yaml::read(&Arc::from(row[key].to_string()));
             let (old, new) = (read("old"), read("new"));
-            let view = |file: &crate::yaml::File| file.documents[0].root.unwrap();
-            let (old, new) = (old.tree.view(view(&old)), new.tree.view(view(&new)));
+            let schema = Schema::of(Version::DEFAULT).unwrap();
+            let full = |file: &crate::yaml::File| {
+                let view = file.tree.view(file.documents[0].root.unwrap());
+                let (api, kind) = (view.get_str("apiVersion").unwrap(), view.get_str("kind").unwrap());
+                crate::defaults::object(schema, view, schema.served(api, kind).unwrap())
+            };
+            let (old, new) = (full(&old), full(&new));
+            let (old, new) = (old.0.view(old.1), new.0.view(new.1));
             let (api, kind) = (new.get_str("apiVersion").unwrap(), new.get_str("kind").unwrap());
             let group = api.split_once('/').map_or("", |(group, _)| group);
-            let place = Place::of(Schema::of(Version::DEFAULT), api, kind);
+            let place = Place::of(Some(schema), api, kind);
             let mut wanted: Vec<(String, String)> = row["causes"].as_array().unwrap().iter().map(shown).collect();
             let mut found: Vec<(String, String)> = causes(group, kind, old, new, place)
                 .into_iter()
