@@ -399,3 +399,9 @@ fn validate_host_aliases(errs: &mut Errors, spec: Obj, path: &Path) {
         }
     }
 }
+
+/// `ValidatePodTemplate`.
+pub(crate) fn validate_pod_template(errs: &mut Errors, template: Obj) {
+    meta::validate_object_meta(errs, template.at("metadata"), NameRule::Subdomain);
+    validate_pod_template_spec(errs, template.at("template"), &Path::root("template"));
+}

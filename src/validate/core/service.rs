@@ -355,3 +355,25 @@ fn validate_families(errs: &mut Errors, spec: Obj, path: &Path) {
     }
     one_of(errs, spec, "ipFamilyPolicy", &["PreferDualStack", "RequireDualStack", "SingleStack"], path);
 }
+
+/// The range of node ports of a server without flags.
+const NODE_PORTS: std::ops::RangeInclusive<i64> = 30000..=32767;
+
+/// What the allocator says after validation; a dry run does not ask it (`pkg/registry/core/service/portallocator`).
+pub(crate) fn allocate_node_ports(errs: &mut Errors, service: Obj) {
+    let path = Path::root("spec");
+    let ports = path.child("ports");
+    let spec = service.at("spec");
+    if !["NodePort", "LoadBalancer"].contains(&spec.str("type")) {
+        return;
+    }
+    let detail = "provided port is not in the valid range. The range of valid ports is 30000-32767";
+    for (index, port) in spec.list("ports").enumerate() {
+        let number = port.int("nodePort");
+        if number != 0 && !NODE_PORTS.contains(&number) {
+            let at = ports.index(index);
+            errs.invalid(&at.child("nodePort"), number, detail);
+            return;
+        }
+    }
+}
