@@ -9,6 +9,7 @@ mod batch;
 mod content;
 mod core;
 mod errors;
+mod internal;
 mod ip;
 mod made;
 mod meta;
@@ -22,9 +23,14 @@ mod schedule;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod update;
+mod update_pod;
+mod warnings;
 
 pub use errors::{Errors, Shown, status_message};
 pub use rules::rule_for;
+pub use update::update;
+pub use warnings::warnings;
 
 use self::core::{config, endpoints, namespace, pod, quota, service, storage as volumes};
 use content::NameRule;

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{object, status_message};
+use super::{object, status_message, update, warnings};
 use crate::diag::Cause;
 use crate::model::Version;
 use crate::schema::{Schema, decode};
+use crate::yaml::{NodeId, Tree};
 
-/// What kplan says of an object, as far as validation: `None` where it is judged by an earlier step.
-fn causes(value: &Value) -> Option<(Vec<Cause>, String)> {
+/// An object as the cluster would see it; `None` where an earlier step judges it.
+fn defaulted(value: &Value) -> Option<(Tree, NodeId)> {
     let text: Arc<str> = Arc::from(value.to_string());
     let file = crate::yaml::read(&text);
     let root = file.tree.view(file.documents.first()?.root?);
@@ -19,12 +20,30 @@ fn causes(value: &Value) -> Option<(Vec<Cause>, String)> {
     if decode::check(schema, kind, root).message.is_some() {
         return None;
     }
-    let (tree, id) = crate::defaults::object(schema, root, kind);
-    let group = root.get_str("apiVersion")?.split_once('/').map_or("", |(group, _)| group);
-    let found = object(group, root.get_str("kind")?, tree.view(id));
-    let name = value["metadata"]["name"].as_str().unwrap_or("");
-    let message = status_message(root.get_str("kind")?, group, name, &found);
-    Some((found, message))
+    Some(crate::defaults::object(schema, root, kind))
+}
+
+fn group_kind(value: &Value) -> (&str, &str) {
+    let version = value["apiVersion"].as_str().unwrap_or("");
+    (version.split_once('/').map_or("", |(group, _)| group), value["kind"].as_str().unwrap_or(""))
+}
+
+/// The causes and the message for creating an object, or for an update where the row has an old one.
+fn judged(row: &Value) -> Option<(Vec<Cause>, String, Vec<String>)> {
+    let (new, old) = (row.get("new").unwrap_or(&row["object"]), row.get("old"));
+    let (group, kind) = group_kind(new);
+    let (tree, id) = defaulted(new)?;
+    let view = tree.view(id);
+    let found = match old {
+        None => object(group, kind, view),
+        Some(old) => {
+            let (old_tree, old_id) = defaulted(old)?;
+            update(group, kind, old_tree.view(old_id), view)
+        }
+    };
+    let message = status_message(kind, group, new["metadata"]["name"].as_str().unwrap_or(""), &found);
+    let said = warnings(group, kind, view);
+    Some((found, message, said))
 }
 
 fn recorded(row: &Value) -> Vec<(String, String, String)> {
@@ -64,11 +83,22 @@ fn compare(rows: &[Value]) -> (usize, Vec<String>) {
         }
         count += 1;
         let name = row["name"].as_str().map_or_else(|| row["object"].to_string(), str::to_owned);
-        match causes(&row["object"]) {
+        match judged(row) {
             None => differing.push(format!("{name}: does not decode")),
-            Some((found, message)) => {
+            Some((mut found, message, said)) => {
+                if row.get("dryRunOnly").is_none() {
+                    found.retain(|cause| !cause.message.contains("provided port is not in the valid range"));
+                }
+                let message = if found.is_empty() { String::new() } else { message };
                 let mut wanted = recorded(row);
                 let mut own = ours(&found);
+                if let Some(listed) = row["warnings"].as_array().filter(|_| row.get("old").is_none())
+                    && row["verdict"] == "accepted"
+                    && *listed != said.iter().map(|text| Value::from(text.as_str())).collect::<Vec<_>>()
+                {
+                    differing.push(format!("{name}: warnings\n   server {listed:#?}\n   kplan  {said:#?}"));
+                    continue;
+                }
                 let accepted = wanted.is_empty() && row["verdict"] == "accepted";
                 for (_, _, message) in wanted.iter_mut().chain(own.iter_mut()) {
                     *message = without_uids(message);

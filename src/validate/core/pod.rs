@@ -55,7 +55,7 @@ pub(crate) fn validate_pod_create(errs: &mut Errors, pod: Obj) {
 }
 
 /// `validatePodMetadataAndSpec`.
-pub(super) fn validate_pod_metadata_and_spec(errs: &mut Errors, metadata: Obj, spec: Obj) {
+pub(crate) fn validate_pod_metadata_and_spec(errs: &mut Errors, metadata: Obj, spec: Obj) {
     let (meta_path, path) = (Path::root("metadata"), Path::root("spec"));
     meta::validate_object_meta(errs, metadata, NameRule::Subdomain);
     let annotations = metadata.at("annotations");
