@@ -26,10 +26,8 @@ fn main() {
     let arguments = Arguments::from_args();
     let lines = Lines::default();
     let suite = std::env::var_os("KPLAN_YAML_TEST_SUITE").map(PathBuf::from);
-    let mut trials = vec![
-        trial("quantity", &lines, quantities),
-        trial("core-validation-1.34", &lines, core_validation),
-    ];
+    let mut trials =
+        vec![trial("quantity", &lines, quantities), trial("core-validation-1.34", &lines, core_validation)];
     let without = suite.is_none();
     let yts = trial("yts-kubectl-verdicts", &lines, move || yaml_test_suite(suite.as_deref().unwrap()));
     trials.push(if without { yts.with_kind("needs KPLAN_YAML_TEST_SUITE").with_ignored_flag(true) } else { yts });

@@ -99,7 +99,9 @@ fn mission() -> Answer {
         let at = format!("tutorial-broken/{place}: {rule}");
         match found.as_slice() {
             [one] if one.place() == at && underlined(one) == text => {}
-            [one] => wrong.push(format!("{} underlines {:?}; expected {at} under {text:?}", one.place(), underlined(one))),
+            [one] => {
+                wrong.push(format!("{} underlines {:?}; expected {at} under {text:?}", one.place(), underlined(one)))
+            }
             many => wrong.push(format!("{rule} is reported {} times", many.len())),
         }
     }

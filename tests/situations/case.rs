@@ -296,7 +296,8 @@ impl Case {
             let file = format!("manifests/{}", expected.file);
             let run = kplan(&self.folder, &["show", &file, "--defaults", "--output", "json"]);
             let list: Value = serde_json::from_str(&run.stdout).map_err(|error| format!("{error}\n{}", run.shown()))?;
-            let pointer = format!("/items/{}/{}", expected.document, expected.field.replace(['.', '['], "/").replace(']', ""));
+            let pointer =
+                format!("/items/{}/{}", expected.document, expected.field.replace(['.', '['], "/").replace(']', ""));
             let actual = list.pointer(&pointer);
             if actual != Some(&expected.value) {
                 wrong.push(format!("{file} {}: {actual:?}, not {}", expected.field, expected.value));

@@ -95,7 +95,9 @@ impl Simulated {
                 wrong.push(format!("{} pods of {} are pending, not {}", of_owner.len(), expected.owner, expected.pods));
             }
             let others = of_owner.iter().filter(|pod| text(pod, "message") != expected.message);
-            wrong.extend(others.map(|pod| format!("{}: {}\n    not {}", text(pod, "name"), pod["message"], expected.message)));
+            wrong.extend(
+                others.map(|pod| format!("{}: {}\n    not {}", text(pod, "name"), pod["message"], expected.message)),
+            );
         }
         let expected: usize = self.pending.iter().map(|entry| entry.pods).sum();
         if pending.len() != expected {

@@ -77,7 +77,8 @@ impl Run {
 
     /// The report of `--output json`.
     pub fn report(&self) -> Result<Value, String> {
-        let report = serde_json::from_str(&self.stdout).map_err(|error| format!("no report: {error}\n{}", self.shown()));
+        let report =
+            serde_json::from_str(&self.stdout).map_err(|error| format!("no report: {error}\n{}", self.shown()));
         report.and_then(|report| valid(&report).map(|()| report))
     }
 
