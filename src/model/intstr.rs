@@ -54,7 +54,9 @@ impl IntOrString {
             }
         };
         let exact = percent as f64 * total as f64 / 100.0;
-        Ok(if round_up { exact.ceil() } else { exact.floor() } as i64)
+        let whole = if round_up { exact.ceil() } else { exact.floor() };
+        // What the API's conversion gives beyond 64 bits.
+        Ok(if whole >= i64::MAX as f64 { i64::MIN } else { whole as i64 })
     }
 }
 

@@ -23,7 +23,8 @@ impl fmt::Display for NumberError {
 impl std::error::Error for NumberError {}
 
 /// A signed number, as `ParseInt(text, base, 64)`. Base 0 takes the base from the prefix: `0x`,
-/// `0o`, `0b` or just `0` for octal. Underscores are not accepted.
+/// `0o`, `0b` or just `0` for octal. With
+/// base 0 underscores may stand between digits.
 pub fn parse_int(text: &str, base: u32) -> Result<i64, NumberError> {
     let (negative, digits) = match text.strip_prefix(['+', '-']) {
         Some(digits) => (text.starts_with('-'), digits),
@@ -43,6 +44,11 @@ pub fn parse_uint(text: &str, base: u32) -> Result<u64, NumberError> {
     if text.is_empty() {
         return Err(NumberError::Syntax);
     }
+    if base == 0 && text.contains('_') {
+        let plain: String = text.chars().filter(|&c| c != '_').collect();
+        let value = parse_uint(&plain, 0)?;
+        return if underscores_separate(text) { Ok(value) } else { Err(NumberError::Syntax) };
+    }
     let (base, digits) = if base == 0 { prefixed(text) } else { (base.clamp(2, 36), text) };
     let mut value = 0_u64;
     for c in digits.chars() {
@@ -51,6 +57,28 @@ pub fn parse_uint(text: &str, base: u32) -> Result<u64, NumberError> {
         value = next.ok_or(NumberError::Range)?;
     }
     Ok(value)
+}
+
+/// Whether each underscore stands between digits, of which the prefix of a base is one.
+fn underscores_separate(text: &str) -> bool {
+    let text = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let prefix = match text.as_bytes() {
+        [b'0', letter, ..] if b"bBoOxX".contains(letter) => 2,
+        _ => 0,
+    };
+    let hex = prefix == 2 && text[1..].starts_with(['x', 'X']);
+    let (mut after_digit, mut after_underscore) = (prefix == 2, false);
+    for byte in text.bytes().skip(prefix) {
+        if byte == b'_' && !after_digit {
+            return false;
+        }
+        let digit = byte.is_ascii_digit() || (hex && byte.is_ascii_hexdigit());
+        if after_underscore && !digit {
+            return false;
+        }
+        (after_digit, after_underscore) = (digit, byte == b'_');
+    }
+    !after_underscore
 }
 
 fn prefixed(text: &str) -> (u32, &str) {
@@ -69,13 +97,11 @@ fn prefixed(text: &str) -> (u32, &str) {
 /// A decimal number, as `ParseFloat(text, 64)`: `1`, `.5`, `1e3`, `Inf`, `nan`, with underscores
 /// between digits only. Numbers in hexadecimal are refused: YAML never gets as far as those.
 pub fn parse_float(text: &str) -> Result<f64, NumberError> {
-    let bytes = text.as_bytes();
-    let digit = |i: usize| bytes.get(i).is_some_and(u8::is_ascii_digit);
-    let lone = |i: usize| bytes[i] == b'_' && !(i > 0 && digit(i - 1) && digit(i + 1));
-    if (0..bytes.len()).any(lone) {
+    let plain: String = text.chars().filter(|&c| c != '_').collect();
+    let signed = plain.starts_with(['+', '-']);
+    if !underscores_separate(text) || (signed && plain.contains(['n', 'N']) && !plain.contains(['i', 'I'])) {
         return Err(NumberError::Syntax);
     }
-    let plain: String = text.chars().filter(|&c| c != '_').collect();
     let value: f64 = plain.parse().map_err(|_| NumberError::Syntax)?;
     let spelled = plain.contains(['i', 'I']);
     if value.is_infinite() && !spelled { Err(NumberError::Range) } else { Ok(value) }
@@ -88,11 +114,23 @@ pub fn json_f64(value: f64) -> Result<String, &'static str> {
         return Err(unprintable(value));
     }
     let size = value.abs();
-    if size == 0.0 || (1e-6..1e21).contains(&size) {
-        return Ok(value.to_string());
-    }
+    let text = shortest(value);
+    Ok(if size == 0.0 || (1e-6..1e21).contains(&size) {
+        general(&text, -7, 21)
+    } else if size >= 1.0 {
+        text.replace('e', "e+")
+    } else {
+        text
+    })
+}
+
+/// The fewest digits that read back as the number, as `d.ddde±x`. Halfway between two such, Go takes
+/// the even digit and Rust the larger, so the digits are asked for again with their count known.
+fn shortest<T: fmt::LowerExp + std::str::FromStr + PartialEq>(value: T) -> String {
     let text = format!("{value:e}");
-    Ok(if size >= 1.0 { text.replace('e', "e+") } else { text })
+    let count = text.bytes().take_while(|&b| b != b'e').filter(u8::is_ascii_digit).count();
+    let even = format!("{value:.*e}", count.saturating_sub(1));
+    if even.parse().is_ok_and(|same: T| same == value) { even } else { text }
 }
 
 fn unprintable(value: f64) -> &'static str {
@@ -118,19 +156,19 @@ pub fn yaml_key_f32(value: f64) -> String {
         };
         return name.to_owned();
     }
-    general(&format!("{short:e}"), 6)
+    general(&shortest(short), -4, 6)
 }
 
 /// A number as `FormatFloat(value, 'g', -1, 64)` prints it.
 pub fn general_f64(value: f64) -> String {
-    if value.is_finite() { general(&format!("{value:e}"), 6) } else { unprintable(value).to_owned() }
+    if value.is_finite() { general(&shortest(value), -4, 6) } else { unprintable(value).to_owned() }
 }
 
-/// Rewrites `d.ddde±x` in Go's `%g`: plain while the exponent is in `-4..limit`.
-fn general(scientific: &str, limit: i32) -> String {
+/// Rewrites `d.ddde±x` in Go's `%g`: plain while the exponent is in `low..limit`.
+fn general(scientific: &str, low: i32, limit: i32) -> String {
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
-    if exponent < -4 || exponent >= limit {
+    if exponent < low || exponent >= limit {
         let sign = if exponent < 0 { '-' } else { '+' };
         return format!("{mantissa}e{sign}{:02}", exponent.unsigned_abs());
     }
@@ -178,10 +216,11 @@ pub fn quote(text: &str) -> String {
     out
 }
 
-/// Letters beyond ASCII that print as themselves. A combining mark is escaped by Rust's debug form
-/// only where it stands first, so it is looked at behind a letter.
+/// Letters beyond ASCII that print as themselves. A combining mark is escaped only where it stands
+/// first, so it is looked at behind a letter.
 fn printable(c: char) -> bool {
-    format!("{:?}", format!("a{c}")).ends_with(&format!("a{c}\""))
+    let pair = format!("a{c}");
+    pair.escape_debug().to_string() == pair
 }
 
 #[cfg(test)]
@@ -204,6 +243,8 @@ mod tests {
             (5e-324, "5e-324"),
             (f64::MAX, "1.7976931348623157e+308"),
             (9_007_199_254_740_993.0, "9007199254740992"),
+            (666_905_959_627_563.0 + 0.25, "666905959627563.2"),
+            (666_905_959_627_563.0 + 0.75, "666905959627563.8"),
         ];
         for (value, text) in cases {
             assert_eq!(json_f64(value), Ok(text.to_owned()));
@@ -249,7 +290,11 @@ mod tests {
             ("", Err(NumberError::Syntax)),
             ("+", Err(NumberError::Syntax)),
             ("--1", Err(NumberError::Syntax)),
-            ("1_0", Err(NumberError::Syntax)),
+            ("1_0", Ok(10)),
+            ("0x_F", Ok(15)),
+            ("1__0", Err(NumberError::Syntax)),
+            ("_1", Err(NumberError::Syntax)),
+            ("1_", Err(NumberError::Syntax)),
             ("9223372036854775807", Ok(i64::MAX)),
             ("-9223372036854775808", Ok(i64::MIN)),
             ("9223372036854775808", Err(NumberError::Range)),
@@ -279,5 +324,6 @@ mod tests {
     fn quotes() {
         assert_eq!(quote("a\"b\\c\n\u{1}é\u{7f}"), r#""a\"b\\c\n\x01é\x7f""#);
         assert_eq!(quote("\u{a0}\u{200b}\u{ad}"), r#""\u00a0\u200b\u00ad""#);
+        assert_eq!(quote("\u{301}日"), "\"\u{301}日\"");
     }
 }

@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::names::{is_qualified_name, is_valid_label_value};
+
 /// Something that has labels.
 pub trait Labels {
     /// The value of a label, if it is there.
@@ -215,8 +217,13 @@ impl NodeRequirement {
         }
     }
 
-    /// Whether the count of values fits the operator, without which the whole term matches nothing.
+    /// Whether key and values fit the operator and are fit for a label, without which the whole term
+    /// matches nothing.
     fn sound(&self) -> bool {
+        let named = is_qualified_name(&self.key).is_empty();
+        if !named || !self.values.iter().all(|value| is_valid_label_value(value).is_empty()) {
+            return false;
+        }
         match self.op {
             NodeOperator::Plain(Operator::In | Operator::NotIn) => !self.values.is_empty(),
             NodeOperator::Plain(Operator::Exists | Operator::DoesNotExist) => self.values.is_empty(),
@@ -350,5 +357,6 @@ mod tests {
         assert!(!term(vec![], vec![node("metadata.name", "In", &["n1", "n2"])]));
         assert!(!term(vec![node("zone", "In", &["a"])], vec![node("metadata.name", "NotIn", &["n1"])]));
         assert!(!term(vec![node("rack", "NotIn", &[])], vec![]));
+        assert!(!term(vec![node("rack", "NotIn", &["-3"])], vec![]));
     }
 }

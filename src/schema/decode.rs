@@ -7,11 +7,10 @@
 
 use super::facts::{Kind, Schema};
 use super::frame::{Frame, Step};
-use super::gotime;
 use super::suggest;
 use super::types::{Field, Shape, Type, Word};
-use crate::model::path;
 use crate::model::quantity::Quantity;
+use crate::model::{number, path, time};
 use crate::source::Span;
 use crate::yaml::{NodeId, Value, View, base64, scalar};
 
@@ -110,6 +109,9 @@ pub fn no_match(api_version: &str, kind: &str) -> String {
     format!("no matches for kind {kind:?} in version {api_version:?}")
 }
 
+/// A function that reads a time; its error is Go's.
+type ParseTime = fn(&str) -> Result<time::Timestamp, String>;
+
 struct Walk<'s> {
     schema: &'s Schema,
     errors: Vec<DecodeError>,
@@ -145,8 +147,8 @@ impl Walk<'_> {
             (Shape::Bytes, Value::Seq(_)) => self.items(&Shape::Int32, Some("uint8"), view, at),
             (Shape::Quantity, _) => self.quantity(target, at),
             (Shape::IntOrString, _) => self.int_or_string(target, at),
-            (Shape::Time, _) => self.time(gotime::Layout::Rfc3339, target, at),
-            (Shape::MicroTime, _) => self.time(gotime::Layout::Rfc3339Micro, target, at),
+            (Shape::Time, _) => self.time(time::parse_rfc3339, target, at),
+            (Shape::MicroTime, _) => self.time(time::parse_rfc3339_micro, target, at),
             (Shape::Duration, Value::Str(_)) => {}
             (Shape::SchemaOrBool(_) | Shape::SchemaOrList(_) | Shape::SchemaOrStrings(_), _) => {
                 self.schema_or(target, at);
@@ -219,7 +221,7 @@ impl Walk<'_> {
             _ => i64::MIN..=i64::MAX,
         };
         if !target.view.int().is_some_and(|value| range.contains(&value)) {
-            let number = number(target.view);
+            let number = number_text(target.view);
             self.mismatch(target, at, "number", Some(&number));
         }
     }
@@ -248,11 +250,11 @@ impl Walk<'_> {
         self.ended(before);
     }
 
-    fn time(&mut self, layout: gotime::Layout, target: &Target<'_>, at: &Frame<'_>) {
+    fn time(&mut self, parse: ParseTime, target: &Target<'_>, at: &Frame<'_>) {
         let before = self.errors.len();
         match target.view.str() {
             Some(text) => {
-                if let Err(words) = gotime::parse(layout, text) {
+                if let Err(words) = parse(text) {
                     self.save(target, at, words);
                 }
             }
@@ -371,7 +373,7 @@ fn strict_words(unknown: &[UnknownField]) -> Option<String> {
             seen.push(&field.words);
         }
     }
-    let named: Vec<String> = seen.iter().map(|path| format!("unknown field {}", go_quote(path))).collect();
+    let named: Vec<String> = seen.iter().map(|path| format!("unknown field {}", number::quote(path))).collect();
     (!named.is_empty()).then(|| format!("strict decoding error: {}", named.join(", ")))
 }
 
@@ -403,7 +405,7 @@ fn found(view: View<'_>) -> &'static str {
 }
 
 /// A number as kubectl sends it: beyond 64 bits it is a float there.
-fn number(view: View<'_>) -> String {
+fn number_text(view: View<'_>) -> String {
     match view.value() {
         Value::Uint(value) => scalar::json_float(value as f64),
         _ => view.to_json(),
@@ -424,27 +426,4 @@ fn expected(shape: &Shape) -> Expected {
         Shape::List(_) => Expected::List,
         Shape::String | Shape::Duration | Shape::Any => Expected::String,
     }
-}
-
-/// Go's `strconv.Quote`.
-fn go_quote(text: &str) -> String {
-    let mut out = String::from("\"");
-    for char in text.chars() {
-        match char {
-            '"' | '\\' => out.extend(['\\', char]),
-            '\u{7}' => out.push_str("\\a"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{b}' => out.push_str("\\v"),
-            '\u{c}' => out.push_str("\\f"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            _ if u32::from(char) < 0x20 || u32::from(char) == 0x7f => {
-                out.push_str(&format!("\\x{:02x}", u32::from(char)))
-            }
-            _ => out.push(char),
-        }
-    }
-    out.push('"');
-    out
 }

@@ -3,7 +3,6 @@
 pub mod decode;
 pub mod facts;
 mod frame;
-mod gotime;
 pub mod rules;
 mod suggest;
 mod types;
