@@ -268,10 +268,16 @@ mod tests {
         let cases = [
             ("a: 1\nkubeVerison: 1\n", "kplan.yaml:2:1: unknown key `kubeVerison`"),
             ("kubeVerison: 1\n", "did you mean `kubeVersion`?"),
-            ("nodes:\n- name: a\n  cpu: 1\n  memory: 1Gi\n  taint: []\n", "kplan.yaml:5:3: unknown key `taint` [did you mean `taints`?]"),
+            (
+                "nodes:\n- name: a\n  cpu: 1\n  memory: 1Gi\n  taint: []\n",
+                "kplan.yaml:5:3: unknown key `taint` [did you mean `taints`?]",
+            ),
             ("failOn: eror\n", "kplan.yaml:1:9: `eror` is not allowed here [write one of error, warning, info]"),
             ("tier: [a]\n", "kplan.yaml:1:7: a list is not allowed here"),
-            ("rules:\n  image-tag-mutabel: off\n", "kplan.yaml:2:3: `image-tag-mutabel` is no rule of kplan [did you mean `image-tag-mutable`?"),
+            (
+                "rules:\n  image-tag-mutabel: off\n",
+                "kplan.yaml:2:3: `image-tag-mutabel` is no rule of kplan [did you mean `image-tag-mutable`?",
+            ),
             ("rules: {image-tag-mutable: loud}\n", "write one of error, warning, info, off"),
             ("nodes:\n- cpu: 1\n", "kplan.yaml:2:3: `name` is missing"),
             ("tier: a: b\n", "kplan.yaml:1:8: mapping values are not allowed in this context"),

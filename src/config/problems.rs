@@ -71,7 +71,8 @@ fn placed(source: &Source, raw: Raw) -> Problem {
 }
 
 fn schema_problems(root: View<'_>, found: &mut Vec<Raw>) {
-    let (Ok(schema), Ok(value)) = (serde_json::from_str::<Value>(SCHEMA), serde_json::from_str::<Value>(&root.to_json()))
+    let (Ok(schema), Ok(value)) =
+        (serde_json::from_str::<Value>(SCHEMA), serde_json::from_str::<Value>(&root.to_json()))
     else {
         return;
     };

@@ -88,7 +88,8 @@ fn sample() -> Sample {
     let files = [("deploy/celery.yaml", CELERY), ("deploy/web.yaml", service), ("deploy/x.yaml", broken)];
     let mut sample = Sample::new(&files);
     let field = "spec.template.spec.containers[0].env[0].value";
-    let mut env = sample.at(0, "env-value-not-string", field, "`C_FORCE_ROOT` is a boolean, the API takes only strings");
+    let mut env =
+        sample.at(0, "env-value-not-string", field, "`C_FORCE_ROOT` is a boolean, the API takes only strings");
     env = env.help("read as the boolean true (so are yes, on, y)");
     let message = "json: cannot unmarshal bool into Go struct field EnvVar.spec.template.spec.containers.env.value of type string";
     let server = Server { code: 400, reason: "BadRequest", message: Arc::from(message), causes: Vec::new() };
@@ -104,7 +105,8 @@ fn sample() -> Sample {
         reason: "FieldValueRequired",
         message: "Required value".to_owned(),
     }];
-    name.server = Some(Server { code: 422, reason: "Invalid", message: Arc::from("Service \"web\" is invalid"), causes });
+    name.server =
+        Some(Server { code: 422, reason: "Invalid", message: Arc::from("Service \"web\" is invalid"), causes });
     let selector = sample.at(1, "service-no-match", "spec.selector", "no pod has the labels app=wbe");
     let place = path::place(sample.bundle.written(ObjectId(0)), "metadata.name");
     let selector = selector.help("correct the selector").related(FileId(0), place, "this Deployment is the nearest");
@@ -276,7 +278,8 @@ fn json_fits_its_schema() {
 
 #[test]
 fn no_format_shows_a_secret() {
-    let mut sample = Sample::new(&[("s.yaml", SECRET), ("broken.yaml", "kind: Secret\ndata:\n  p: p: c2VjcmV0LXdvcmQ=\n")]);
+    let mut sample =
+        Sample::new(&[("s.yaml", SECRET), ("broken.yaml", "kind: Secret\ndata:\n  p: p: c2VjcmV0LXdvcmQ=\n")]);
     for field in ["stringData.password", "stringData.pin", "stringData.text", "stringData.twice"] {
         let value = path::follow(sample.bundle.written(ObjectId(0)), field).view;
         let text = value.str().map_or_else(|| value.written().to_owned(), str::to_owned);
