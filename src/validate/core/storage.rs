@@ -204,8 +204,12 @@ fn validate_data_sources(errs: &mut Errors, spec: Obj, path: &Path) {
     if !reference.str("namespace").is_empty() {
         reference = Obj::NONE;
     }
-    if source.has() && !reference.has() && !is_claim_or_snapshot(source) {
-        source = Obj::NONE;
+    // A source that is neither is dropped where it stands alone; defaulting has copied it to the reference then.
+    if source.has() && (!reference.has() || source.same(reference)) && !is_claim_or_snapshot(source) {
+        return;
+    }
+    if !source.has() && !is_claim_or_snapshot(reference) {
+        source = reference;
     }
     // `NormalizeDataSources` copies the one to the other.
     let both = (if source.has() { source } else { reference }, if reference.has() { reference } else { source });
