@@ -1,7 +1,13 @@
 //! Settings of a run: `kplan.yaml`, the command line and defaults, resolved.
 
+mod load;
+mod problems;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+pub use load::{Config, ConfigError, FILE_NAME, SCHEMA, load, parse, severity, tier};
+pub use problems::{Problem, suggest};
 
 use crate::diag::{Severity, Tier};
 use crate::model::Version;

@@ -15,10 +15,29 @@ mod pod;
 mod resource;
 mod table;
 
+use rayon::prelude::*;
+
+use crate::model::{Bundle, Object, ObjectId};
 use crate::schema::{Kind, Schema, Shape, Type};
 use crate::yaml::{NodeId, Tree, View};
 
 use draft::Draft;
+
+/// Fills in the defaults of every object whose kind is known; objects of a removed version get those of its successor.
+pub fn run(bundle: &mut Bundle, schema: &Schema) {
+    let ids: Vec<ObjectId> = bundle.ids().collect();
+    let full: Vec<Option<(Tree, NodeId)>> = ids
+        .par_iter()
+        .map(|id| {
+            let Object { api_version, kind, .. } = bundle.object(*id);
+            Some(object(schema, bundle.written(*id), schema.stands_for(api_version, kind)?))
+        })
+        .collect();
+    bundle.counts.unjudged = full.iter().filter(|full| full.is_none()).count();
+    for (object, full) in bundle.objects.iter_mut().zip(full) {
+        object.full = full;
+    }
+}
 
 /// A copy of an object with its defaults; spans stay those of the file, and what is added has the span of its parent.
 /// Fields that the type does not have are left out. The namespace is not filled in.
@@ -31,6 +50,11 @@ pub fn object(schema: &Schema, object: View<'_>, kind: &Kind) -> (Tree, NodeId) 
         apps::claim_templates(&mut draft, root);
     }
     (draft.tree, root)
+}
+
+/// A copy of an object as it decodes: quantities canonical, no defaults.
+pub fn decoded(schema: &Schema, object: View<'_>, kind: &Kind) -> (Tree, NodeId) {
+    decoded::copy(schema, schema.type_(kind.type_id), object)
 }
 
 /// Fills in the defaults of a struct, then those of its fields: the order of the server, where a parent may decide

@@ -40,7 +40,7 @@ const PAGE: usize = 110;
 fn finding(page: &mut String, report: &Report<'_>, row: &Row<'_>, paint: &Paint) {
     let head = format!("{}[{}]", row.severity, row.rule);
     let version = row.kube_version.map(|version| format!(" (Kubernetes {version})")).unwrap_or_default();
-    let lines = paint.wrap(&format!("{head}: {}{version}", row.message), 2);
+    let lines = paint.wrap(&format!("{head}: {}{version}", super::concise::one_line(&row.message)), 2);
     let (first, rest) = lines.split_first().map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
     let class = paint.class(row.class);
     let page_width = paint.width().unwrap_or(PAGE).min(PAGE);

@@ -35,12 +35,14 @@ pub struct Mask {
     own: BTreeMap<(FileId, u32), Vec<String>>,
     /// Long values of all documents; longest first.
     long: Vec<String>,
+    /// Nothing is hidden.
+    open: bool,
 }
 
 impl Mask {
     /// Hides nothing: `--show-secrets`.
     pub fn none() -> Mask {
-        Mask::default()
+        Mask { open: true, ..Mask::default() }
     }
 
     /// Finds the Secrets of a bundle.
@@ -109,7 +111,7 @@ impl Mask {
         let holds_data = |path: &str| path.starts_with("data") || path.starts_with("stringData");
         let hidden = secret && (holds_data(&field.path) || field.path.contains(LAST_APPLIED));
         for value in [&mut field.before, &mut field.after].into_iter().flatten() {
-            if hidden && !self.shows_all() {
+            if hidden && !self.open {
                 mask_value(value);
                 field.sensitive = true;
             } else if let Value::String(text) = value {
@@ -120,10 +122,6 @@ impl Mask {
                 }
             }
         }
-    }
-
-    fn shows_all(&self) -> bool {
-        self.places.is_empty() && self.long.is_empty()
     }
 }
 
@@ -245,5 +243,23 @@ fn find_unreadable(text: &str, document: Span, places: &mut Vec<Span>, values: &
         add_text(value, values);
         // `password: password: x`, of which a hint quotes the last part.
         value.rsplit(": ").for_each(|part| add_text(part.trim_matches(['"', '\'']), values));
+    }
+}
+
+/// Masks the values of a Secret that is shown as a whole.
+pub fn object(value: &mut Value) {
+    if let Some(Value::Array(items)) = value.get_mut("items") {
+        items.iter_mut().for_each(object);
+    }
+    if value.get("kind").and_then(Value::as_str) != Some("Secret") {
+        return;
+    }
+    for key in ["data", "stringData"] {
+        if let Some(data) = value.get_mut(key) {
+            mask_value(data);
+        }
+    }
+    if let Some(copy) = value.pointer_mut("/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration") {
+        mask_value(copy);
     }
 }

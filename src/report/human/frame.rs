@@ -224,7 +224,8 @@ impl SourceCode for Frame {
         let end = if self.text[start..end].ends_with('\n') { end } else { end + tail.find('\n').unwrap_or(tail.len()) };
         let line = self.first_line + head.matches('\n').count();
         let data = &self.text.as_bytes()[start..end];
-        let count = data.iter().filter(|byte| **byte == b'\n').count();
+        // So many that miette draws all marks in one frame.
+        let count = MAX_LINES as usize;
         let place = (start, end - start).into();
         Ok(Box::new(MietteSpanContents::new_named(self.name.clone(), data, place, line, 0, count)))
     }

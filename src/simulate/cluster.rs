@@ -1,0 +1,161 @@
+//! What the scheduler looks up beside nodes and pods: namespaces, priorities, Services, budgets, storage.
+
+use std::collections::BTreeMap;
+
+use super::labels::{Labels, Selector, labels};
+use super::pod::Toleration;
+use super::resources::{ResourceList, resource_list};
+use super::volumes::Volumes;
+use crate::model::{Bundle, Version};
+use crate::yaml::View;
+
+/// The objects of the set that placement depends on.
+#[derive(Clone, Debug, Default)]
+pub struct Cluster {
+    /// Labels by namespace.
+    pub namespaces: BTreeMap<String, Labels>,
+    pub services: Vec<ServiceSelector>,
+    pub budgets: Vec<Budget>,
+    pub priorities: BTreeMap<String, PriorityClass>,
+    pub runtimes: BTreeMap<String, RuntimeClass>,
+    pub volumes: Volumes,
+    pub version: Option<Version>,
+}
+
+/// A Service that selects pods.
+#[derive(Clone, Debug)]
+pub struct ServiceSelector {
+    pub namespace: String,
+    pub selector: Selector,
+}
+
+/// A PodDisruptionBudget.
+#[derive(Clone, Debug)]
+pub struct Budget {
+    pub namespace: String,
+    pub name: String,
+    /// `None` or empty protects nothing from preemption.
+    pub selector: Option<Selector>,
+    pub min_available: Option<Amount>,
+    pub max_unavailable: Option<Amount>,
+    /// `status.disruptionsAllowed`; zero where no controller has written it.
+    pub allowed: i64,
+}
+
+/// A number or a percentage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Amount {
+    Number(i64),
+    Percent(i64),
+}
+
+impl Amount {
+    pub fn read(view: View<'_>) -> Option<Amount> {
+        match view.str() {
+            Some(text) => text.strip_suffix('%')?.parse().ok().map(Amount::Percent),
+            None => view.int().map(Amount::Number),
+        }
+    }
+
+    /// The number that it means out of `total`.
+    pub fn of(self, total: i64, round_up: bool) -> i64 {
+        match self {
+            Amount::Number(number) => number,
+            Amount::Percent(percent) => {
+                let product = percent.saturating_mul(total);
+                if round_up { product.saturating_add(99).div_euclid(100) } else { product.div_euclid(100) }
+            }
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct PriorityClass {
+    pub value: i32,
+    pub global_default: bool,
+    pub never_preempts: bool,
+}
+
+/// What a RuntimeClass adds to its pods.
+#[derive(Clone, Debug)]
+pub struct RuntimeClass {
+    pub overhead: ResourceList,
+    pub node_selector: Vec<(String, String)>,
+    pub tolerations: Vec<Toleration>,
+}
+
+impl Cluster {
+    /// Collects the objects of a set, and lets the controllers bind what they bind before pods exist.
+    pub fn from_bundle(bundle: &Bundle, version: Version) -> Cluster {
+        let mut cluster = Cluster { version: Some(version), ..Cluster::default() };
+        for (id, object) in bundle.iter() {
+            let namespace = object.namespace.as_deref().unwrap_or("");
+            cluster.read(&object.kind, &object.name, namespace, bundle.full(id));
+        }
+        cluster.volumes.settle();
+        cluster
+    }
+
+    fn read(&mut self, kind: &str, name: &str, namespace: &str, view: View<'_>) {
+        match kind {
+            "Namespace" => {
+                self.namespaces.insert(name.to_owned(), labels(view.at(&["metadata", "labels"])));
+            }
+            "Service" => {
+                let selector = view.at(&["spec", "selector"]).filter(|selector| !selector.is_empty());
+                self.services.extend(selector.map(|selector| ServiceSelector {
+                    namespace: namespace.to_owned(),
+                    selector: Selector::from_map(Some(selector)),
+                }));
+            }
+            "PodDisruptionBudget" => self.budgets.push(budget(name, namespace, view)),
+            "PriorityClass" => {
+                let class = PriorityClass {
+                    value: view.get_int("value").and_then(|value| i32::try_from(value).ok()).unwrap_or(0),
+                    global_default: view.get_bool("globalDefault"),
+                    never_preempts: view.get_str("preemptionPolicy") == Some("Never"),
+                };
+                self.priorities.insert(name.to_owned(), class);
+            }
+            "RuntimeClass" => {
+                let scheduling = view.get("scheduling");
+                let class = RuntimeClass {
+                    overhead: resource_list(view.at(&["overhead", "podFixed"])),
+                    node_selector: labels(scheduling.and_then(|view| view.get("nodeSelector"))).into_iter().collect(),
+                    tolerations: scheduling
+                        .into_iter()
+                        .flat_map(|view| view.list("tolerations"))
+                        .map(Toleration::read)
+                        .collect(),
+                };
+                self.runtimes.insert(name.to_owned(), class);
+            }
+            _ => self.volumes.read(kind, name, namespace, view),
+        }
+    }
+
+    /// Labels of a namespace; the API server adds its name to every one.
+    pub fn namespace(&self, name: &str) -> Labels {
+        let mut labels = self.namespaces.get(name).cloned().unwrap_or_default();
+        labels.insert("kubernetes.io/metadata.name".to_owned(), name.to_owned());
+        labels
+    }
+
+    /// The version whose words are used.
+    pub fn version(&self) -> Version {
+        self.version.unwrap_or(Version::DEFAULT)
+    }
+}
+
+fn budget(name: &str, namespace: &str, view: View<'_>) -> Budget {
+    let spec = view.get("spec");
+    let amount = |key: &str| spec.and_then(|spec| spec.get(key)).and_then(Amount::read);
+    Budget {
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+        selector: spec.and_then(|spec| spec.get("selector")).and_then(Selector::read),
+        min_available: amount("minAvailable"),
+        max_unavailable: amount("maxUnavailable"),
+        allowed: view.at(&["status", "disruptionsAllowed"]).and_then(View::int).unwrap_or(0),
+    }
+}

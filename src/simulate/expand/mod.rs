@@ -1,0 +1,219 @@
+//! From workloads to pods, by the controllers' rules (kube-controller-manager 1.36).
+
+mod admission;
+mod autoscaler;
+mod daemonset;
+mod jobs;
+mod pods;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::cluster::{Amount, Cluster};
+use super::labels::{Labels, Selector, labels};
+use super::nodes::Node;
+use super::pod::{Pod, Volume};
+use super::volumes::Claim;
+use crate::model::{Bundle, ObjectId};
+use crate::yaml::View;
+
+pub use autoscaler::Scale;
+
+/// Label that tells the pods of a Deployment's versions apart; here `old` and `new`.
+pub const TEMPLATE_HASH: &str = "pod-template-hash";
+/// More replicas than this are not simulated one by one.
+pub const MAX_REPLICAS: i64 = 200_000;
+
+/// What creates pods, with the pods that it creates.
+#[derive(Clone, Debug)]
+pub struct Workload {
+    pub object: ObjectId,
+    pub kind: String,
+    pub name: String,
+    pub namespace: String,
+    /// The pod that all replicas share, where they do.
+    pub pod: Arc<Pod>,
+    /// Replicas wanted; those beyond [`MAX_REPLICAS`] are not simulated.
+    pub count: i64,
+    /// Path of the pod spec in the object: `spec.template.spec`.
+    pub spec_path: &'static str,
+    /// How a Deployment is updated.
+    pub strategy: Option<Strategy>,
+    /// The HorizontalPodAutoscaler that owns the replicas.
+    pub scale: Option<Scale>,
+}
+
+impl Workload {
+    /// `Deployment/web`.
+    pub fn owner(&self) -> String {
+        format!("{}/{}", self.kind, self.name)
+    }
+}
+
+/// A Deployment's update strategy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strategy {
+    Recreate,
+    RollingUpdate { max_surge: Amount, max_unavailable: Amount },
+}
+
+/// One pod that exists or is to be created.
+#[derive(Clone, Debug)]
+pub struct Replica {
+    pub name: String,
+    /// Index in the list of workloads.
+    pub workload: usize,
+    pub pod: Arc<Pod>,
+    /// Admission's answer where it refuses the pod.
+    pub rejected: Option<String>,
+    /// The replica that must run before this one is created (StatefulSet, OrderedReady).
+    pub after: Option<usize>,
+    /// `status.startTime` of a running pod, as a number that grows with time.
+    pub started: Option<i64>,
+}
+
+impl Replica {
+    /// `namespace/name`.
+    pub fn full_name(&self) -> String {
+        format!("{}/{}", self.pod.namespace, self.name)
+    }
+}
+
+/// All workloads and their pods, in the order of the manifests.
+#[derive(Clone, Debug, Default)]
+pub struct Expansion {
+    pub workloads: Vec<Workload>,
+    pub replicas: Vec<Replica>,
+    /// Claims that StatefulSets create for their pods.
+    pub claims: Vec<Claim>,
+}
+
+/// Expands every workload of a set. Objects that others own (a ReplicaSet of a Deployment) are left out.
+pub fn run(bundle: &Bundle, cluster: &Cluster, nodes: &[Node]) -> Expansion {
+    let scales = autoscaler::scales(bundle);
+    let mut out = Expansion::default();
+    for (id, object) in bundle.iter() {
+        let view = bundle.full(id);
+        let namespace = object.namespace.as_deref().unwrap_or("default");
+        let input = Input { cluster, nodes, id, kind: &object.kind, name: &object.name, namespace, view };
+        let owned = object.kind != "Pod"
+            && view.get("metadata").is_some_and(|metadata| metadata.list("ownerReferences").len() > 0);
+        if owned || !is_workload(object.group(), &object.kind) {
+            continue;
+        }
+        let key = (namespace.to_owned(), object.kind.clone(), object.name.clone());
+        expand(&input, scales.get(&key).copied(), &mut out);
+    }
+    out
+}
+
+fn is_workload(group: &str, kind: &str) -> bool {
+    match kind {
+        "Pod" | "ReplicationController" => group.is_empty(),
+        "Deployment" | "ReplicaSet" | "DaemonSet" => group == "apps" || group == "extensions",
+        "StatefulSet" => group == "apps",
+        "Job" | "CronJob" => group == "batch",
+        _ => false,
+    }
+}
+
+/// A workload that is being expanded.
+#[derive(Clone, Copy)]
+struct Input<'a> {
+    cluster: &'a Cluster,
+    nodes: &'a [Node],
+    id: ObjectId,
+    kind: &'a str,
+    name: &'a str,
+    namespace: &'a str,
+    view: View<'a>,
+}
+
+/// A pod spec with its metadata and where it stands.
+#[derive(Clone, Copy)]
+struct Template<'a> {
+    metadata: Option<View<'a>>,
+    spec: View<'a>,
+    path: &'static str,
+}
+
+impl<'a> Input<'a> {
+    fn template(&self, at: &[&str], path: &'static str) -> Option<Template<'a>> {
+        let template = at.iter().try_fold(self.view, |view, key| view.get(key))?;
+        Some(Template { metadata: template.get("metadata"), spec: template.get("spec")?, path })
+    }
+}
+
+fn expand(input: &Input<'_>, scale: Option<Scale>, out: &mut Expansion) {
+    let template = match input.kind {
+        "Pod" => return pods::pod(input, out),
+        "CronJob" => {
+            input.template(&["spec", "jobTemplate", "spec", "template"], "spec.jobTemplate.spec.template.spec")
+        }
+        _ => input.template(&["spec", "template"], "spec.template.spec"),
+    };
+    let Some(template) = template else {
+        return;
+    };
+    match input.kind {
+        "DaemonSet" => daemonset::expand(input, &template, out),
+        "Job" => jobs::expand(input, input.view.get("spec"), &template, out),
+        "CronJob" => jobs::expand(input, input.view.at(&["spec", "jobTemplate", "spec"]), &template, out),
+        "StatefulSet" => pods::stateful_set(input, &template, scale, out),
+        _ => pods::replicas(input, &template, scale, out),
+    }
+}
+
+/// Compiles the template's pod with what admission and the owner add.
+fn compile(input: &Input<'_>, template: &Template<'_>) -> (Pod, Option<String>) {
+    let mut labels = labels(template.metadata.and_then(|metadata| metadata.get("labels")));
+    if input.kind == "Deployment" {
+        labels.insert(TEMPLATE_HASH.to_owned(), "old".to_owned());
+    }
+    let mut pod = Pod::with_labels(input.namespace, labels, template.metadata, template.spec, None);
+    let rejected = admission::admit(&mut pod, template.spec, input.cluster);
+    pod.default_spread = default_spread(input, &pod.labels);
+    (pod, rejected)
+}
+
+/// Selector of the scheduler's default spreading: Services that select the pod, and its owner's selector
+/// (`DefaultSelector` in `pkg/scheduler/framework/plugins/helper/spread.go`). Jobs and DaemonSets have none.
+fn default_spread(input: &Input<'_>, pod: &Labels) -> Selector {
+    let services = input.cluster.services.iter();
+    let matching = services.filter(|service| service.namespace == input.namespace && service.selector.matches(pod));
+    let mut requirements: Vec<_> = matching.flat_map(|service| service.selector.requirements.clone()).collect();
+    let own = input.view.at(&["spec", "selector"]);
+    let own = match input.kind {
+        "Deployment" | "ReplicaSet" | "StatefulSet" => own.and_then(Selector::read),
+        "ReplicationController" => Some(Selector::from_map(own)),
+        _ => None,
+    };
+    requirements.extend(own.into_iter().flat_map(|selector| selector.requirements));
+    // A Deployment's ReplicaSet selects by a hash of the template besides, which all its pods share.
+    let mut seen = Selector::default();
+    for requirement in requirements {
+        if !seen.requirements.contains(&requirement) {
+            seen.requirements.push(requirement);
+        }
+    }
+    seen
+}
+
+/// Gives generic ephemeral volumes the claims that are named after the pod.
+fn name_claims(mut pod: Pod, name: &str) -> Pod {
+    for volume in &mut pod.volumes {
+        if let Volume::Claim { name: claim, ephemeral: true } = volume {
+            *claim = format!("{name}-{claim}");
+        }
+    }
+    pod
+}
+
+/// Labels by key, for owners that add some.
+fn with_labels(mut pod: Pod, more: &[(&str, &str)]) -> Pod {
+    pod.labels.extend(more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+    pod
+}
+
+/// Workloads by `(namespace, kind, name)`.
+type ByTarget = BTreeMap<(String, String, String), Scale>;

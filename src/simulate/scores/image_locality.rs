@@ -1,0 +1,38 @@
+//! ImageLocality (weight 1): nodes that have large images of the pod already.
+
+use std::collections::HashMap;
+
+use super::MAX;
+use crate::simulate::nodes::Node;
+use crate::simulate::pod::Pod;
+
+const MIB: i64 = 1024 * 1024;
+const MIN_THRESHOLD: i64 = 23 * MIB;
+const MAX_CONTAINER_THRESHOLD: i64 = 1000 * MIB;
+
+/// What each image of the pod counts for on a node that has it.
+pub struct Images<'a> {
+    scores: HashMap<&'a str, i64>,
+}
+
+impl Images<'_> {
+    /// The scheduler remembers one size for an image, that of the first node that listed it
+    /// (`addNodeImageStates` in backend/cache/cache.go).
+    pub fn new<'a>(pod: &'a Pod, nodes: &[Node]) -> Images<'a> {
+        let score = |image: &String| {
+            let mut sizes = nodes.iter().filter_map(|node| node.images.get(image));
+            let size = sizes.next().copied().unwrap_or(0);
+            let spread = (sizes.count() + 1) as f64 / nodes.len() as f64;
+            (size as f64 * spread) as i64
+        };
+        Images { scores: pod.images.iter().map(|image| (image.as_str(), score(image))).collect() }
+    }
+
+    pub fn score(&self, pod: &Pod, node: &Node) -> i64 {
+        let present = pod.images.iter().filter(|image| node.images.contains_key(*image));
+        let sum: i64 = present.filter_map(|image| self.scores.get(image.as_str())).sum();
+        let highest = MAX_CONTAINER_THRESHOLD * pod.containers.max(1) as i64;
+        let sum = sum.clamp(MIN_THRESHOLD, highest);
+        MAX * (sum - MIN_THRESHOLD) / (highest - MIN_THRESHOLD)
+    }
+}
