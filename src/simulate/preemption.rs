@@ -18,10 +18,8 @@ pub enum Preemption {
     Never,
     /// The text after `preemption: `.
     NoCandidate(String),
-    Nominated {
-        node: u32,
-        victims: Vec<PlacedId>,
-    },
+    /// `ties` are the nodes that would have been as good; the real scheduler takes any of them.
+    Nominated { node: u32, victims: Vec<PlacedId>, ties: Vec<u32> },
 }
 
 /// A node where evictions would make room.
@@ -51,7 +49,7 @@ pub fn preempt(state: &mut State, cycle: &mut Cycle, rejections: &[(u32, Rejecti
         }
     }
     match best(state, candidates) {
-        Some(Candidate { node, victims, .. }) => Preemption::Nominated { node, victims },
+        Some((Candidate { node, victims, .. }, ties)) => Preemption::Nominated { node, victims, ties },
         None => Preemption::NoCandidate(fit_error(state.nodes.len(), statuses.iter(), NOT_HELPFUL)),
     }
 }
@@ -145,15 +143,19 @@ fn split_by_budgets(state: &State, pods: &[PlacedId]) -> (Vec<PlacedId>, Vec<Pla
     })
 }
 
-/// `pickOneNodeForPreemption`; among equals the first.
-fn best(state: &State, candidates: Vec<Candidate>) -> Option<Candidate> {
+/// `pickOneNodeForPreemption`: the best candidate, and all nodes that are as good.
+fn best(state: &State, candidates: Vec<Candidate>) -> Option<(Candidate, Vec<u32>)> {
     let pod = |id: &PlacedId| state.pod(state.placed[id.0 as usize].class);
     let start = |id: &PlacedId| state.placed[id.0 as usize].started;
-    candidates.into_iter().min_by_key(|candidate| {
+    let rank = |candidate: &Candidate| {
         let victims = &candidate.victims;
         let highest = victims.first().map_or(i32::MIN, |id| pod(id).priority);
         let sum: i64 = victims.iter().map(|id| i64::from(pod(id).priority) + i64::from(i32::MAX) + 1).sum();
         let top = victims.iter().filter(|id| pod(id).priority == highest).map(start).min();
         (candidate.violations, highest, sum, victims.len(), Reverse(top))
-    })
+    };
+    let best = candidates.iter().map(rank).min()?;
+    let ties = candidates.iter().filter(|candidate| rank(candidate) == best).map(|candidate| candidate.node).collect();
+    let first = candidates.into_iter().find(|candidate| rank(candidate) == best)?;
+    Some((first, ties))
 }
