@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::engine::{self, Answer, Unschedulable};
 use super::expand::Replica;
 use super::placement::{Settled, Verdict};
-use super::preemption::Preemption;
+use super::preemption::{NOT_STARTED, Preemption};
 use super::state::{PlacedId, State};
 
 /// What became of one replica.
@@ -106,7 +106,7 @@ impl Queue {
         let class = state.class(&replica.pod);
         engine::bind_volumes(state, class, node);
         // A pod without start time counts as started now.
-        let started = replica.started.unwrap_or(i64::MAX);
+        let started = replica.started.unwrap_or(NOT_STARTED);
         let id = state.place(class, &Arc::from(replica.full_name()), node, started);
         self.outcomes[index].placed = Some(id);
         self.by_placed.insert(id, index);

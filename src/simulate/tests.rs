@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::engine::{self, Answer};
 use super::nodes::Inventory;
-use super::preemption::Preemption;
+use super::preemption::{NOT_STARTED, Preemption};
 use super::queue;
 use super::state::{PlacedId, State};
 use super::{Verdict, prepare};
@@ -181,7 +181,7 @@ fn settle(
         let class = state.class(&replica.pod);
         engine::bind_volumes(state, class, node);
         let name = replica.full_name();
-        let id = state.place(class, &Arc::from(name.as_str()), node, replica.started.unwrap_or(i64::MAX));
+        let id = state.place(class, &Arc::from(name.as_str()), node, replica.started.unwrap_or(NOT_STARTED));
         places.insert(name, id);
     }
 }
