@@ -1,10 +1,17 @@
 //! Settings of a run: `kplan.yaml`, the command line and defaults, resolved.
 
+mod load;
+mod problems;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+pub use load::{Config, ConfigError, FILE_NAME, SCHEMA, load, parse, severity, tier};
+pub use problems::{Problem, suggest};
+
 use crate::diag::{Severity, Tier};
 use crate::model::Version;
+use crate::source::FileId;
 
 /// Everything that a stage may ask about the run.
 #[derive(Clone, Debug)]
@@ -19,6 +26,8 @@ pub struct Settings {
     /// Severity per rule id; `None` switches the rule off.
     pub rules: BTreeMap<String, Option<Severity>>,
     pub ignores: Vec<Ignore>,
+    /// kplan.yaml among the sources of the bundle, to point at entries of `ignore:` that match nothing.
+    pub config_file: Option<FileId>,
     /// Objects that exist outside the set, as `Kind namespace/name` or `Kind name`; `*` matches any part.
     pub assume_exists: Vec<String>,
     /// Namespace of namespaced objects that name none (`-n`).
@@ -32,6 +41,8 @@ pub struct Settings {
     pub ignore_paths: Vec<String>,
     /// Show secret values instead of masking them.
     pub show_secrets: bool,
+    /// Comments and annotations suppress nothing.
+    pub no_ignores: bool,
     /// Schedule each pod before the next one exists.
     pub sequential: bool,
 }
@@ -45,6 +56,7 @@ impl Default for Settings {
             fail_on: Severity::Error,
             rules: BTreeMap::new(),
             ignores: Vec::new(),
+            config_file: None,
             assume_exists: Vec::new(),
             namespace: "default".to_owned(),
             nodes: Vec::new(),
@@ -52,6 +64,7 @@ impl Default for Settings {
             stacks: Vec::new(),
             ignore_paths: Vec::new(),
             show_secrets: false,
+            no_ignores: false,
             sequential: false,
         }
     }

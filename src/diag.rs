@@ -1,7 +1,13 @@
 //! Diagnostics: what the stages report, and the one place where severity, class, suppression and order are decided.
 
+mod merge;
+mod suppress;
+
 use std::fmt;
 use std::sync::Arc;
+
+pub use merge::{Finding, merge};
+pub use suppress::{MARK, Suppression};
 
 use crate::model::ObjectId;
 use crate::source::{FileId, Span};

@@ -44,12 +44,14 @@ pub struct Source {
     pub name: String,
     /// The text; bytes that are not UTF-8 stand as `?`, so offsets equal those on disk.
     pub text: Arc<str>,
+    /// Offsets of bytes that are no UTF-8.
+    pub invalid: Vec<u32>,
     lines: OnceLock<Vec<u32>>,
 }
 
 impl Source {
     pub fn new(name: impl Into<String>, text: impl Into<Arc<str>>) -> Source {
-        Source { name: name.into(), text: text.into(), lines: OnceLock::new() }
+        Source { name: name.into(), text: text.into(), invalid: Vec::new(), lines: OnceLock::new() }
     }
 
     fn line_starts(&self) -> &[u32] {

@@ -1,1 +1,119 @@
-//! Defaults of the API server, by API group.
+//! An object as the API server would store it: decoded, with every default filled in.
+//!
+//! Rules: `SetDefaults_*` in `pkg/apis/*/v1/defaults.go` of Kubernetes 1.36, the conversions to and from the internal
+//! types that change values, and what the encoder leaves out. What the server makes up (uid, times, status, clusterIP,
+//! generated selectors) is not made here, and admission is another stage.
+
+mod apps;
+mod autoscaling;
+mod batch;
+mod core;
+mod decoded;
+mod draft;
+mod networking;
+mod pod;
+mod resource;
+mod table;
+
+use rayon::prelude::*;
+
+use crate::model::{Bundle, Object, ObjectId};
+use crate::schema::{Kind, Schema, Shape, Type};
+use crate::yaml::{NodeId, Tree, View};
+
+use draft::Draft;
+
+/// Fills in the defaults of every object whose kind is known; objects of a removed version get those of its successor.
+pub fn run(bundle: &mut Bundle, schema: &Schema) {
+    let ids: Vec<ObjectId> = bundle.ids().collect();
+    let full: Vec<Option<(Tree, NodeId)>> = ids
+        .par_iter()
+        .map(|id| {
+            let Object { api_version, kind, .. } = bundle.object(*id);
+            Some(object(schema, bundle.written(*id), schema.stands_for(api_version, kind)?))
+        })
+        .collect();
+    bundle.counts.unjudged = full.iter().filter(|full| full.is_none()).count();
+    for (object, full) in bundle.objects.iter_mut().zip(full) {
+        object.full = full;
+    }
+}
+
+/// A copy of an object with its defaults; spans stay those of the file, and what is added has the span of its parent.
+/// Fields that the type does not have are left out. The namespace is not filled in.
+pub fn object(schema: &Schema, object: View<'_>, kind: &Kind) -> (Tree, NodeId) {
+    let type_ = schema.type_(kind.type_id);
+    let (tree, root) = decoded::copy(schema, type_, object);
+    let mut draft = Draft { tree };
+    fill(schema, type_, &mut draft, root, 0);
+    if kind.kind == "StatefulSet" {
+        apps::claim_templates(&mut draft, root);
+    }
+    (draft.tree, root)
+}
+
+/// A copy of an object as it decodes: quantities canonical, no defaults.
+pub fn decoded(schema: &Schema, object: View<'_>, kind: &Kind) -> (Tree, NodeId) {
+    decoded::copy(schema, schema.type_(kind.type_id), object)
+}
+
+/// Fills in the defaults of a struct, then those of its fields: the order of the server, where a parent may decide
+/// what its children get.
+fn fill(schema: &Schema, type_: &Type, draft: &mut Draft, node: NodeId, depth: usize) {
+    if depth > decoded::MAX_DEPTH {
+        return;
+    }
+    table::fill(&type_.id, draft, node);
+    group_defaults(&type_.id, draft, node);
+    for field in &type_.fields {
+        if let Some(default) = field.default.as_deref() {
+            table::declared(draft, node, field, default);
+        }
+    }
+    let children: Vec<(&Shape, NodeId)> = draft
+        .tree
+        .view(node)
+        .fields()
+        .filter_map(|(name, value)| Some((&type_.field(name)?.shape, value.id)))
+        .filter(|(shape, _)| shape.struct_id().is_some())
+        .collect();
+    for (shape, child) in children {
+        descend(schema, shape, draft, child, depth + 1);
+    }
+}
+
+fn descend(schema: &Schema, shape: &Shape, draft: &mut Draft, node: NodeId, depth: usize) {
+    match shape {
+        Shape::Struct(id) if draft.tree.view(node).is_map() => fill(schema, schema.type_(*id), draft, node, depth),
+        Shape::List(inner) | Shape::Map(inner) => {
+            for child in draft.children(node) {
+                descend(schema, inner, draft, child, depth);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The defaults that a table cannot say.
+fn group_defaults(type_id: &str, draft: &mut Draft, node: NodeId) {
+    let Some((group, name)) = type_id.strip_prefix("io.k8s.api.").and_then(|id| id.split_once('.')) else {
+        if type_id.ends_with(".CustomResourceDefinitionSpec") {
+            core::custom_resource_definition(draft, node);
+        }
+        return;
+    };
+    match group {
+        "core" => match name {
+            "v1.Pod" | "v1.PodSpec" | "v1.Container" | "v1.EphemeralContainer" | "v1.Volume" => {
+                pod::fill(name, draft, node);
+            }
+            _ => core::fill(name, draft, node),
+        },
+        "apps" => apps::fill(name, draft, node),
+        "batch" => batch::fill(name, draft, node),
+        "networking" | "rbac" => networking::fill(name, draft, node),
+        "autoscaling" => autoscaling::fill(name, draft, node),
+        "resource" => resource::fill(name, draft, node),
+        _ => {}
+    }
+}

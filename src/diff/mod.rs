@@ -1,5 +1,219 @@
 //! What differs between two bundles.
 
+mod base;
 mod change;
+mod fields;
+mod git;
+mod identity;
+mod mask;
+mod place;
+mod update;
 
+use std::sync::Arc;
+
+use crate::config::Settings;
+use crate::diag::{Cause, Diagnostic, Server};
+use crate::model::{Bundle, Object, ObjectId, path};
+use crate::schema::Schema;
+use crate::validate::status_message;
+use crate::yaml::View;
+
+pub use base::{Base, GitFiles, git_files};
 pub use change::{Action, Change, Fidelity, FieldChange, ObjectRef, Op, Risk};
+pub use git::GitError;
+use identity::Pair;
+use mask::Masker;
+use place::Place;
+
+/// Compares what is wanted with what is there: one change for every object of both bundles, unchanged ones too, in
+/// the order of group, kind, namespace and name, and a finding for every update that the API server would refuse.
+///
+/// Both sides count as the API server would store them, so defaults never differ. An object that only the base has is
+/// to be deleted. Risk, order and reasons are left to [`crate::plan::run`].
+pub fn run(desired: &Bundle, base: &Bundle, settings: &Settings) -> (Vec<Change>, Vec<Diagnostic>) {
+    let schema = Schema::of(settings.kube_version);
+    let mut compare = Compare { desired, base, schema, masker: Masker::new([base, desired], settings.show_secrets) };
+    let mut changes = Vec::new();
+    let mut diagnostics = Vec::new();
+    for pair in identity::pairs(desired, base) {
+        changes.extend(compare.change(pair, &mut diagnostics));
+    }
+    (changes, diagnostics)
+}
+
+struct Compare<'a> {
+    desired: &'a Bundle,
+    base: &'a Bundle,
+    schema: Option<&'static Schema>,
+    masker: Masker,
+}
+
+impl<'a> Compare<'a> {
+    fn change(&mut self, pair: Pair, diagnostics: &mut Vec<Diagnostic>) -> Option<Change> {
+        let (before, after) = self.views(pair);
+        let new = pair.desired.map(|id| self.desired.object(id));
+        let old = pair.base.map(|id| self.base.object(id));
+        let object = new.or(old)?;
+        let place = Place::of(self.schema, &object.api_version, &object.kind);
+        let fields = self.fields(object, before, after, place);
+        let renamed = new.zip(old).is_some_and(|(new, old)| new.name != old.name);
+        let mut action = match (old, new) {
+            (None, _) => Action::Create,
+            (_, None) => Action::Delete,
+            _ if renamed => Action::Create,
+            _ if fields.is_empty() => Action::Unchanged,
+            _ => Action::Update,
+        };
+        let mut change = Change {
+            action,
+            object: reference(object),
+            risk: Risk::Safe,
+            why: String::new(),
+            fidelity: Fidelity::Approx,
+            fields,
+            restarts: 0,
+            wave: 0,
+            desired: pair.desired,
+            base: pair.base,
+        };
+        if let (Action::Update, Some(before), Some(after), Some(id)) = (action, before, after, pair.desired) {
+            let causes = update::causes(identity::group(object), &object.kind, before, after, place);
+            if !causes.is_empty() && causes.iter().all(update::is_immutability) {
+                action = Action::Replace;
+            }
+            change.action = action;
+            change.why = why(action, &causes, &change.fields);
+            diagnostics.extend(self.refusals(id, causes));
+        }
+        Some(change)
+    }
+
+    /// Both sides as the cluster would see them; as written where one of them has no defaults.
+    fn views(&self, pair: Pair) -> (Option<View<'a>>, Option<View<'a>>) {
+        let defaulted = |bundle: &Bundle, id: Option<ObjectId>| id.is_none_or(|id| bundle.object(id).full.is_some());
+        let full = defaulted(self.base, pair.base) && defaulted(self.desired, pair.desired);
+        let view = |bundle: &'a Bundle, id: ObjectId| if full { bundle.full(id) } else { bundle.written(id) };
+        (pair.base.map(|id| view(self.base, id)), pair.desired.map(|id| view(self.desired, id)))
+    }
+
+    fn fields(
+        &mut self,
+        object: &Object,
+        before: Option<View<'_>>,
+        after: Option<View<'_>>,
+        place: Place<'_>,
+    ) -> Vec<FieldChange> {
+        let secret = mask::is_secret(object.group(), &object.kind);
+        let skip: &[&str] = if secret { &["data", "stringData"] } else { &[] };
+        let mut fields = Vec::new();
+        if let (Some(a), Some(b)) = (before, after) {
+            fields.extend(api_version(a, b));
+        }
+        let mut rest = fields::compare(before, after, place, skip);
+        self.masker.scrub(&mut rest, before, after);
+        fields.extend(rest);
+        if secret {
+            // `data` comes before the other fields but `apiVersion`, as in the order of keys.
+            let at = usize::from(fields.first().is_some_and(|field| field.path == "apiVersion"));
+            fields.splice(at..at, self.masker.secret(before, after));
+        }
+        fields
+    }
+
+    /// The API server's refusal as findings, one for each cause.
+    fn refusals(&self, id: ObjectId, causes: Vec<Cause>) -> Vec<Diagnostic> {
+        let object = self.desired.object(id);
+        let group = identity::group(object);
+        let message: Arc<str> = status_message(&object.kind, group, &object.name, &causes).into();
+        let replace = causes.iter().all(update::is_immutability);
+        let help = if replace {
+            "keep the old value, or delete the object and create it again, which is what a replacement does"
+        } else {
+            "keep the old value"
+        };
+        let mut found = Vec::new();
+        for cause in causes {
+            let rule = rule_for(&cause);
+            let span = path::place(self.desired.written(id), &cause.field);
+            let text = format!("the update is refused: {}: {}", cause.field, first_line(&cause));
+            let mut diagnostic = Diagnostic::new(rule, object.file, span, text).help(help);
+            diagnostic.document = Some(object.document);
+            diagnostic.object = Some(id);
+            diagnostic.field = Some(cause.field.clone());
+            let message = message.clone();
+            diagnostic.server = Some(Server { code: 422, reason: "Invalid", message, causes: vec![cause] });
+            found.push(diagnostic);
+        }
+        found
+    }
+}
+
+fn reference(object: &Object) -> ObjectRef {
+    ObjectRef {
+        api_version: object.api_version.clone(),
+        kind: object.kind.clone(),
+        namespace: object.namespace.clone(),
+        name: object.name.clone(),
+    }
+}
+
+/// The same object written for another version of the API.
+fn api_version(before: View<'_>, after: View<'_>) -> Option<FieldChange> {
+    let (old, new) = (before.get_str("apiVersion")?, after.get_str("apiVersion")?);
+    (old != new).then(|| FieldChange {
+        path: "apiVersion".to_owned(),
+        op: Op::Change,
+        before: Some(old.into()),
+        after: Some(new.into()),
+        sensitive: false,
+        owner: None,
+    })
+}
+
+/// Which fields stand against an update.
+fn why(action: Action, causes: &[Cause], fields: &[FieldChange]) -> String {
+    if causes.is_empty() {
+        return String::new();
+    }
+    if action != Action::Replace {
+        let texts: Vec<String> = causes.iter().map(|cause| format!("{}: {}", cause.field, first_line(cause))).collect();
+        return format!("the API server refuses it: {}", texts.join("; "));
+    }
+    let mut names: Vec<&str> = Vec::new();
+    for cause in causes {
+        // Some refusals only name the whole spec.
+        let broad = matches!(cause.field.as_str(), "spec" | "spec.persistentvolumesource");
+        let inside = fields.iter().map(|field| top(&field.path)).filter(|path| update::is_frozen_in_spec(path));
+        let found: Vec<&str> = if broad { inside.collect() } else { vec![cause.field.as_str()] };
+        names.extend(found);
+    }
+    names.sort_unstable();
+    names.dedup();
+    format!("{} cannot be changed", names.join(", "))
+}
+
+/// `spec.template.spec.containers[0]` → `spec.template`.
+fn top(path: &str) -> &str {
+    let second = path.find('.').map_or(path.len(), |dot| dot + 1);
+    let end = path.get(second..).and_then(|rest| rest.find(['.', '['])).map_or(path.len(), |at| second + at);
+    path.get(..end).unwrap_or(path)
+}
+
+/// Some messages go on with a long diff of Go structs.
+fn first_line(cause: &Cause) -> String {
+    cause.message.lines().next().unwrap_or_default().to_owned()
+}
+
+/// The rule of rejections that no rule with a name of its own explains.
+fn rule_for(cause: &Cause) -> &'static str {
+    match cause.reason {
+        "FieldValueRequired" => "api-required",
+        "FieldValueForbidden" => "api-forbidden",
+        "FieldValueNotSupported" => "api-unsupported",
+        "FieldValueDuplicate" => "api-duplicate",
+        _ => "api-invalid",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,16 @@
 //! Kubernetes values and objects over plain data; numbers, quantities and times are parsed here, once.
 
+pub mod cron;
+pub mod image;
+pub mod intstr;
+pub mod names;
+pub mod number;
 mod object;
 pub mod path;
+pub mod pod;
 pub mod quantity;
+pub mod selector;
+pub mod time;
 mod version;
 
 pub use object::{Bundle, Counts, Key, Object, ObjectId, ParsedFile, Role, SetId};

@@ -110,8 +110,12 @@ pub struct Bundle {
     pub sources: Sources,
     /// By [`FileId`], one for each source.
     pub files: Vec<ParsedFile>,
+    /// By [`FileId`], the set of each file.
+    pub file_sets: Vec<SetId>,
     pub objects: Vec<Object>,
     pub counts: Counts,
+    /// Kustomizations and charts that were not rendered: what they lack may be generated.
+    pub unrendered_sets: Vec<SetId>,
 }
 
 impl Bundle {

@@ -119,16 +119,22 @@ fn entry<'a>(view: View<'a>, key: &str) -> Option<(Option<Span>, View<'a>)> {
     view.entry(key).map(|(entry, value)| (Some(entry.key_span), value))
 }
 
-/// The bytes of a path: its value where it is a scalar, its key where it is a map or list; for a missing
-/// field the key of the nearest existing parent.
+/// The bytes of a path: its value, or its key where the value is a map or list that starts on a later line; for a
+/// missing field the key of the nearest existing parent.
 pub fn place(root: View<'_>, path: &str) -> Span {
     let found = follow(root, path);
-    let scalar = !found.view.is_map() && !found.view.is_seq();
     match found.key {
-        _ if found.whole && scalar && !found.view.written().is_empty() => found.view.span(),
+        Some(key) if found.whole && starts_beside(found.view, key) => found.view.span(),
         Some(key) => key,
+        None if found.whole && !found.view.is_map() && !found.view.is_seq() => found.view.span(),
         None => first_key(found.view),
     }
+}
+
+fn starts_beside(view: View<'_>, key: Span) -> bool {
+    let span = view.span();
+    let between = view.tree.source().get(key.end as usize..span.start as usize);
+    span.end > span.start && between.is_some_and(|between| !between.contains('\n'))
 }
 
 /// A list item or a whole object is shown by its first key.

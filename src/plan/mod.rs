@@ -1,1 +1,210 @@
 //! Order, risk and consequences of changes.
+
+mod access;
+mod endpoints;
+mod order;
+mod readers;
+mod references;
+mod rollout;
+mod state;
+mod storage;
+mod verdict;
+
+use crate::config::Settings;
+use crate::diag::Diagnostic;
+use crate::diff::{Action, Change, Risk};
+use crate::model::Bundle;
+use crate::simulate::Placement;
+use crate::yaml::View;
+use endpoints::Endpoints;
+use state::{Item, State, bounds, item};
+use verdict::{Verdict, plural};
+
+/// Says of each change how much it can hurt and why, which pods it replaces, and in which wave it is applied; the
+/// worst risk comes first, then the order of the waves, and unchanged objects last. Findings are cycles in the order.
+pub fn run(
+    mut changes: Vec<Change>,
+    desired: &Bundle,
+    base: &Bundle,
+    placement: Option<&Placement>,
+    _settings: &Settings,
+) -> (Vec<Change>, Vec<Diagnostic>) {
+    let before = State::before(base, &changes, placement);
+    let after = State::after(desired, base, &changes, placement);
+    let plan = Plan { desired, base, endpoints: endpoints::all(&before, &after), before, after, placement };
+    for change in &mut changes {
+        plan.leave_replicas(change);
+        let verdict = plan.judge(change);
+        change.risk = verdict.risk;
+        change.restarts = verdict.restarts;
+        change.why = verdict.why;
+    }
+    plan.name_readers(&mut changes);
+    let diagnostics = order::run(&mut changes, desired, base);
+    changes.sort_by_cached_key(order::rank);
+    (changes, diagnostics)
+}
+
+struct Plan<'a> {
+    desired: &'a Bundle,
+    base: &'a Bundle,
+    before: State<'a>,
+    after: State<'a>,
+    endpoints: Vec<Endpoints>,
+    placement: Option<&'a Placement>,
+}
+
+impl<'a> Plan<'a> {
+    fn old_item(&self, change: &Change) -> Option<Item<'a>> {
+        change.base.map(|id| item(self.base, id))
+    }
+
+    fn new_item(&self, change: &Change) -> Option<Item<'a>> {
+        change.desired.map(|id| item(self.desired, id))
+    }
+
+    /// Replicas belong to the autoscaler: a manifest that says otherwise does not change them.
+    fn leave_replicas(&self, change: &mut Change) {
+        let scaler = self.new_item(change).and_then(|new| self.after.autoscaler(new));
+        let (Action::Update, Some(scaler)) = (change.action, scaler) else { return };
+        let all = change.fields.len();
+        change.fields.retain(|field| field.path != "spec.replicas");
+        if change.fields.len() < all {
+            let (low, high) = bounds(scaler.view);
+            change.why =
+                format!("replicas are left to HorizontalPodAutoscaler {} ({low} to {high})", scaler.object.name);
+        }
+        if change.fields.is_empty() {
+            change.action = Action::Unchanged;
+        }
+    }
+
+    fn judge(&self, change: &Change) -> Verdict {
+        let note = Verdict::safe(change.why.clone());
+        let (old, new) = (self.old_item(change), self.new_item(change));
+        let mut verdict = match (change.action, old, new) {
+            (Action::Create, old, Some(new)) => create(change, old, new),
+            (Action::Update, Some(old), Some(new)) => self.update(change, old, new),
+            (Action::Replace, Some(old), Some(_)) => self.replace(change, old),
+            (Action::Delete, Some(old), _) => self.delete(old),
+            _ => Verdict::default(),
+        };
+        verdict.add(self.serving(change));
+        if change.action != Action::Replace {
+            verdict.add(note);
+        }
+        verdict
+    }
+
+    fn update(&self, change: &Change, old: Item<'a>, new: Item<'a>) -> Verdict {
+        let mut verdict = access::update(change, old, new);
+        if let (Some(old), Some(new)) = (self.before.workload_of(old.object), self.after.workload_of(new.object)) {
+            verdict.add(rollout::update(change, old, new));
+        }
+        if verdict.restarts > 0
+            && let Some(stall) = rollout::stall(&new, self.placement)
+        {
+            verdict.add(Verdict::safe(stall));
+        }
+        verdict
+    }
+
+    /// Deleted and created again.
+    fn replace(&self, change: &Change, old: Item<'a>) -> Verdict {
+        let pods = self.before.workload_of(old.object).and_then(|workload| workload.pods).unwrap_or(0);
+        let consequence = match old.object.kind.as_str() {
+            "Job" => "the Job is made anew and runs again".to_owned(),
+            "Service" => "made anew, with another address".to_owned(),
+            _ if pods > 0 => format!("made anew, {} stop first", plural(pods, "pod")),
+            _ => "deleted and created again".to_owned(),
+        };
+        let why = format!("{}: {consequence}", change.why);
+        let mut verdict = Verdict { restarts: pods, ..Verdict::new(Risk::Replace, why) };
+        let claims = change.fields.iter().any(|field| field.path.starts_with("spec.volumeClaimTemplates"));
+        if let Some(lost) = storage::lost(old, &self.before) {
+            verdict.add(lost);
+        } else if old.object.kind == "StatefulSet" && claims {
+            let text = "existing claims keep their form and data, new ones start empty";
+            verdict.add(Verdict::new(Risk::DataLoss, text));
+        }
+        verdict
+    }
+
+    fn delete(&self, old: Item<'a>) -> Verdict {
+        if let Some(opens) = access::delete(old) {
+            return opens;
+        }
+        let mut verdict = Verdict::new(Risk::Delete, "only in the base");
+        let pods = self.before.workload_of(old.object).and_then(|workload| workload.pods).unwrap_or(0);
+        if pods > 0 {
+            verdict.why.push_str(&format!(", {} stop", plural(pods, "pod")));
+        }
+        if let Some(lost) = storage::lost(old, &self.before) {
+            verdict.add(lost);
+        }
+        verdict
+    }
+
+    /// What changes behind Services: said of the Service, and of the workload that joins or leaves it.
+    fn serving(&self, change: &Change) -> Verdict {
+        let mut verdict = Verdict::default();
+        let (object, existed) = (&change.object, change.base.is_some() && change.desired.is_some());
+        let namespace = object.namespace.as_deref().unwrap_or("");
+        let title = format!("{}/{}", object.kind, object.name);
+        for service in self.endpoints.iter().filter(|service| service.namespace == namespace) {
+            if object.kind == "Service" && object.name == service.name && change.action != Action::Delete {
+                let mut found = service.verdict();
+                if change.action == Action::Unchanged {
+                    // The workload that causes it carries the risk.
+                    found.risk = Risk::Safe;
+                }
+                verdict.add(found);
+            } else if !matches!(change.action, Action::Unchanged | Action::Keep) {
+                verdict.add(service.of_workload(&title, existed));
+            }
+        }
+        verdict
+    }
+
+    /// Says who reads a ConfigMap or Secret that changes; needs to know what restarts.
+    fn name_readers(&self, changes: &mut [Change]) {
+        let restarted: std::collections::HashSet<(String, String)> = changes
+            .iter()
+            .filter(|change| change.restarts > 0)
+            .map(|change| {
+                (
+                    change.object.namespace.clone().unwrap_or_default(),
+                    format!("{}/{}", change.object.kind, change.object.name),
+                )
+            })
+            .collect();
+        for change in changes.iter_mut() {
+            let content = change.fields.iter().any(|f| f.path.starts_with("data") || f.path.starts_with("binaryData"));
+            let touched = matches!(change.action, Action::Update | Action::Replace) && content;
+            let gone = change.action == Action::Delete;
+            let core = !change.object.api_version.contains('/');
+            if !core || !matches!(change.object.kind.as_str(), "ConfigMap" | "Secret") || !(touched || gone) {
+                continue;
+            }
+            let namespace = change.object.namespace.clone().unwrap_or_default();
+            let restarts = |title: &str| restarted.contains(&(namespace.clone(), title.to_owned()));
+            let text = readers::of(&change.object.kind, &namespace, &change.object.name, &self.after, &restarts);
+            let mut verdict = Verdict { risk: change.risk, why: std::mem::take(&mut change.why), restarts: 0 };
+            verdict.add(Verdict::safe(text));
+            change.why = verdict.why;
+        }
+    }
+}
+
+fn create(change: &Change, old: Option<Item<'_>>, new: Item<'_>) -> Verdict {
+    let mut verdict = access::create(new);
+    if let Some(old) = old {
+        let text = format!("takes the place of {}, which stays until it is deleted", old.object.name);
+        verdict.add(Verdict::safe(text));
+    }
+    let replicas = new.view.at(&["spec", "replicas"]).and_then(View::int).unwrap_or(1);
+    if matches!(change.object.kind.as_str(), "Deployment" | "StatefulSet" | "ReplicaSet") && replicas > 0 {
+        verdict.add(Verdict::safe(plural(replicas as u64, "pod")));
+    }
+    verdict
+}

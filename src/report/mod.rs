@@ -1,1 +1,117 @@
-//! The report in every format.
+//! The report in every format. One file per format; what they share (places, masking, counts) is settled before
+//! they see it, so that all formats say the same in the same words.
+
+mod concise;
+mod github;
+mod gitlab;
+mod human;
+mod json;
+mod junit;
+mod markdown;
+pub mod mask;
+mod row;
+mod sarif;
+mod summary;
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use crate::diag::Finding;
+use crate::diff::Change;
+use crate::model::Bundle;
+use crate::simulate::Placement;
+
+pub use mask::Mask;
+pub use row::{Row, rule_url};
+pub use summary::Summary;
+
+/// Version of the JSON report; `schemas/report.schema.json` describes it.
+pub const SCHEMA: &str = "kplan.report/v1";
+
+/// What `--output` takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Human,
+    /// One line per finding.
+    Concise,
+    /// The whole report as one JSON object.
+    Json,
+    /// One finding per line, as in `json`.
+    Jsonl,
+    /// Static analysis results 2.1.0.
+    Sarif,
+    /// Test results for build servers.
+    Junit,
+    /// Annotations of a GitHub workflow.
+    Github,
+    /// GitLab code quality.
+    Gitlab,
+    /// A comment on a pull request, at most 65,536 characters.
+    Markdown,
+}
+
+/// Everything that a command found out.
+#[derive(Debug)]
+pub struct Report<'a> {
+    /// Name of the subcommand.
+    pub command: &'static str,
+    /// `1.36`, or a range.
+    pub kube_version: String,
+    /// The PATHs, as given.
+    pub target: String,
+    /// What the changes are against, for people: `empty base`, `git HEAD~1`; `None` where nothing is compared.
+    pub base: Option<String>,
+    pub bundle: &'a Bundle,
+    /// In order, suppressed ones included.
+    pub findings: &'a [Finding],
+    pub placement: Option<&'a Placement>,
+    /// Where the nodes come from, or why there is no placement.
+    pub placement_note: String,
+    pub changes: Option<&'a [Change]>,
+    pub summary: Summary,
+    pub elapsed: Duration,
+    /// Hides what is secret.
+    pub mask: &'a Mask,
+}
+
+impl<'a> Report<'a> {
+    /// Findings that count, ready to be shown.
+    pub fn rows(&self) -> impl Iterator<Item = Row<'a>> + '_ {
+        let findings: &'a [Finding] = self.findings;
+        findings.iter().filter(|finding| finding.suppressed.is_none()).map(|finding| Row::new(self, finding))
+    }
+}
+
+/// How the human report may look; decided once, in `cli`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Style {
+    pub color: bool,
+    /// Columns of the terminal; `None` where there is none, and then nothing is wrapped.
+    pub width: Option<usize>,
+    /// Show how long it took; off where the output is kept, so that equal runs give equal bytes.
+    pub time: bool,
+    /// 0 is normal; above, unchanged objects and fields are listed too.
+    pub verbose: u8,
+}
+
+/// Writes a report.
+///
+/// # Errors
+/// Those of the writer.
+pub fn write(format: Format, report: &Report<'_>, out: &mut dyn Write, style: &Style) -> io::Result<()> {
+    match format {
+        Format::Human => human::write(report, out, style),
+        Format::Concise => concise::write(report, out),
+        Format::Json => json::write(report, out),
+        Format::Jsonl => json::write_lines(report, out),
+        Format::Sarif => sarif::write(report, out),
+        Format::Junit => junit::write(report, out),
+        Format::Github => github::write(report, out),
+        Format::Gitlab => gitlab::write(report, out),
+        Format::Markdown => markdown::write(report, out),
+    }
+}

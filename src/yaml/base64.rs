@@ -44,7 +44,8 @@ fn finish(input: &[u8], at: usize, group: &[u8; 4], filled: usize, mut out: Vec<
             match input.get(next) {
                 None => return Err(input.len()),
                 Some(b'=') => next += 1,
-                Some(_) => return Err(next),
+                // Go names the byte before the one that should have been padding.
+                Some(_) => return Err(next - 1),
             }
             out.push(group[0] << 2 | group[1] >> 4);
         }
@@ -64,4 +65,29 @@ fn digit(byte: u8) -> Option<u8> {
         b'/' => 63,
         _ => return None,
     })
+}
+
+/// Encodes with padding, without line breaks.
+pub fn encode(input: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::with_capacity(input.len().div_ceil(3) * 4);
+    for chunk in input.chunks(3) {
+        let bits = chunk.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        for at in 0..4 {
+            let digit = DIGITS[(bits >> (18 - 6 * at) & 63) as usize];
+            out.push(if at <= chunk.len() { char::from(digit) } else { '=' });
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_is_encoded_decodes() {
+        for text in ["", "a", "ab", "abc", "root!", "ünï"] {
+            assert_eq!(super::decode(super::encode(text.as_bytes()).as_bytes()).as_deref(), Ok(text.as_bytes()));
+        }
+        assert_eq!(super::encode(b"ab"), "YWI=");
+    }
 }

@@ -57,6 +57,14 @@ impl<'t> Builder<'t> {
         self.root.filter(|_| self.frames.is_empty())
     }
 
+    /// Where the innermost open container starts.
+    pub(super) fn innermost(&self) -> Option<u32> {
+        self.frames.last().map(|frame| match frame {
+            Frame::Seq { start, .. } => *start,
+            Frame::Map(map) => map.start,
+        })
+    }
+
     /// Whether the next scalar is a key.
     fn wants_key(&self) -> bool {
         matches!(self.frames.last(), Some(Frame::Map(map)) if map.pending.is_none())

@@ -1,5 +1,6 @@
 //! Events of one chunk → nodes: anchors, aliases, merges, tags, and go-yaml's limits.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::builder::{Builder, ScalarNode, complete_key_error};
@@ -25,7 +26,28 @@ pub(super) struct Composed {
 }
 
 /// Composes the first document of `text`, whose spans start at `base`.
-pub(super) fn compose(tree: &mut Tree, text: &str, base: usize) -> Composed {
+/// kubectl counts `lines_before` more lines.
+pub(super) fn compose(tree: &mut Tree, text: &str, base: usize, lines_before: u64) -> Composed {
+    let mut patched = Cow::Borrowed(text);
+    loop {
+        let duplicates = tree.duplicates.len();
+        let out = compose_once(tree, &patched, base, lines_before);
+        // libyaml does not know the escape `\'`, which kubectl takes: put something of its length in its place.
+        let Some(at) = unknown_escape(&out, base).filter(|at| patched[*at..].starts_with("\\'")) else { return out };
+        patched.to_mut().replace_range(at..at + 2, STAND_IN);
+        tree.duplicates.truncate(duplicates);
+    }
+}
+
+/// Stands for `\'` while libyaml scans; two bytes, and hardly ever in a manifest.
+const STAND_IN: &str = "\u{7ff}";
+
+fn unknown_escape(out: &Composed, base: usize) -> Option<usize> {
+    let error = out.error.as_ref().filter(|error| error.message.ends_with("found unknown escape character"))?;
+    Some(error.span.start as usize - base)
+}
+
+fn compose_once(tree: &mut Tree, text: &str, base: usize, lines_before: u64) -> Composed {
     let limit = tree.source().len().min(base + text.len());
     let mut composer = Composer {
         builder: Builder::new(tree),
@@ -33,6 +55,8 @@ pub(super) fn compose(tree: &mut Tree, text: &str, base: usize) -> Composed {
         anchors: HashMap::new(),
         open: Vec::new(),
         aliased: false,
+        lines_before,
+        decoding: None,
         out: Composed::default(),
     };
     let chunk = Span::new(base, limit);
@@ -40,6 +64,8 @@ pub(super) fn compose(tree: &mut Tree, text: &str, base: usize) -> Composed {
         let message = "yaml: found incompatible YAML document".to_owned();
         composer.out.error = Some(ReadError { message, span: Span::new(base, base) });
     } else if let Err(error) = composer.document(chunk) {
+        composer.out.error = Some(error);
+    } else if let Some(error) = composer.decoding.take() {
         composer.out.error = Some(error);
     } else {
         composer.out.root = composer.builder.root();
@@ -62,100 +88,186 @@ struct Composer<'t, 's> {
     /// Anchors of the open containers.
     open: Vec<Option<String>>,
     aliased: bool,
+    lines_before: u64,
+    /// What go-yaml finds only when it decodes the parsed document: any syntax error further on comes first.
+    decoding: Option<ReadError>,
     out: Composed,
 }
 
 impl Composer<'_, '_> {
     fn next(&mut self, chunk: Span) -> Result<Event, ReadError> {
-        self.parser.next().map_err(|error| scan_error(&error, chunk))
+        self.parser.next().map_err(|error| self.scan_error(&error, chunk))
     }
 
     /// Pulls events up to the end of the first document; what follows it kubectl never looks at.
     fn document(&mut self, chunk: Span) -> Result<(), ReadError> {
         loop {
             let event = self.next(chunk)?;
-            let span = event.span;
-            let fail = |message: String| ReadError { message, span };
-            match event.kind {
-                EventKind::StreamStart => {}
-                EventKind::StreamEnd | EventKind::DocumentEnd => return Ok(()),
-                EventKind::DocumentStart => {}
-                EventKind::Alias => self.alias(&event).map_err(fail)?,
-                EventKind::Scalar(style) => self.scalar(&event, style, chunk)?,
-                EventKind::SequenceStart | EventKind::MappingStart => {
-                    let anchor = event.anchor().map(str::to_owned);
-                    if let Some(anchor) = &anchor {
-                        self.anchors.insert(anchor.clone(), None);
-                    }
-                    self.open.push(anchor);
-                    let is_map = event.kind == EventKind::MappingStart;
-                    self.builder.open(is_map, span.start).map_err(fail)?;
-                }
-                EventKind::SequenceEnd | EventKind::MappingEnd => {
-                    let end = trimmed_end(self.builder.tree, span);
-                    let id = self.builder.close(end).map_err(|message| fail(self.empty_key(span, chunk, message)))?;
-                    if let Some(Some(anchor)) = self.open.pop() {
-                        self.anchors.insert(anchor, Some(id));
-                    }
-                }
+            if matches!(event.kind, EventKind::StreamEnd | EventKind::DocumentEnd) {
+                return Ok(());
+            }
+            if self.decoding.is_none() {
+                self.event(&event, chunk)?;
             }
         }
+    }
+
+    fn event(&mut self, event: &Event, chunk: Span) -> Result<(), ReadError> {
+        let span = event.span;
+        let decoded = match event.kind {
+            EventKind::Alias => return self.alias(event),
+            EventKind::Scalar(style) => return self.scalar(event, style, chunk),
+            EventKind::SequenceStart | EventKind::MappingStart => {
+                let anchor = event.anchor().map(str::to_owned);
+                if let Some(anchor) = &anchor {
+                    self.anchors.insert(anchor.clone(), None);
+                }
+                self.open.push(anchor);
+                self.builder.open(event.kind == EventKind::MappingStart, span.start).map(|_| ())
+            }
+            EventKind::SequenceEnd | EventKind::MappingEnd => {
+                let end = trimmed_end(self.builder.tree, span);
+                match self.builder.close(end) {
+                    Ok(id) => {
+                        if let Some(Some(anchor)) = self.open.pop() {
+                            self.anchors.insert(anchor, Some(id));
+                        }
+                        Ok(())
+                    }
+                    Err(message) => Err(self.empty_key(span, chunk, message)),
+                }
+            }
+            _ => Ok(()),
+        };
+        if let Err(message) = decoded {
+            self.decoding = Some(ReadError { message, span });
+        }
+        Ok(())
+    }
+
+    /// Prefixes a message with its line as go-yaml does: the problem's, or its context's; none where both are 0.
+    fn with_line(&self, problem: u64, context: u64, in_scanner: bool, message: &str) -> String {
+        let line = match (problem + self.lines_before, context + self.lines_before) {
+            (0, 0) => return format!("yaml: {message}"),
+            (0, context) => context,
+            (line, _) => line + u64::from(in_scanner),
+        };
+        format!("yaml: line {line}: {message}")
+    }
+
+    fn scan_error(&self, error: &ScanError, chunk: Span) -> ReadError {
+        let is_reader = error.problem == "control characters are not allowed" || error.problem.contains("UTF-8");
+        let problem = error.problem.replace("hexadecimal", "hexdecimal");
+        let message = match is_reader {
+            true => format!("yaml: {problem}"),
+            false => self.with_line(error.problem_line, error.context_line, error.in_scanner, &problem),
+        };
+        let at = (chunk.start + error.offset as u32).min(chunk.end);
+        ReadError { message, span: Span { start: at, end: at } }
+    }
+
+    fn written(&self, span: Span) -> &str {
+        &self.builder.tree.source()[span.range()]
+    }
+
+    /// 0-based line of a place in the chunk.
+    fn line_of(&self, at: u32, chunk: Span) -> u64 {
+        self.builder.tree.source()[chunk.start as usize..at as usize].matches('\n').count() as u64
     }
 
     /// go-yaml v2 loses track of an empty flow collection that is a key and then misses the key.
     fn empty_key(&self, span: Span, chunk: Span, message: String) -> String {
         if message.ends_with("interface {}{}") {
-            let before = &self.builder.tree.source()[chunk.start as usize..span.start as usize];
-            return match before.matches('\n').count() {
-                0 => "yaml: did not find expected key".to_owned(),
-                line => format!("yaml: line {line}: did not find expected key"),
-            };
+            return self.with_line(self.line_of(span.start, chunk), 0, false, "did not find expected key");
         }
         message
     }
 
-    fn alias(&mut self, event: &Event) -> Result<(), String> {
+    fn alias(&mut self, event: &Event) -> Result<(), ReadError> {
         self.aliased = true;
         let name = event.anchor().unwrap_or_default();
-        match self.anchors.get(name) {
-            None => Err(format!("yaml: unknown anchor '{name}' referenced")),
+        let span = event.span;
+        let decoded = match self.anchors.get(name) {
+            None => return Err(ReadError { message: format!("yaml: unknown anchor '{name}' referenced"), span }),
             Some(None) => Err(format!("yaml: anchor '{name}' value contains itself")),
-            Some(Some(target)) => self.builder.alias(*target, event.span),
+            Some(Some(target)) => self.builder.alias(*target, span),
+        };
+        if let Err(message) = decoded {
+            self.decoding = Some(ReadError { message, span });
         }
+        Ok(())
     }
 
     fn scalar(&mut self, event: &Event, style: Style, chunk: Span) -> Result<(), ReadError> {
         let span = event.span;
-        let fail = |message: String| ReadError { message, span };
         let source = self.builder.tree.source().clone();
+        let written = &source[span.range()];
         self.out.scalars.push(content_span(&source, span, style));
-        if style == Style::DoubleQuoted && has_slash_escape(&source[span.range()]) {
-            return Err(fail("yaml: found unknown escape character".to_owned()));
+        if let Some(at) = slash_escape(written).filter(|_| style == Style::DoubleQuoted) {
+            let line = self.line_of(span.start + at as u32, chunk);
+            let message = self.with_line(line, self.line_of(span.start, chunk), true, "found unknown escape character");
+            return Err(ReadError { message, span });
         }
-        let mut text = std::borrow::Cow::Borrowed(event.value());
+        if style == Style::Plain && self.in_flow() && written.contains('?') {
+            return Err(ReadError { message: self.question_mark(span, chunk), span });
+        }
+        if let Err(message) = self.decode_scalar(event, style, chunk)? {
+            self.decoding = Some(ReadError { message, span });
+        }
+        Ok(())
+    }
+
+    /// The part of a scalar that go-yaml looks at only after the whole document is parsed.
+    fn decode_scalar(&mut self, event: &Event, style: Style, chunk: Span) -> Result<Result<(), String>, ReadError> {
+        let mut text = Cow::Borrowed(event.value());
+        if style == Style::DoubleQuoted && text.contains(STAND_IN) && !self.written(event.span).contains(STAND_IN) {
+            text = text.replace(STAND_IN, "'").into();
+        }
         let resolved = match event.tag() {
             None if event.plain_implicit() && style == Style::Plain => scalar::resolve(&text),
             None => Scalar::Str,
-            Some("tag:yaml.org,2002:binary") => {
-                text = decode_binary(&text).map_err(fail)?.into();
-                Scalar::Str
-            }
-            Some(tag) => scalar::resolve_tagged(tag, &text).map_err(|error| fail(format!("yaml: {error}")))?,
+            Some("tag:yaml.org,2002:binary") => match decode_binary(&text) {
+                Ok(decoded) => {
+                    text = decoded.into();
+                    Scalar::Str
+                }
+                Err(message) => return Ok(Err(message)),
+            },
+            Some(tag) => match scalar::resolve_tagged(tag, &text) {
+                Ok(resolved) => resolved,
+                Err(error) => return Ok(Err(format!("yaml: {error}"))),
+            },
         };
         let merges = &*text == "<<" && event.tag().is_none() && style == Style::Plain;
-        let node = ScalarNode { span, text: &text, resolved, merges };
+        let node = ScalarNode { span: event.span, text: &text, resolved, merges };
         let id = match self.builder.scalar(&node) {
             Ok(id) => id,
             Err(message) => {
-                let value = self.peek_value(chunk);
-                return Err(fail(complete_key_error(message, &value)));
+                let value = self.peek_value(chunk)?;
+                return Ok(Err(complete_key_error(message, &value)));
             }
         };
         if let Some(anchor) = event.anchor() {
             let id = id.unwrap_or_else(|| self.anchored_key(&node));
             self.anchors.insert(anchor.to_owned(), Some(id));
         }
-        Ok(())
+        Ok(Ok(()))
+    }
+
+    /// Whether the innermost open collection is written with brackets.
+    fn in_flow(&self) -> bool {
+        self.builder
+            .innermost()
+            .is_some_and(|start| self.builder.tree.source()[start as usize..].starts_with(['[', '{']))
+    }
+
+    /// go-yaml v2 ends a plain scalar in brackets at a `?`, and then misses the comma.
+    fn question_mark(&self, span: Span, chunk: Span) -> String {
+        let source = self.builder.tree.source();
+        let start = self.builder.innermost().unwrap_or(span.start);
+        let bracket = if source[start as usize..].starts_with('[') { ']' } else { '}' };
+        let message = format!("did not find expected ',' or '{bracket}'");
+        self.with_line(self.line_of(span.start, chunk), self.line_of(start, chunk), false, &message)
     }
 
     /// A node for an anchor that stands on a key, where the tree keeps no node.
@@ -166,21 +278,18 @@ impl Composer<'_, '_> {
     }
 
     /// The value of a key that JSON cannot have, as Go prints it in the error.
-    fn peek_value(&mut self, chunk: Span) -> String {
-        match self.next(chunk) {
-            Ok(event) if matches!(event.kind, EventKind::Scalar(_)) => format!("{:?}", event.value()),
+    fn peek_value(&mut self, chunk: Span) -> Result<String, ReadError> {
+        let event = self.next(chunk)?;
+        Ok(match event.kind {
+            EventKind::Scalar(Style::Plain) if event.tag().is_none() => match scalar::resolve(event.value()) {
+                Scalar::Null => "<nil>".to_owned(),
+                Scalar::Str => format!("{:?}", event.value()),
+                _ => event.value().to_owned(),
+            },
+            EventKind::Scalar(_) => format!("{:?}", event.value()),
             _ => "interface {}(nil)".to_owned(),
-        }
+        })
     }
-}
-
-fn scan_error(error: &ScanError, chunk: Span) -> ReadError {
-    let message = match error.line {
-        Some(line) => format!("yaml: line {line}: {}", error.problem),
-        None => format!("yaml: {}", error.problem),
-    };
-    let at = (chunk.start + error.offset as u32).min(chunk.end);
-    ReadError { message, span: Span { start: at, end: at } }
 }
 
 /// A block collection ends where the next token starts; its span should end with its last line instead.
@@ -205,7 +314,10 @@ fn trimmed_end(tree: &Tree, span: Span) -> u32 {
 fn has_other_version(text: &str) -> bool {
     let mut lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
     let version = lines.next().and_then(|line| line.strip_prefix("%YAML "));
-    version.is_some_and(|version| version.split_whitespace().next() != Some("1.1"))
+    version.is_some_and(|version| {
+        let rest = version.trim_start().strip_prefix("1.1");
+        rest.is_none_or(|rest| rest.starts_with(|char: char| char.is_ascii_digit()))
+    })
 }
 
 /// The span without the header line of a block scalar, which may hold a comment.
@@ -217,15 +329,15 @@ fn content_span(source: &str, span: Span, style: Style) -> Span {
     Span { start: span.start + header as u32, end: span.end }
 }
 
-/// `\/` is no escape in kubectl's YAML, though libyaml takes it.
-fn has_slash_escape(quoted: &str) -> bool {
-    let mut bytes = quoted.bytes();
-    while let Some(byte) = bytes.next() {
-        if byte == b'\\' && bytes.next() == Some(b'/') {
-            return true;
+/// Where `\/` stands, which is no escape in kubectl's YAML, though libyaml takes it.
+fn slash_escape(quoted: &str) -> Option<usize> {
+    let mut bytes = quoted.bytes().enumerate();
+    while let Some((at, byte)) = bytes.next() {
+        if byte == b'\\' && bytes.next().is_some_and(|(_, next)| next == b'/') {
+            return Some(at);
         }
     }
-    false
+    None
 }
 
 fn decode_binary(text: &str) -> Result<String, String> {

@@ -40,8 +40,11 @@ pub(super) struct ScanError {
     pub problem: String,
     /// Byte offset of the problem in the chunk.
     pub offset: usize,
-    /// 0-based line as go-yaml counts it for its messages; `None` where it prints no line.
-    pub line: Option<u64>,
+    /// 0-based lines of the problem and of its context.
+    pub problem_line: u64,
+    pub context_line: u64,
+    /// The scanner reports before it steps to the next line, so go-yaml adds one.
+    pub in_scanner: bool,
 }
 
 /// One event; its text is freed when it goes out of scope.
@@ -184,7 +187,7 @@ fn event_kind(raw: &sys::yaml_event_t) -> EventKind {
     }
 }
 
-/// The error as go-yaml v2 words it: its line is the problem's, one more for scanner errors, else the context's.
+/// What libyaml says of its failure.
 ///
 /// # Safety
 /// The parser has just failed.
@@ -193,15 +196,11 @@ unsafe fn scan_error(parser: &sys::yaml_parser_t) -> ScanError {
     let problem = unsafe { c_str(parser.problem.cast()) };
     let is_reader = parser.error == sys::YAML_READER_ERROR;
     let offset = if is_reader { parser.problem_offset } else { parser.problem_mark.index };
-    let line = match (parser.problem_mark.line, parser.context_mark.line) {
-        (0, 0) => None,
-        (0, context) => Some(context),
-        (line, _) if parser.error == sys::YAML_SCANNER_ERROR => Some(line + 1),
-        (line, _) => Some(line),
-    };
     ScanError {
         problem: problem.unwrap_or("unknown problem parsing YAML content").to_owned(),
         offset: offset as usize,
-        line: if is_reader { None } else { line },
+        problem_line: if is_reader { 0 } else { parser.problem_mark.line },
+        context_line: if is_reader { 0 } else { parser.context_mark.line },
+        in_scanner: parser.error == sys::YAML_SCANNER_ERROR,
     }
 }

@@ -131,10 +131,13 @@ impl Reader<'_, '_> {
         let shown = match byte {
             b'\'' => r"'\''".to_owned(),
             b'"' => "'\"'".to_owned(),
-            _ => {
-                let char = self.text[self.at..].chars().next().unwrap_or('?');
-                if byte.is_ascii() { format!("{char:?}") } else { format!("'{}'", byte as char) }
-            }
+            b'\\' => r"'\\'".to_owned(),
+            b'\n' => r"'\n'".to_owned(),
+            b'\r' => r"'\r'".to_owned(),
+            b'\t' => r"'\t'".to_owned(),
+            0..=0x1f | 0x7f => format!("'\\x{byte:02x}'"),
+            0x80..=0x9f => format!("'\\u{:04x}'", byte),
+            _ => format!("'{}'", byte as char),
         };
         self.error(&format!("invalid character {shown} {context}"))
     }

@@ -6,6 +6,7 @@ pub mod base64;
 mod builder;
 mod comments;
 mod compose;
+pub mod edit;
 mod events;
 mod json;
 pub mod scalar;
@@ -45,6 +46,9 @@ pub struct File {
 /// Prefix of the reader's errors, as sigs.k8s.io/yaml adds it.
 const CONVERTING: &str = "error converting YAML to JSON: ";
 
+/// kubectl looks at this many bytes before it tries YAML where JSON failed, and gives up where there are fewer.
+const SNIFF: usize = 4;
+
 /// Reads every document of a file.
 pub fn read(text: &Arc<str>) -> File {
     let mut file = File { tree: Tree::new(text.clone()), documents: Vec::new(), comments: Vec::new() };
@@ -55,6 +59,16 @@ pub fn read(text: &Arc<str>) -> File {
     }
     file.tree.shrink();
     file
+}
+
+/// Reads the text as one YAML document, as sigs.k8s.io/yaml alone does, without kubectl's splitting of streams.
+pub fn read_unsplit(text: &Arc<str>) -> File {
+    let mut tree = Tree::new(text.clone());
+    let span = Span::new(0, text.len());
+    let composed = compose_chunk(&mut tree, &split::Chunk { span, lines_before: 0, bad_separator: None });
+    let comments = comments::find(text, span, &composed.scalars);
+    let documents = vec![Document { index: 0, span, root: composed.root, error: composed.error }];
+    File { tree, documents, comments }
 }
 
 /// Reads JSON values; gives the offset from which the rest is YAML, which is where the first or second
@@ -70,10 +84,12 @@ fn read_json_stream(file: &mut File, start: usize) -> Option<usize> {
                 file.documents.push(Document { index, span, root: Some(root), error: None });
                 at = json::skip_space(&text, end);
             }
-            Err(_) if index <= 1 && yaml_reads(&text, at) => return Some(at),
+            Err(_) if index <= 1 && text.len() - at >= SNIFF && yaml_reads(&text, at) => return Some(at),
             Err(error) => {
                 let message = match index {
-                    0 | 1 => format!("json: offset {}: {}", error.offset + 1 - at.min(error.offset), error.message),
+                    0 | 1 if error.message != "unexpected EOF" => {
+                        format!("json: offset {}: {}", error.offset + 1, error.message)
+                    }
                     _ => error.message,
                 };
                 let place = Span::new(error.offset, (error.offset + 1).min(text.len()));
@@ -122,7 +138,7 @@ fn compose_chunk(tree: &mut Tree, chunk: &split::Chunk) -> compose::Composed {
     let base = chunk.span.start as usize + whole.len() - text.len();
     // kubectl reads by lines and gives the last one its line end.
     if text.ends_with('\n') {
-        return compose::compose(tree, text, base);
+        return compose::compose(tree, text, base, chunk.lines_before);
     }
-    compose::compose(tree, &format!("{text}\n"), base)
+    compose::compose(tree, &format!("{text}\n"), base, chunk.lines_before)
 }

@@ -6,6 +6,9 @@ use crate::source::Span;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Chunk {
     pub span: Span,
+    /// Lines that kubectl puts in front of the chunk, which shifts the lines in its messages: a separator that
+    /// ends nothing stays with what follows it.
+    pub lines_before: u64,
     /// What stands behind the `---` that ends this chunk, where kubectl allows nothing but a comment.
     pub bad_separator: Option<(String, Span)>,
 }
@@ -15,6 +18,7 @@ pub(super) fn chunks(text: &str, from: usize) -> Vec<Chunk> {
     let mut found = Vec::new();
     let mut start = from;
     let mut line_start = from;
+    let mut lines_before = 0;
     for line in text[from..].split_inclusive('\n') {
         let line_end = line_start + line.len();
         if let Some(rest) = line.strip_prefix("---") {
@@ -24,19 +28,21 @@ pub(super) fn chunks(text: &str, from: usize) -> Vec<Chunk> {
                 let at = line_end - line[3..].trim_start().len();
                 (rest.to_owned(), Span::new(at, at + rest.len()))
             });
-            push(&mut found, text, Span::new(start, line_start), bad);
+            let ends_nothing = start == line_start && lines_before == 0;
+            push(&mut found, text, Span::new(start, line_start), lines_before, bad);
+            lines_before = u64::from(ends_nothing);
             start = line_end;
         }
         line_start = line_end;
     }
-    push(&mut found, text, Span::new(start, text.len()), None);
+    push(&mut found, text, Span::new(start, text.len()), lines_before, None);
     found
 }
 
-fn push(found: &mut Vec<Chunk>, text: &str, span: Span, bad_separator: Option<(String, Span)>) {
-    let blank = text[span.range()].trim_matches(|char: char| char.is_whitespace() || char == '\u{feff}').is_empty();
+fn push(found: &mut Vec<Chunk>, text: &str, span: Span, lines_before: u64, bad_separator: Option<(String, Span)>) {
+    let blank = text[span.range()].trim_matches([' ', '\n', '\r', '\u{feff}']).is_empty();
     if !blank || bad_separator.is_some() {
-        found.push(Chunk { span, bad_separator });
+        found.push(Chunk { span, lines_before, bad_separator });
     }
 }
 

@@ -1,1 +1,59 @@
-fn main() {}
+//! Maintainers' tools, run as `cargo xtask COMMAND`.
+//!
+//! They work from the repository's root, wherever they are called from; so
+//! do relative paths among their options.
+
+mod catalogue;
+mod cluster;
+mod new_rule;
+mod schemas;
+mod test;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+  catalogue [--check]
+          write (or compare) what is generated from rules/
+  new-rule GROUP ID
+          write the files of a new rule, to be filled in
+  schemas --facts FACTS.json --openapi DIR --version 1.36
+          write schemas/kubernetes-1.36.facts
+  cluster up|down
+          a real control plane on this machine; prints its kubeconfig
+  cluster dump DIR
+          save what `schemas` reads: DIR/facts.json, and DIR itself for --openapi
+  test [FILTER...]
+          run all tests; names and counts what cannot run here";
+
+/// What a command answers: nothing, or one sentence saying why it failed.
+type Outcome = Result<(), String>;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match enter_root().and_then(|()| run(&arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn enter_root() -> Outcome {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    std::env::set_current_dir(root).map_err(|error| format!("{root}: {error}"))
+}
+
+fn run(arguments: &[&str]) -> Outcome {
+    match arguments {
+        ["catalogue"] => catalogue::run(false),
+        ["catalogue", "--check"] => catalogue::run(true),
+        ["cluster", options @ ..] => cluster::run(options),
+        ["new-rule", group, id] => new_rule::run(group, id),
+        ["schemas", options @ ..] => schemas::run(options),
+        ["test", options @ ..] => test::run(options),
+        _ => Err(format!("no such command\n{USAGE}")),
+    }
+}

@@ -1,0 +1,301 @@
+//! Finds and reads `kplan.yaml`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::problems::{self, Problem};
+use super::{Ignore, NodeShape, Settings};
+use crate::diag::{Severity, Tier};
+use crate::yaml::{self, View};
+
+/// Name of the file that is looked for.
+pub const FILE_NAME: &str = "kplan.yaml";
+
+/// The schema of `kplan.yaml`.
+pub const SCHEMA: &str = include_str!("../../schemas/kplan.schema.json");
+
+/// Pods per node where kplan.yaml gives no number: the kubelet's default for `maxPods`.
+const DEFAULT_PODS: u32 = 110;
+
+/// What one `kplan.yaml` says; absent keys leave the settings as they are.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// As the report shows it.
+    pub name: String,
+    pub text: Arc<str>,
+    /// A version or a range.
+    pub kube_version: Option<String>,
+    pub tier: Option<Tier>,
+    pub fail_on: Option<Severity>,
+    pub rules: BTreeMap<String, Option<Severity>>,
+    pub ignores: Vec<Ignore>,
+    /// Day on which an ignore ends, by its index; seconds since 1970.
+    pub expires: BTreeMap<usize, u64>,
+    pub ignore_paths: Vec<String>,
+    pub assume_exists: Vec<String>,
+    pub nodes: Vec<NodeShape>,
+    /// From the folder where kplan runs.
+    pub stacks: Vec<PathBuf>,
+    /// From the folder where kplan runs.
+    pub crd_dirs: Vec<PathBuf>,
+    pub contexts: Vec<String>,
+}
+
+/// Why a `kplan.yaml` cannot be used; all problems, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    pub file: String,
+    pub problems: Vec<Problem>,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.problems.iter().enumerate() {
+            let newline = if index > 0 { "\n" } else { "" };
+            write!(f, "{newline}{}:{}:{}: {}", self.file, problem.line, problem.column, problem.message)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// Reads the `kplan.yaml` of the nearest folder above `path`, up to the root of its git repository; without a
+/// repository only the folder of `path` and the working directory are looked at.
+///
+/// # Errors
+/// The file cannot be read, is no YAML, or holds what the schema does not allow.
+pub fn load(path: &Path) -> Result<Option<Config>, ConfigError> {
+    let Some(file) = find(path) else {
+        return Ok(None);
+    };
+    let name = file.to_string_lossy().into_owned();
+    let text = std::fs::read_to_string(&file).map_err(|error| ConfigError {
+        file: name.clone(),
+        problems: vec![Problem::start(format!("it cannot be read: {error}"), "make it a readable UTF-8 file")],
+    })?;
+    let folder = file.parent().unwrap_or(Path::new("")).to_owned();
+    parse(&name, &text, &folder).map(Some)
+}
+
+fn find(path: &Path) -> Option<PathBuf> {
+    let absolute = std::path::absolute(path).ok()?;
+    let absolute = absolute.canonicalize().unwrap_or(absolute);
+    let start = if absolute.is_dir() { absolute.as_path() } else { absolute.parent()? };
+    let here = std::env::current_dir().and_then(|here| here.canonicalize()).ok();
+    let in_repository = start.ancestors().any(|folder| folder.join(".git").exists());
+    for folder in start.ancestors() {
+        let file = folder.join(FILE_NAME);
+        if file.is_file() {
+            return Some(if path.is_absolute() { file } else { from_here(&file, here.as_deref()) });
+        }
+        let last = if in_repository { folder.join(".git").exists() } else { Some(folder) == here.as_deref() };
+        if last || (!in_repository && !here.as_deref().is_some_and(|here| start.starts_with(here))) {
+            break;
+        }
+    }
+    None
+}
+
+/// The path as seen from the working directory.
+fn from_here(file: &Path, here: Option<&Path>) -> PathBuf {
+    let Some(here) = here else {
+        return file.to_owned();
+    };
+    let common = here.components().zip(file.components()).take_while(|(a, b)| a == b).count();
+    let up = here.components().skip(common).map(|_| Path::new("..").as_os_str());
+    up.chain(file.components().skip(common).map(|part| part.as_os_str())).collect()
+}
+
+/// Reads the text of a `kplan.yaml`; paths in it are taken from `folder`.
+///
+/// # Errors
+/// As [`load`].
+pub fn parse(name: &str, text: &str, folder: &Path) -> Result<Config, ConfigError> {
+    let text: Arc<str> = Arc::from(text);
+    let file = yaml::read(&text);
+    let problems = problems::find(&file, &text);
+    if !problems.is_empty() {
+        return Err(ConfigError { file: name.to_owned(), problems });
+    }
+    let mut config = Config { name: name.to_owned(), text: text.clone(), ..Config::default() };
+    if let Some(root) = file.documents.first().and_then(|document| document.root) {
+        read(&mut config, file.tree.view(root), folder);
+    }
+    Ok(config)
+}
+
+fn read(config: &mut Config, root: View<'_>, folder: &Path) {
+    let texts = |key: &str| -> Vec<String> { root.list(key).filter_map(View::str).map(str::to_owned).collect() };
+    let paths = |key: &str| -> Vec<PathBuf> { root.list(key).filter_map(View::str).map(|p| folder.join(p)).collect() };
+    config.kube_version = root.get("kubeVersion").map(plain);
+    config.tier = root.get_str("tier").and_then(tier);
+    config.fail_on = root.get_str("failOn").and_then(severity);
+    config.assume_exists = texts("assumeExists");
+    config.contexts = texts("contexts");
+    config.stacks = paths("stacks");
+    config.crd_dirs = paths("crdDirs");
+    config.nodes = root.list("nodes").map(node).collect();
+    for (id, value) in root.map("rules") {
+        let value = if value.is_map() { value.get("severity") } else { Some(value) };
+        if let Some(value) = value {
+            config.rules.insert(id.to_owned(), value.str().and_then(severity));
+        }
+    }
+    let Some(ignore) = root.get("ignore") else { return };
+    config.ignore_paths = ignore.list("paths").filter_map(View::str).map(str::to_owned).collect();
+    for entry in ignore.items().chain(ignore.list("findings")) {
+        read_ignore(config, entry);
+    }
+}
+
+fn read_ignore(config: &mut Config, entry: View<'_>) {
+    config.ignore_paths.extend(entry.list("paths").filter_map(View::str).map(str::to_owned));
+    let Some(rule) = entry.get("rule") else { return };
+    if let Some(day) = entry.get_str("expires").and_then(end_of_day) {
+        config.expires.insert(config.ignores.len(), day);
+    }
+    let text = |key: &str| entry.get_str(key).unwrap_or_default().to_owned();
+    let before = entry.tree.source().get(..rule.span().start as usize).unwrap_or("");
+    config.ignores.push(Ignore {
+        rule: text("rule"),
+        path: text("path"),
+        object: text("object"),
+        reason: text("reason"),
+        line: before.matches('\n').count() as u32 + 1,
+    });
+}
+
+fn node(view: View<'_>) -> NodeShape {
+    let number = |key: &str| view.get_int(key).and_then(|number| u32::try_from(number).ok());
+    let labels = view.map("labels").filter_map(|(key, value)| Some((key.to_owned(), value.str()?.to_owned())));
+    NodeShape {
+        name: view.get_str("name").unwrap_or_default().to_owned(),
+        count: number("count").unwrap_or(1),
+        cpu: view.get("cpu").map(plain).unwrap_or_default(),
+        memory: view.get("memory").map(plain).unwrap_or_default(),
+        pods: number("pods").unwrap_or(DEFAULT_PODS),
+        labels: labels.collect(),
+        taints: view.list("taints").filter_map(View::str).map(str::to_owned).collect(),
+        zone: view.get_str("zone").map(str::to_owned),
+    }
+}
+
+/// A text as it is, a number as it is written: `1.30` stays `1.30`.
+fn plain(view: View<'_>) -> String {
+    view.str().unwrap_or_else(|| view.written()).to_owned()
+}
+
+/// The tier of a name.
+pub fn tier(name: &str) -> Option<Tier> {
+    [Tier::Default, Tier::Recommended, Tier::Strict].into_iter().find(|tier| tier.name() == name)
+}
+
+/// The severity of a name; `None` for `off`.
+pub fn severity(name: &str) -> Option<Severity> {
+    [Severity::Error, Severity::Warning, Severity::Info].into_iter().find(|severity| severity.name() == name)
+}
+
+/// Seconds since 1970 at the end of a day `2026-12-31`; the calendar is Howard Hinnant's `days_from_civil`.
+fn end_of_day(day: &str) -> Option<u64> {
+    let mut parts = day.split('-').map(str::parse::<i64>);
+    let (year, month, day) = (parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?);
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let days = era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468;
+    u64::try_from((days + 1) * 86_400).ok()
+}
+
+impl Config {
+    /// Puts what the file says into the settings; gives a line for each ignore that has expired.
+    pub fn apply(&self, settings: &mut Settings) -> Vec<String> {
+        settings.tier = self.tier.unwrap_or(settings.tier);
+        settings.fail_on = self.fail_on.unwrap_or(settings.fail_on);
+        settings.rules.extend(self.rules.clone());
+        settings.ignore_paths.extend(self.ignore_paths.iter().cloned());
+        settings.assume_exists.extend(self.assume_exists.iter().cloned());
+        settings.stacks.extend(self.stacks.iter().cloned());
+        settings.crd_dirs.extend(self.crd_dirs.iter().cloned());
+        settings.nodes = self.nodes.clone();
+        let mut expired = Vec::new();
+        for (index, ignore) in self.ignores.iter().enumerate() {
+            if self.expires.get(&index).is_some_and(|end| *end <= settings.now) {
+                expired.push(format!("{}:{}: the ignore of `{}` has expired", self.name, ignore.line, ignore.rule));
+            } else {
+                settings.ignores.push(ignore.clone());
+            }
+        }
+        expired
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_text(text: &str) -> Result<Config, String> {
+        parse("kplan.yaml", text, Path::new("a")).map_err(|error| {
+            let helps = error.problems.iter().map(|problem| format!(" [{}]", problem.help)).collect::<String>();
+            format!("{error}{helps}")
+        })
+    }
+
+    #[test]
+    fn settings_come_from_the_file() {
+        let text = "kubeVersion: 1.30\nfailOn: warning\nrules:\n  image-tag-mutable: off\n  probes-identical: {severity: error}\n\
+            ignore:\n- rule: api-removed\n  reason: old\n  expires: 1970-01-02\n- paths: [x/**]\n- {rule: hpa-target-missing}\n\
+            nodes:\n- {name: n, count: 3, cpu: 2, memory: 8Gi, taints: ['a=b:NoSchedule']}\nstacks: [s]\n";
+        let config = read_text(text).unwrap();
+        assert_eq!(config.kube_version.as_deref(), Some("1.30"));
+        assert_eq!(config.rules["image-tag-mutable"], None);
+        assert_eq!(config.rules["probes-identical"], Some(Severity::Error));
+        assert_eq!((config.nodes[0].cpu.as_str(), config.nodes[0].pods, config.nodes[0].count), ("2", 110, 3));
+        assert_eq!(config.stacks, [PathBuf::from("a/s")]);
+        let mut settings = Settings { now: 2 * 86_400, ..Settings::default() };
+        assert_eq!(config.apply(&mut settings), ["kplan.yaml:7: the ignore of `api-removed` has expired"]);
+        assert_eq!(settings.ignores.len(), 1);
+        assert_eq!(settings.ignores[0].line, 11);
+        assert_eq!(settings.ignore_paths, ["x/**"]);
+        assert!(read_text("").is_ok());
+    }
+
+    #[test]
+    fn problems_have_a_place_and_a_remedy() {
+        let cases = [
+            ("a: 1\nkubeVerison: 1\n", "kplan.yaml:2:1: unknown key `kubeVerison`"),
+            ("kubeVerison: 1\n", "did you mean `kubeVersion`?"),
+            (
+                "nodes:\n- name: a\n  cpu: 1\n  memory: 1Gi\n  taint: []\n",
+                "kplan.yaml:5:3: unknown key `taint` [did you mean `taints`?]",
+            ),
+            ("failOn: eror\n", "kplan.yaml:1:9: `eror` is not allowed here [write one of error, warning, info]"),
+            ("tier: [a]\n", "kplan.yaml:1:7: a list is not allowed here"),
+            (
+                "rules:\n  image-tag-mutabel: off\n",
+                "kplan.yaml:2:3: `image-tag-mutabel` is no rule of kplan [did you mean `image-tag-mutable`?",
+            ),
+            ("rules: {image-tag-mutable: loud}\n", "write one of error, warning, info, off"),
+            ("nodes:\n- cpu: 1\n", "kplan.yaml:2:3: `name` is missing"),
+            ("tier: a: b\n", "kplan.yaml:1:8: mapping values are not allowed in this context"),
+            ("tier: strict\ntier: strict\n", "kplan.yaml:2:1: `tier` stands twice"),
+            ("- a\n", "kplan.yaml:1:1: a list is not allowed here [write keys and values"),
+            ("nodes: [{name: a, cpu: 1, memory: 1Gi, taints: ['a:No']}]\n", "`a:No` is not written as it should be"),
+            ("ignore: [{rule: x-y}]\n", "`x-y` is no rule of kplan"),
+            ("kubeVersion: one\n", "`one` is no Kubernetes version"),
+        ];
+        for (text, expected) in cases {
+            let error = read_text(text).unwrap_err();
+            assert!(error.contains(expected), "{text}\n{error}\nexpected: {expected}");
+        }
+    }
+
+    #[test]
+    fn days_end_at_midnight() {
+        assert_eq!(end_of_day("1970-01-01"), Some(86_400));
+        assert_eq!(end_of_day("2024-02-29"), Some(1_709_251_200));
+    }
+}

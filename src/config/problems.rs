@@ -1,0 +1,246 @@
+//! What is wrong with a `kplan.yaml`, with places and remedies.
+
+use std::sync::Arc;
+
+use jsonschema::ValidationError;
+use jsonschema::error::ValidationErrorKind;
+use serde_json::Value;
+
+use super::load::SCHEMA;
+use crate::lint::catalog::RULES;
+use crate::model::Version;
+use crate::source::{Source, Span};
+use crate::yaml::{self, View};
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// 1-based.
+    pub line: u32,
+    /// 1-based, in code points.
+    pub column: u32,
+    pub message: String,
+    pub help: String,
+}
+
+impl Problem {
+    /// A problem of the file as a whole.
+    pub(super) fn start(message: String, help: &str) -> Problem {
+        Problem { line: 1, column: 1, message, help: help.to_owned() }
+    }
+}
+
+/// A problem before its place is counted out.
+struct Raw {
+    span: Span,
+    message: String,
+    help: String,
+}
+
+/// All problems of a file that was read.
+pub(super) fn find(file: &yaml::File, text: &Arc<str>) -> Vec<Problem> {
+    let mut found = Vec::new();
+    for document in &file.documents {
+        if let Some(error) = &document.error {
+            let message = error.message.trim_start_matches("error converting YAML to JSON: ");
+            let message = message.trim_start_matches("yaml: ").to_owned();
+            found.push(Raw { span: error.span, message, help: "correct the YAML".to_owned() });
+        }
+    }
+    for duplicate in &file.tree.duplicates {
+        let message = format!("`{}` stands twice in one map", file.tree.str(duplicate.key));
+        found.push(Raw { span: duplicate.second, message, help: "remove one of the two".to_owned() });
+    }
+    if let Some(second) = file.documents.get(1) {
+        let message = "a second document is not read".to_owned();
+        found.push(Raw { span: second.span, message, help: "write everything in one document".to_owned() });
+    }
+    if let Some(root) = file.documents.first().and_then(|document| document.root) {
+        let root = file.tree.view(root);
+        schema_problems(root, &mut found);
+        meaning_problems(root, &mut found);
+    }
+    let source = Source::new("", text.clone());
+    found.sort_by_key(|raw| raw.span);
+    found.into_iter().map(|raw| placed(&source, raw)).collect()
+}
+
+fn placed(source: &Source, raw: Raw) -> Problem {
+    let place = source.line_column(raw.span.start);
+    Problem { line: place.line, column: place.column, message: raw.message, help: raw.help }
+}
+
+fn schema_problems(root: View<'_>, found: &mut Vec<Raw>) {
+    let (Ok(schema), Ok(value)) =
+        (serde_json::from_str::<Value>(SCHEMA), serde_json::from_str::<Value>(&root.to_json()))
+    else {
+        return;
+    };
+    let Ok(validator) = jsonschema::validator_for(&schema) else {
+        return;
+    };
+    for error in validator.iter_errors(&value) {
+        let view = at(root, error.instance_path().as_str());
+        describe(&schema, view, &error, found);
+    }
+}
+
+/// The node at a JSON pointer, or the nearest above it.
+fn at<'a>(root: View<'a>, pointer: &str) -> View<'a> {
+    let mut view = root;
+    for part in pointer.split('/').skip(1) {
+        let key = part.replace("~1", "/").replace("~0", "~");
+        let next = match view.is_seq() {
+            true => key.parse().ok().and_then(|index: usize| view.items().nth(index)),
+            false => view.entry(&key).map(|(_, value)| value),
+        };
+        match next {
+            Some(next) => view = next,
+            None => break,
+        }
+    }
+    view
+}
+
+fn describe(schema: &Value, view: View<'_>, error: &ValidationError<'_>, found: &mut Vec<Raw>) {
+    let mut add = |span: Span, message: String, help: String| found.push(Raw { span, message, help });
+    let written = view.str().unwrap_or_else(|| view.written());
+    match error.kind() {
+        ValidationErrorKind::AdditionalProperties { unexpected } => {
+            let known = known_keys(schema, error);
+            for key in unexpected {
+                let help = suggest(key, known.iter().map(String::as_str))
+                    .unwrap_or_else(|| format!("write one of {}", known.join(", ")));
+                add(view.key_span(key).unwrap_or(view.span()), format!("unknown key `{key}`"), help);
+            }
+        }
+        ValidationErrorKind::Required { property } => {
+            let name = property.as_str().unwrap_or_default();
+            add(first_key(view), format!("`{name}` is missing"), format!("add `{name}:`"));
+        }
+        ValidationErrorKind::Enum { options } => {
+            let options: Vec<&str> = options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            let help = format!("write one of {}", options.join(", "));
+            add(view.span(), not_allowed(view), help);
+        }
+        ValidationErrorKind::Type { .. } => {
+            let help = match error.schema_path().as_str() {
+                "/type" => "write keys and values, as `tier: strict`".to_owned(),
+                _ => type_help(error),
+            };
+            add(view.span(), not_allowed(view), help);
+        }
+        ValidationErrorKind::Pattern { .. } => {
+            let help = field_description(schema, error).unwrap_or_else(|| "see the schema of kplan.yaml".to_owned());
+            add(view.span(), format!("`{written}` is not written as it should be"), format!("write {help}"));
+        }
+        _ => add(view.span(), error.to_string(), "see schemas/kplan.schema.json".to_owned()),
+    }
+}
+
+/// Keys of the object schema that an error comes from.
+fn known_keys(schema: &Value, error: &ValidationError<'_>) -> Vec<String> {
+    let path = error.schema_path().as_str();
+    let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
+    let parent = resolve(schema, parent);
+    let keys = parent.and_then(|parent| parent.get("properties")).and_then(Value::as_object);
+    keys.map(|keys| keys.keys().cloned().collect()).unwrap_or_default()
+}
+
+/// What the schema says about the list or field that holds a value.
+fn field_description(schema: &Value, error: &ValidationError<'_>) -> Option<String> {
+    let mut path = error.schema_path().as_str();
+    while let Some((parent, _)) = path.rsplit_once('/') {
+        path = parent;
+        let text = resolve(schema, path).and_then(|at| at.get("description")).and_then(Value::as_str);
+        if let Some(text) = text {
+            return Some(text.trim_end_matches('.').to_owned());
+        }
+    }
+    None
+}
+
+/// Follows a schema path; `$ref` steps lead into `$defs`.
+fn resolve<'s>(schema: &'s Value, path: &str) -> Option<&'s Value> {
+    let mut at = schema;
+    for part in path.split('/').skip(1) {
+        at = match part {
+            "$ref" => schema.pointer(at.get("$ref")?.as_str()?.trim_start_matches('#'))?,
+            part => {
+                let part = part.replace("~1", "/").replace("~0", "~");
+                part.parse().ok().and_then(|index: usize| at.get(index)).or_else(|| at.get(&part))?
+            }
+        };
+    }
+    Some(at)
+}
+
+fn not_allowed(view: View<'_>) -> String {
+    if view.is_seq() {
+        "a list is not allowed here".to_owned()
+    } else if view.is_map() {
+        "a map is not allowed here".to_owned()
+    } else {
+        format!("`{}` is not allowed here", view.str().unwrap_or_else(|| view.written()))
+    }
+}
+
+fn type_help(error: &ValidationError<'_>) -> String {
+    let text = error.to_string();
+    let types = text.rsplit_once("of type").or_else(|| text.rsplit_once("of types")).map_or("", |(_, types)| types);
+    let words: Vec<&str> = types
+        .split(|char: char| !char.is_ascii_alphabetic())
+        .filter_map(|name| match name {
+            "string" => Some("text"),
+            "array" => Some("a list"),
+            "object" => Some("a map"),
+            "integer" => Some("a whole number"),
+            "number" => Some("a number"),
+            "boolean" => Some("true or false"),
+            _ => None,
+        })
+        .collect();
+    format!("write {}", words.join(" or "))
+}
+
+/// What a schema cannot say: ids of rules, versions.
+fn meaning_problems(root: View<'_>, found: &mut Vec<Raw>) {
+    if let Some(rules) = root.get("rules") {
+        for (id, span, _) in rules.entries() {
+            found.extend(unknown_rule(id, span));
+        }
+    }
+    let ignores = root.get("ignore").into_iter().flat_map(|ignore| ignore.items().chain(ignore.list("findings")));
+    for rule in ignores.filter_map(|entry| entry.get("rule")) {
+        let id = rule.str().unwrap_or_default();
+        found.extend(unknown_rule(id, rule.span()).filter(|_| id != "*" && !id.is_empty()));
+    }
+    if let Some(version) = root.get("kubeVersion").filter(|version| !version.is_map() && !version.is_seq()) {
+        let text = version.str().unwrap_or_else(|| version.written());
+        for part in text.split("..") {
+            if part.parse::<Version>().is_err() {
+                let message = format!("`{part}` is no Kubernetes version");
+                found.push(Raw { span: version.span(), message, help: "write it as \"1.36\"".to_owned() });
+            }
+        }
+    }
+}
+
+fn unknown_rule(id: &str, span: Span) -> Option<Raw> {
+    if RULES.iter().any(|rule| rule.id == id) {
+        return None;
+    }
+    let help = suggest(id, RULES.iter().map(|rule| rule.id)).unwrap_or_else(|| "`kplan rules` lists them".to_owned());
+    Some(Raw { span, message: format!("`{id}` is no rule of kplan"), help })
+}
+
+/// `did you mean …?` with the nearest of the known words.
+pub fn suggest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<String> {
+    let known: Vec<&str> = known.collect();
+    let near = similar::get_close_matches(word, &known, 1, 0.6);
+    near.first().map(|near| format!("did you mean `{near}`?"))
+}
+
+fn first_key(view: View<'_>) -> Span {
+    view.entries().next().map_or(view.span(), |(_, key, _)| key)
+}

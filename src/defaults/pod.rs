@@ -1,0 +1,106 @@
+//! Pods and what is in them (`pkg/apis/core/v1/defaults.go`, `conversion.go`).
+
+use super::draft::{Draft, Literal};
+use crate::model::image;
+use crate::yaml::NodeId;
+
+pub(super) fn fill(name: &str, draft: &mut Draft, node: NodeId) {
+    match name {
+        "v1.Pod" => pod(draft, node),
+        "v1.PodSpec" => service_account(draft, node),
+        "v1.Volume" => volume(draft, node),
+        _ => pull_policy(draft, node, "image", "imagePullPolicy"),
+    }
+}
+
+/// `SetDefaults_Pod`: holds for pods only, not for templates.
+fn pod(draft: &mut Draft, pod: NodeId) {
+    let Some(spec) = draft.get(pod, "spec") else {
+        return;
+    };
+    let host_network = draft.view(spec).get_bool("hostNetwork");
+    for list in ["containers", "initContainers"] {
+        for container in draft.list(spec, list) {
+            requests_from_limits(draft, container);
+            if host_network {
+                host_ports(draft, container);
+            }
+        }
+    }
+    pod_requests(draft, spec);
+    draft.default(spec, "enableServiceLinks", Literal::Bool(true));
+}
+
+fn requests_from_limits(draft: &mut Draft, container: NodeId) {
+    let Some(resources) = draft.get(container, "resources") else {
+        return;
+    };
+    if let Some(limits) = draft.get(resources, "limits") {
+        let requests = draft.child(resources, "requests");
+        draft.add_missing(requests, limits);
+    }
+}
+
+/// `defaultHostNetworkPorts`
+fn host_ports(draft: &mut Draft, container: NodeId) {
+    for port in draft.list(container, "ports") {
+        if let Some(number) = draft.get(port, "containerPort")
+            && !draft.has(port, "hostPort")
+        {
+            draft.tree.insert(port, "hostPort", number);
+        }
+    }
+}
+
+/// `defaultPodRequests`: pod-level requests come from the containers, else from the pod's limits.
+fn pod_requests(draft: &mut Draft, spec: NodeId) {
+    let Some(resources) = draft.get(spec, "resources") else {
+        return;
+    };
+    let Some(limits) = draft.get(resources, "limits") else {
+        return;
+    };
+    let totals = super::resource::container_requests(draft.view(spec));
+    let names: Vec<String> = draft.view(limits).fields().map(|(name, _)| name.to_owned()).collect();
+    let requests = draft.child(resources, "requests");
+    for (name, total) in totals {
+        // Huge pages cannot be overcommitted: theirs come from the limits.
+        if matches!(name.as_str(), "cpu" | "memory") && !draft.has(requests, &name) {
+            draft.set(requests, &name, Literal::Str(&total.canonical()));
+        }
+    }
+    for name in names {
+        let pod_level = matches!(name.as_str(), "cpu" | "memory") || name.starts_with("hugepages-");
+        if pod_level
+            && !draft.has(requests, &name)
+            && let Some(limit) = draft.get(limits, &name)
+        {
+            draft.tree.insert(requests, &name, limit);
+        }
+    }
+}
+
+/// `Convert_core_PodSpec_To_v1_PodSpec`: the old name of the field mirrors the new one.
+fn service_account(draft: &mut Draft, spec: NodeId) {
+    let name = draft.get(spec, "serviceAccountName").or_else(|| draft.get(spec, "serviceAccount"));
+    if let Some(name) = name {
+        draft.tree.insert(spec, "serviceAccountName", name);
+        draft.tree.insert(spec, "serviceAccount", name);
+    }
+}
+
+/// `SetDefaults_Volume`: without a source it is an empty directory.
+fn volume(draft: &mut Draft, volume: NodeId) {
+    if draft.view(volume).fields().all(|(key, _)| key == "name") {
+        draft.set(volume, "emptyDir", Literal::Map);
+    }
+    if let Some(image) = draft.get(volume, "image") {
+        pull_policy(draft, image, "reference", "pullPolicy");
+    }
+}
+
+/// `SetDefaults_Container`
+fn pull_policy(draft: &mut Draft, node: NodeId, image: &str, policy: &str) {
+    let default = image::default_pull_policy(draft.str(node, image));
+    draft.default(node, policy, Literal::Str(default));
+}

@@ -1,0 +1,66 @@
+//! Device requests (`pkg/apis/resource/v1/defaults.go`), and what the containers of a pod request together.
+
+use std::collections::BTreeMap;
+
+use super::draft::{Draft, Literal};
+use crate::model::quantity::Quantity;
+use crate::yaml::{NodeId, View};
+
+type Totals = BTreeMap<String, Quantity>;
+
+pub(super) fn fill(name: &str, draft: &mut Draft, node: NodeId) {
+    if matches!(name, "v1.ExactDeviceRequest" | "v1.DeviceSubRequest") {
+        draft.default(node, "allocationMode", Literal::Str("ExactCount"));
+        if draft.str(node, "allocationMode") == "ExactCount" {
+            draft.default(node, "count", Literal::Int(1));
+        }
+    }
+}
+
+/// `AggregateContainerRequests` of component-helpers `resource/helpers.go`: the sum over containers and sidecars, or
+/// the largest step of the init containers.
+pub(super) fn container_requests(spec: View<'_>) -> Totals {
+    let mut totals = Totals::new();
+    for container in spec.list("containers") {
+        add(&mut totals, &requests(container));
+    }
+    let mut sidecars = Totals::new();
+    let mut step = Totals::new();
+    for container in spec.list("initContainers") {
+        let mut now = requests(container);
+        if container.get_str("restartPolicy") == Some("Always") {
+            add(&mut totals, &now);
+            add(&mut sidecars, &now);
+            now = sidecars.clone();
+        } else {
+            add(&mut now, &sidecars);
+        }
+        raise(&mut step, &now);
+    }
+    raise(&mut totals, &step);
+    totals
+}
+
+fn requests(container: View<'_>) -> Totals {
+    let requests = container.at(&["resources", "requests"]).into_iter().flat_map(View::fields);
+    requests.filter_map(|(name, value)| Some((name.to_owned(), Quantity::parse(value.str()?).ok()?))).collect()
+}
+
+fn add(totals: &mut Totals, more: &Totals) {
+    for (name, amount) in more {
+        match totals.get_mut(name) {
+            Some(total) => *total += amount,
+            None => {
+                totals.insert(name.clone(), amount.clone());
+            }
+        }
+    }
+}
+
+fn raise(totals: &mut Totals, floor: &Totals) {
+    for (name, amount) in floor {
+        if totals.get(name).is_none_or(|total| amount > total) {
+            totals.insert(name.clone(), amount.clone());
+        }
+    }
+}

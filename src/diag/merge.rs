@@ -1,0 +1,114 @@
+//! The one merge at the end: class, severity, tiers, suppression, fingerprints, order.
+
+use std::collections::HashMap;
+
+use super::suppress::Suppressions;
+use super::{Class, Diagnostic, Rule, Severity};
+use crate::config::Settings;
+use crate::model::{Bundle, Role};
+
+/// A diagnostic with all that the run decides about it.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    pub rule: &'static Rule,
+    pub class: Class,
+    pub severity: Severity,
+    /// Set when several Kubernetes versions are checked in one run.
+    pub kube_version: Option<String>,
+    /// The same for the same finding in the next run, wherever its line moved.
+    pub fingerprint: String,
+    pub diagnostic: Diagnostic,
+    /// Why it does not count: the reason of the suppression.
+    pub suppressed: Option<String>,
+}
+
+/// Decides about every diagnostic. Rules beyond the tier and rules that are off give no finding.
+pub fn merge(
+    rules: &'static [Rule],
+    bundle: &Bundle,
+    diagnostics: Vec<Diagnostic>,
+    settings: &Settings,
+) -> Vec<Finding> {
+    let by_id: HashMap<&str, &'static Rule> = rules.iter().map(|rule| (rule.id, rule)).collect();
+    let mut findings: Vec<Finding> = Vec::new();
+    for diagnostic in diagnostics {
+        findings.extend(by_id.get(diagnostic.rule).and_then(|rule| decide(rule, bundle, diagnostic, settings)));
+    }
+    silence_dependents(&mut findings);
+    let mut suppressions = Suppressions::read(bundle, settings);
+    for finding in &mut findings {
+        finding.suppressed = suppressions.apply(bundle, finding);
+    }
+    for diagnostic in suppressions.unused(bundle, settings.config_file, &by_id) {
+        findings.extend(by_id.get(diagnostic.rule).and_then(|rule| decide(rule, bundle, diagnostic, settings)));
+    }
+    findings.sort_by(|a, b| order(a).cmp(&order(b)));
+    findings.dedup_by(|a, b| order(a) == order(b) && a.diagnostic.object == b.diagnostic.object);
+    number_fingerprints(bundle, &mut findings);
+    findings
+}
+
+fn order(finding: &Finding) -> (u32, u32, u32, &str, &str, Option<&str>) {
+    let diagnostic = &finding.diagnostic;
+    let Diagnostic { file, span, rule, message, field, .. } = diagnostic;
+    (file.0, span.start, span.end, rule, message, field.as_deref())
+}
+
+fn decide(rule: &'static Rule, bundle: &Bundle, diagnostic: Diagnostic, settings: &Settings) -> Option<Finding> {
+    let own = diagnostic.severity.unwrap_or(rule.severity).min(rule.severity);
+    let configured = settings.rules.get(rule.id);
+    let mut severity = match configured {
+        Some(None) if rule.class != Class::Rejected => return None,
+        Some(Some(severity)) => *severity,
+        _ if rule.tier > settings.tier => return None,
+        _ => own,
+    };
+    let mut class = rule.class;
+    let unrendered = bundle.files.get(diagnostic.file.0 as usize).is_some_and(|file| file.role == Role::Unrendered);
+    if class == Class::Rejected && unrendered {
+        class = Class::Risky;
+        severity = severity.min(Severity::Warning);
+    }
+    let fingerprint = String::new();
+    Some(Finding { rule, class, severity, kube_version: None, fingerprint, diagnostic, suppressed: None })
+}
+
+/// A pod that waits for a claim is the claim's finding, where there is one.
+fn silence_dependents(findings: &mut Vec<Finding>) {
+    let claims = ["pvc-missing", "pvc-no-pv"];
+    if findings.iter().any(|finding| claims.contains(&finding.rule.id)) {
+        findings.retain(|finding| {
+            let help = finding.diagnostic.help.as_deref().unwrap_or_default().to_lowercase();
+            finding.rule.id != "pod-unschedulable" || !help.contains("persistentvolumeclaim")
+        });
+    }
+}
+
+/// Rule, object and field make a fingerprint; equal ones are told apart by their order.
+fn number_fingerprints(bundle: &Bundle, findings: &mut [Finding]) {
+    let mut seen: HashMap<u64, u32> = HashMap::new();
+    for finding in findings {
+        let diagnostic = &finding.diagnostic;
+        let place = match diagnostic.object {
+            Some(id) => {
+                let object = bundle.object(id);
+                format!("{}/{}", object.group(), object.title())
+            }
+            None => format!("{}#{}", bundle.sources.get(diagnostic.file).name, diagnostic.document.unwrap_or(0)),
+        };
+        let field = diagnostic.field.as_deref().unwrap_or(&diagnostic.message);
+        let hash = fnv1a(&[diagnostic.rule, &place, field]);
+        let count = seen.entry(hash).or_default();
+        *count += 1;
+        finding.fingerprint = match count {
+            1 => format!("{hash:016x}"),
+            count => format!("{hash:016x}-{count}"),
+        };
+    }
+}
+
+/// FNV-1a: stable over versions of Rust, which fingerprints in a baseline need.
+fn fnv1a(parts: &[&str]) -> u64 {
+    let bytes = parts.iter().flat_map(|part| part.bytes().chain([0]));
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}

@@ -1,0 +1,195 @@
+//! Secret values never leave the comparison: each distinct value stands as a number.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde_json::Value as Json;
+
+use super::{FieldChange, Op};
+use crate::model::Bundle;
+use crate::model::path::push_key;
+use crate::yaml::{View, base64};
+
+/// Shorter values are masked in their own Secret only: elsewhere `admin` or `prod` says nothing.
+const MIN_EQUAL: usize = 6;
+/// From this length on a value is also masked inside longer text.
+const MIN_INSIDE: usize = 8;
+
+/// Masks the secret values of both bundles; the same number is the same value throughout one run.
+pub(super) struct Masker {
+    /// Leave values as they are (`--show-secrets`).
+    show: bool,
+    numbers: HashMap<Vec<u8>, usize>,
+    /// Every secret value that is long enough, as text and as base64, longest first.
+    known: Vec<(String, Vec<u8>)>,
+}
+
+impl Masker {
+    pub(super) fn new(bundles: [&Bundle; 2], show: bool) -> Masker {
+        let mut known = BTreeSet::new();
+        for bundle in bundles {
+            for (id, object) in bundle.iter().filter(|(_, object)| is_secret(object.group(), &object.kind)) {
+                let _ = object;
+                for value in contents(bundle.full(id)).into_values().chain(contents(bundle.written(id)).into_values()) {
+                    let text = String::from_utf8(value.clone()).ok();
+                    known.extend(text.into_iter().chain([encode(&value)]).map(|text| (text, value.clone())));
+                }
+            }
+        }
+        let mut known: Vec<_> = known.into_iter().filter(|(text, _)| text.len() >= MIN_EQUAL).collect();
+        known.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then_with(|| a.cmp(b)));
+        Masker { show, numbers: HashMap::new(), known }
+    }
+
+    /// The keys of a Secret that differ, `stringData` taken as the data it becomes.
+    pub(super) fn secret(&mut self, before: Option<View<'_>>, after: Option<View<'_>>) -> Vec<FieldChange> {
+        let (old, new) = (before.map(contents).unwrap_or_default(), after.map(contents).unwrap_or_default());
+        let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+        let mut changes = Vec::new();
+        for key in keys {
+            let (a, b) = (old.get(key), new.get(key));
+            if a == b {
+                continue;
+            }
+            let mut path = "data".to_owned();
+            push_key(&mut path, key);
+            let op = match (a, b) {
+                (None, _) => Op::Add,
+                (_, None) => Op::Remove,
+                _ => Op::Change,
+            };
+            let (before, after) = (a.map(|value| self.shown(value)), b.map(|value| self.shown(value)));
+            changes.push(FieldChange { path, op, before, after, sensitive: true, owner: None });
+        }
+        changes
+    }
+
+    fn shown(&mut self, value: &[u8]) -> Json {
+        if self.show { Json::from(encode(value)) } else { Json::from(self.token(value)) }
+    }
+
+    fn token(&mut self, value: &[u8]) -> String {
+        let next = self.numbers.len() + 1;
+        let number = *self.numbers.entry(value.to_vec()).or_insert(next);
+        format!("*** (#{number})")
+    }
+
+    /// Masks secret values that stand in other fields, and what variables with telling names are set to.
+    pub(super) fn scrub(&mut self, changes: &mut [FieldChange], before: Option<View<'_>>, after: Option<View<'_>>) {
+        if self.show {
+            return;
+        }
+        for change in changes.iter_mut().filter(|change| !change.sensitive) {
+            let variable = change.path.strip_suffix(".value").filter(|path| path.ends_with(']'));
+            let root = if change.op == Op::Remove { before } else { after };
+            let name = variable.zip(root).and_then(|(path, root)| {
+                crate::model::path::follow(root, path).view.get_str("name").map(str::to_owned)
+            });
+            let telling = name.is_some_and(|name| is_telling(&name));
+            for side in [&mut change.before, &mut change.after].into_iter().flatten() {
+                change.sensitive |= self.scrub_json(side, telling);
+            }
+        }
+    }
+
+    fn scrub_json(&mut self, json: &mut Json, telling: bool) -> bool {
+        match json {
+            Json::String(text) => {
+                let masked = if telling && !text.is_empty() {
+                    Some(self.token(text.clone().as_bytes()))
+                } else {
+                    self.without_secrets(text)
+                };
+                let found = masked.is_some();
+                if let Some(masked) = masked {
+                    *text = masked;
+                }
+                found
+            }
+            Json::Array(items) => items.iter_mut().fold(false, |found, item| self.scrub_json(item, telling) | found),
+            Json::Object(fields) => {
+                let name = fields.get("name").and_then(Json::as_str);
+                let variable = name.is_some_and(is_telling);
+                fields.iter_mut().fold(false, |found, (key, value)| {
+                    self.scrub_json(value, telling || variable && key == "value") | found
+                })
+            }
+            _ => false,
+        }
+    }
+
+    /// The text with every known secret value masked; `None` where there is none.
+    fn without_secrets(&mut self, text: &str) -> Option<String> {
+        let mut out: Option<String> = None;
+        let known = std::mem::take(&mut self.known);
+        for (secret, value) in &known {
+            let now = out.as_deref().unwrap_or(text);
+            if now == secret {
+                out = Some(self.token(value));
+            } else if secret.len() >= MIN_INSIDE && now.contains(secret.as_str()) {
+                let masked = now.replace(secret.as_str(), &self.token(value));
+                out = Some(masked);
+            }
+        }
+        self.known = known;
+        out
+    }
+}
+
+/// Whether an object holds secret values.
+pub(super) fn is_secret(group: &str, kind: &str) -> bool {
+    group.is_empty() && kind == "Secret"
+}
+
+/// The values of a Secret as they are stored, `stringData` over `data`; what is no base64 stands as written.
+fn contents(secret: View<'_>) -> BTreeMap<String, Vec<u8>> {
+    let mut values = BTreeMap::new();
+    for (key, value) in secret.map("data") {
+        let text = value.str().unwrap_or_default();
+        values.insert(key.to_owned(), base64::decode(text.as_bytes()).unwrap_or_else(|_| text.into()));
+    }
+    for (key, value) in secret.map("stringData") {
+        let text = value.str().map_or_else(|| value.to_json(), str::to_owned);
+        values.insert(key.to_owned(), text.into_bytes());
+    }
+    values
+}
+
+/// Names of variables whose plain values are masked.
+fn is_telling(name: &str) -> bool {
+    const WORDS: [&str; 8] =
+        ["PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "TOKEN", "CREDENTIAL", "PRIVATE_KEY", "API_KEY"];
+    let name = name.to_ascii_uppercase().replace('-', "_");
+    WORDS.iter().any(|word| name.ends_with(word) || name.ends_with(&format!("{word}S")))
+}
+
+fn encode(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let bits = chunk.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        for at in 0..4 {
+            let digit = DIGITS[(bits >> (18 - 6 * at) & 63) as usize] as char;
+            out.push(if at <= chunk.len() { digit } else { '=' });
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_the_standard_one() {
+        for text in ["", "a", "ab", "abc", "abcd", "\u{ff}\u{0}"] {
+            assert_eq!(base64::decode(encode(text.as_bytes()).as_bytes()).unwrap(), text.as_bytes());
+        }
+        assert_eq!(encode(b"hunter2"), "aHVudGVyMg==");
+    }
+
+    #[test]
+    fn telling_names_end_in_the_word() {
+        assert!(is_telling("DB_PASSWORD") && is_telling("api-token") && is_telling("AWS_CREDENTIALS"));
+        assert!(!is_telling("TOKEN_URL") && !is_telling("SECRET_NAME") && !is_telling("PASS"));
+    }
+}

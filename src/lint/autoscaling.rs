@@ -1,0 +1,99 @@
+//! Rules on HorizontalPodAutoscalers.
+
+use super::Cx;
+use super::index::Existence;
+use super::references::nearest;
+use crate::diag::Related;
+use crate::model::ObjectId;
+use crate::model::pod::{ContainerRole, PodTemplate};
+use crate::yaml::View;
+
+/// The object that an HPA scales, if it is in the set.
+fn target(cx: &Cx<'_>, hpa: View<'_>) -> Option<ObjectId> {
+    let target = hpa.at(&["spec", "scaleTargetRef"])?;
+    match cx.index.find(cx.object, target.get_str("kind")?, target.get_str("name")?) {
+        Existence::Found(id) => Some(id),
+        _ => None,
+    }
+}
+
+pub(super) fn hpa_target_missing(cx: &mut Cx<'_>) {
+    if cx.object.kind != "HorizontalPodAutoscaler" {
+        return;
+    }
+    let Some(target) = cx.root.at(&["spec", "scaleTargetRef"]) else { return };
+    let (Some(kind), Some(name)) = (target.get_str("kind"), target.get("name")) else { return };
+    let text = name.str().unwrap_or_default();
+    if text.is_empty() || cx.index.find(cx.object, kind, text) != Existence::Missing {
+        return;
+    }
+    let names = cx.index.names(cx.object, kind);
+    let help = match nearest(text, &names) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("add the {kind}, correct the name, or name it under `assumeExists` in kplan.yaml"),
+    };
+    cx.report(name, format!("{kind} `{text}`, which this should scale, is not in the set")).help = Some(help);
+}
+
+/// A utilization target of a resource that some container does not request: the scaler cannot compute it.
+pub(super) fn hpa_metric_without_request(cx: &mut Cx<'_>) {
+    if cx.object.kind != "HorizontalPodAutoscaler" {
+        return;
+    }
+    let Some(id) = target(cx, cx.root) else { return };
+    let object = cx.bundle.object(id);
+    let Some(template) = PodTemplate::of(object.group(), &object.kind, cx.bundle.full(id)) else { return };
+    for (resource, at) in utilization_metrics(cx.root) {
+        let lacking: Vec<&str> = template
+            .containers()
+            .filter(|container| matches!(container.role, ContainerRole::Main | ContainerRole::Sidecar))
+            .filter(|container| !requests(container.view, resource))
+            .filter_map(|container| container.view.get_str("name"))
+            .collect();
+        if lacking.is_empty() || template.spec.at(&["resources", "requests", resource]).is_some() {
+            continue;
+        }
+        let title = object.title();
+        let message =
+            format!("{title} requests no {resource} in {}, so its utilization is unknown", lacking.join(", "));
+        let (file, span) = cx.place_in(id, &format!("{}.containers", template.path));
+        let diagnostic = cx.report(at, message);
+        diagnostic.help = Some(format!("set resources.requests.{resource} in every container of {title}"));
+        diagnostic.related.push(Related { file, span, message: "its containers".to_owned() });
+    }
+}
+
+/// A request, or a limit that becomes the request.
+fn requests(container: View<'_>, resource: &str) -> bool {
+    ["requests", "limits"].iter().any(|list| container.at(&["resources", list, resource]).is_some())
+}
+
+/// Resources that the HPA measures as utilization, with the node that says so.
+fn utilization_metrics(hpa: View<'_>) -> Vec<(&str, View<'_>)> {
+    let Some(spec) = hpa.get("spec") else { return Vec::new() };
+    let old = spec.get("targetCPUUtilizationPercentage").map(|at| ("cpu", at));
+    let metrics = spec.list("metrics").filter_map(|metric| {
+        let resource = metric.get("resource")?;
+        let by_utilization = resource.at(&["target", "averageUtilization"]).is_some();
+        let name = resource.get("name").filter(|_| by_utilization)?;
+        Some((name.str()?, name))
+    });
+    old.into_iter().chain(metrics).collect()
+}
+
+/// A written replica count of a scaled workload: each apply sets the scaler back.
+pub(super) fn hpa_fixed_replicas(cx: &mut Cx<'_>) {
+    let Some(replicas) = cx.bundle.written(cx.id).at(&["spec", "replicas"]) else { return };
+    let hpas = cx.index.of_kind(cx.object, "HorizontalPodAutoscaler");
+    let scaler = hpas.iter().copied().find(|id| {
+        let hpa = cx.bundle.object(*id);
+        hpa.namespace == cx.object.namespace && target(cx, cx.bundle.full(*id)) == Some(cx.id)
+    });
+    let Some(scaler) = scaler else { return };
+    let title = cx.bundle.object(scaler).title();
+    let (file, span) = cx.place_in(scaler, "spec.scaleTargetRef");
+    let message = format!("`replicas: {}` is set back at each apply, though {title} scales it", replicas.written());
+    let diagnostic = cx.report_field("spec.replicas".to_owned(), message);
+    diagnostic.help = Some("remove `replicas` here; the autoscaler's minReplicas takes its place".to_owned());
+    diagnostic.related.push(Related { file, span, message: "scaled here".to_owned() });
+}

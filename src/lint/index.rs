@@ -1,0 +1,168 @@
+//! The set by key, by label and by reference; what exists, and what only may exist.
+
+use std::collections::{BTreeMap, HashMap};
+
+use globset::{Glob, GlobSet, GlobSetBuilder};
+
+use crate::config::Settings;
+use crate::model::pod::{Labels, PodTemplate};
+use crate::model::{Bundle, Object, ObjectId, SetId};
+use crate::yaml::View;
+
+/// Whether something that an object refers to is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Existence {
+    Found(ObjectId),
+    /// Assumed, generated, or hidden in a document that cannot be read.
+    Maybe,
+    Missing,
+}
+
+/// A workload with its pods' labels.
+pub(super) struct Workload<'a> {
+    pub id: ObjectId,
+    pub template: PodTemplate<'a>,
+    pub labels: Labels<'a>,
+}
+
+type Name<'a> = (SetId, &'a str, &'a str, &'a str);
+
+/// Built once for a run.
+pub(super) struct Index<'a> {
+    bundle: &'a Bundle,
+    /// (set, kind, namespace, name) of every object; groups do not matter for references.
+    by_name: HashMap<Name<'a>, Vec<ObjectId>>,
+    /// Workloads by set and namespace.
+    workloads: HashMap<(SetId, &'a str), Vec<Workload<'a>>>,
+    by_kind: BTreeMap<(SetId, &'a str), Vec<ObjectId>>,
+    assumed: GlobSet,
+    /// Text of documents that cannot be read, by set: what they name may exist.
+    broken: HashMap<SetId, Vec<&'a str>>,
+}
+
+impl<'a> Index<'a> {
+    pub(super) fn new(bundle: &'a Bundle, settings: &Settings) -> Index<'a> {
+        let mut index = Index {
+            bundle,
+            by_name: HashMap::new(),
+            workloads: HashMap::new(),
+            by_kind: BTreeMap::new(),
+            assumed: assumed(&settings.assume_exists),
+            broken: broken(bundle),
+        };
+        for (id, object) in bundle.iter() {
+            let namespace = object.namespace.as_deref().unwrap_or("");
+            index.by_name.entry((object.set, &object.kind, namespace, &object.name)).or_default().push(id);
+            index.by_kind.entry((object.set, &object.kind)).or_default().push(id);
+            if let Some(template) = PodTemplate::of(object.group(), &object.kind, bundle.full(id)) {
+                let workload = Workload { id, template, labels: template.labels() };
+                index.workloads.entry((object.set, namespace)).or_default().push(workload);
+            }
+        }
+        index
+    }
+
+    /// Looks for an object in the set and namespace of `from`.
+    pub(super) fn find(&self, from: &Object, kind: &str, name: &str) -> Existence {
+        self.find_in(from, kind, from.namespace.as_deref().unwrap_or(""), name)
+    }
+
+    pub(super) fn find_in(&self, from: &Object, kind: &str, namespace: &str, name: &str) -> Existence {
+        if let Some(ids) = self.by_name.get(&(from.set, kind, namespace, name)) {
+            // Of several with one name the last one applied counts.
+            return ids.last().map_or(Existence::Missing, |id| Existence::Found(*id));
+        }
+        let titles = [format!("{kind} {namespace}/{name}"), format!("{kind} {name}")];
+        let generated = self.bundle.unrendered_sets.contains(&from.set);
+        let broken = self.broken.get(&from.set).map_or(&[][..], Vec::as_slice);
+        let hidden = broken.iter().any(|text| text.contains(kind) && text.contains(name));
+        if generated || hidden || titles.iter().any(|title| self.assumed.is_match(title)) {
+            Existence::Maybe
+        } else {
+            Existence::Missing
+        }
+    }
+
+    /// All objects with the key of this one, itself included.
+    pub(super) fn same<'s>(&'s self, object: &'s Object) -> impl Iterator<Item = ObjectId> + 's {
+        let namespace = object.namespace.as_deref().unwrap_or("");
+        let ids = self.by_name.get(&(object.set, object.kind.as_str(), namespace, object.name.as_str()));
+        let group = object.group().to_owned();
+        ids.into_iter().flatten().copied().filter(move |id| self.bundle.object(*id).group() == group)
+    }
+
+    /// Objects of a kind in the set of `from`.
+    pub(super) fn of_kind<'s>(&'s self, from: &'s Object, kind: &'s str) -> &'s [ObjectId] {
+        self.by_kind.get(&(from.set, kind)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Workloads in the set and namespace of `from`.
+    pub(super) fn workloads<'s>(&'s self, from: &'s Object) -> &'s [Workload<'a>] {
+        let namespace = from.namespace.as_deref().unwrap_or("");
+        self.workloads.get(&(from.set, namespace)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a set may hold objects of a kind that are not seen: it was not rendered, or a document of it that
+    /// cannot be read names the kind.
+    pub(super) fn is_open(&self, from: &Object, kind: &str) -> bool {
+        let kind = format!("kind: {kind}\n");
+        let broken = self.broken.get(&from.set).map_or(&[][..], Vec::as_slice);
+        self.bundle.unrendered_sets.contains(&from.set) || broken.iter().any(|text| text.contains(&kind))
+    }
+
+    /// Whether a pod with these label values may stand where it is not seen.
+    pub(super) fn may_hide<'t>(&self, from: &Object, mut values: impl Iterator<Item = &'t str>) -> bool {
+        let broken = self.broken.get(&from.set).map_or(&[][..], Vec::as_slice);
+        self.bundle.unrendered_sets.contains(&from.set)
+            || (!broken.is_empty() && values.all(|value| broken.iter().any(|text| text.contains(value))))
+    }
+
+    /// Names of a kind in the namespace of `from`, for suggestions.
+    pub(super) fn names(&self, from: &Object, kind: &str) -> Vec<&'a str> {
+        let ids = self.of_kind(from, kind).iter().map(|id| self.bundle.object(*id));
+        ids.filter(|object| object.namespace == from.namespace).map(|object| object.name.as_str()).collect()
+    }
+}
+
+fn assumed(patterns: &[String]) -> GlobSet {
+    let mut set = GlobSetBuilder::new();
+    patterns.iter().filter_map(|pattern| Glob::new(pattern).ok()).for_each(|glob| {
+        set.add(glob);
+    });
+    set.build().unwrap_or_default()
+}
+
+fn broken(bundle: &Bundle) -> HashMap<SetId, Vec<&str>> {
+    let mut broken: HashMap<SetId, Vec<&str>> = HashMap::new();
+    for ((file, source), set) in bundle.files.iter().zip(bundle.sources.iter()).zip(&bundle.file_sets) {
+        let (_, source) = source;
+        for document in file.documents.iter().filter(|document| document.error.is_some()) {
+            broken.entry(*set).or_default().push(&source.text[document.span.range()]);
+        }
+    }
+    broken
+}
+
+/// Whether a plain selector (a map of labels) selects these labels; an empty one selects nothing.
+pub(super) fn map_selects(selector: View<'_>, labels: &Labels<'_>) -> bool {
+    !selector.is_empty()
+        && selector.fields().all(|(key, value)| value.str().is_some_and(|value| labels.get(key) == Some(&value)))
+}
+
+/// Whether a `LabelSelector` selects these labels; an empty one selects everything.
+pub(super) fn selector_selects(selector: View<'_>, labels: &Labels<'_>) -> bool {
+    let by_label = selector.get("matchLabels").is_none_or(|map| map.is_empty() || map_selects(map, labels));
+    by_label && selector.list("matchExpressions").all(|expression| expression_holds(expression, labels))
+}
+
+fn expression_holds(expression: View<'_>, labels: &Labels<'_>) -> bool {
+    let value = expression.get_str("key").and_then(|key| labels.get(key));
+    let listed = || value.is_some_and(|value| expression.list("values").any(|item| item.str() == Some(value)));
+    match expression.get_str("operator") {
+        Some("In") => listed(),
+        Some("NotIn") => !listed(),
+        Some("Exists") => value.is_some(),
+        Some("DoesNotExist") => value.is_none(),
+        _ => false,
+    }
+}

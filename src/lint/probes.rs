@@ -1,0 +1,80 @@
+//! Rules on probes.
+
+use super::Cx;
+use crate::diag::Severity;
+use crate::yaml::View;
+
+const PROBES: [&str; 3] = ["livenessProbe", "readinessProbe", "startupProbe"];
+const HANDLERS: [&str; 2] = ["httpGet", "tcpSocket"];
+
+/// A probe of a port that the container does not declare: an error by name, a remark by number.
+pub(super) fn probe_port_undeclared(cx: &mut Cx<'_>) {
+    let Some(template) = cx.template() else { return };
+    for container in template.containers() {
+        let ports: Vec<View<'_>> = container.view.list("ports").collect();
+        let probes = PROBES.iter().filter_map(|probe| container.view.get(probe));
+        for port in probes.flat_map(|probe| HANDLERS.iter().filter_map(move |handler| probe.at(&[handler, "port"]))) {
+            let name = container.view.get_str("name").unwrap_or_default();
+            if let Some(text) = port.str() {
+                if !ports.iter().any(|declared| declared.get_str("name") == Some(text)) {
+                    let has: Vec<&str> = ports.iter().filter_map(|declared| declared.get_str("name")).collect();
+                    let help = match super::references::nearest(text, &has) {
+                        Some(near) => format!("did you mean `{near}`?"),
+                        None => "name a port of the container, or give the number".to_owned(),
+                    };
+                    let message = format!("container `{name}` has no port named `{text}`, so the probe always fails");
+                    cx.report(port, message).help = Some(help);
+                }
+            } else if let Some(number) = port.int() {
+                let declared = ports.iter().any(|declared| declared.get_int("containerPort") == Some(number));
+                if !declared && !ports.is_empty() {
+                    let message = format!("container `{name}` does not declare the port {number} that is probed");
+                    let diagnostic = cx.report(port, message);
+                    diagnostic.help = Some("probe a declared port, or declare this one".to_owned());
+                    diagnostic.severity = Some(Severity::Info);
+                }
+            }
+        }
+    }
+}
+
+/// Liveness gives up before readiness even begins to ask, and no startup probe holds it back.
+pub(super) fn liveness_kills_startup(cx: &mut Cx<'_>) {
+    let Some(template) = cx.template() else { return };
+    for container in template.containers().map(|container| container.view) {
+        let (Some(liveness), Some(readiness)) = (container.get("livenessProbe"), container.get("readinessProbe"))
+        else {
+            continue;
+        };
+        let number = |probe: View<'_>, key: &str, default: i64| probe.get_int(key).unwrap_or(default);
+        let period = number(liveness, "periodSeconds", 10);
+        let patience = number(liveness, "initialDelaySeconds", 0)
+            .saturating_add(number(liveness, "failureThreshold", 3).saturating_mul(period));
+        let delay = number(readiness, "initialDelaySeconds", 0);
+        if container.get("startupProbe").is_some() || patience > delay {
+            continue;
+        }
+        let message = format!(
+            "liveness ends the container after {patience} s without an answer, readiness waits {delay} s before it asks"
+        );
+        let help = "add a startupProbe, or raise initialDelaySeconds of the liveness probe above that of readiness";
+        cx.report_key(container, "livenessProbe", message).help = Some(help.to_owned());
+    }
+}
+
+/// Liveness asks what readiness asks, as often and as patiently: a busy pod is killed instead of spared.
+pub(super) fn probes_identical(cx: &mut Cx<'_>) {
+    let Some(template) = cx.template() else { return };
+    for container in template.containers().map(|container| container.view) {
+        let (Some(liveness), Some(readiness)) = (container.get("livenessProbe"), container.get("readinessProbe"))
+        else {
+            continue;
+        };
+        if !liveness.same(readiness) {
+            continue;
+        }
+        let message = "liveness and readiness ask the same question with the same patience";
+        let help = "give liveness a higher failureThreshold, or let it ask something that only a restart mends";
+        cx.report_key(container, "livenessProbe", message).help = Some(help.to_owned());
+    }
+}

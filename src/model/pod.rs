@@ -1,0 +1,133 @@
+//! Views of pods inside workloads: where the template stands, its containers, what it refers to.
+
+use std::collections::BTreeMap;
+
+use crate::yaml::View;
+
+/// Labels or annotations as plain text.
+pub type Labels<'a> = BTreeMap<&'a str, &'a str>;
+
+/// A pod, or the template that a workload makes pods from.
+#[derive(Clone, Copy, Debug)]
+pub struct PodTemplate<'a> {
+    /// The object's own metadata for a Pod, the template's otherwise.
+    pub metadata: Option<View<'a>>,
+    /// The pod spec.
+    pub spec: View<'a>,
+    /// Path of the pod spec in the object.
+    pub path: &'static str,
+}
+
+/// Which list of the pod spec a container stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContainerRole {
+    Main,
+    /// Runs to its end before the main containers start.
+    Init,
+    /// An init container with `restartPolicy: Always`.
+    Sidecar,
+    Ephemeral,
+}
+
+/// A container with its role.
+#[derive(Clone, Copy, Debug)]
+pub struct Container<'a> {
+    pub role: ContainerRole,
+    pub view: View<'a>,
+}
+
+/// Keys to the pod template by kind; a Pod is its own template.
+fn template_keys(group: &str, kind: &str) -> Option<(&'static [&'static str], &'static str)> {
+    Some(match (group, kind) {
+        ("", "Pod") => (&[], "spec"),
+        ("", "PodTemplate") => (&["template"], "template.spec"),
+        ("batch", "CronJob") => (&["spec", "jobTemplate", "spec", "template"], "spec.jobTemplate.spec.template.spec"),
+        ("", "ReplicationController")
+        | ("apps" | "extensions", "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet")
+        | ("batch", "Job") => (&["spec", "template"], "spec.template.spec"),
+        _ => return None,
+    })
+}
+
+impl<'a> PodTemplate<'a> {
+    /// The template in an object of a built-in workload kind; `None` for other kinds and where it is missing.
+    pub fn of(group: &str, kind: &str, root: View<'a>) -> Option<PodTemplate<'a>> {
+        let (keys, path) = template_keys(group, kind)?;
+        let template = root.at(keys)?;
+        let spec = template.get("spec").filter(|spec| spec.is_map())?;
+        Some(PodTemplate { metadata: template.get("metadata"), spec, path })
+    }
+
+    pub fn labels(&self) -> Labels<'a> {
+        labels(self.metadata.and_then(|metadata| metadata.get("labels")))
+    }
+
+    /// All containers: init, main, ephemeral, in the order the kubelet sees them.
+    pub fn containers(&self) -> impl Iterator<Item = Container<'a>> + use<'a> {
+        let list = |key, role| self.spec.list(key).filter(|c| c.is_map()).map(move |view| Container { role, view });
+        list("initContainers", ContainerRole::Init)
+            .map(|container| match container.view.get_str("restartPolicy") {
+                Some("Always") => Container { role: ContainerRole::Sidecar, ..container },
+                _ => container,
+            })
+            .chain(list("containers", ContainerRole::Main))
+            .chain(list("ephemeralContainers", ContainerRole::Ephemeral))
+    }
+}
+
+/// A map of strings; entries of other types are left out.
+pub fn labels(view: Option<View<'_>>) -> Labels<'_> {
+    let fields = view.into_iter().flat_map(View::fields);
+    fields.filter_map(|(key, value)| Some((key, value.str()?))).collect()
+}
+
+/// A reference from a pod to an object in its namespace.
+#[derive(Clone, Copy, Debug)]
+pub struct Reference<'a> {
+    /// `ConfigMap`, `Secret`, `PersistentVolumeClaim`, `ServiceAccount`.
+    pub kind: &'static str,
+    /// The node that holds the name.
+    pub name: View<'a>,
+    /// The nodes of keys that are read, each with whether it must exist.
+    pub key: Option<View<'a>>,
+    pub optional: bool,
+}
+
+impl<'a> PodTemplate<'a> {
+    /// ConfigMaps and Secrets that containers and volumes read; a key stands in a reference of its own.
+    pub fn config_references(&self) -> Vec<Reference<'a>> {
+        let mut found = Vec::new();
+        for container in self.containers() {
+            for env in container.view.list("env") {
+                let Some(source) = env.get("valueFrom") else { continue };
+                add(&mut found, source.get("configMapKeyRef"), "ConfigMap", "name");
+                add(&mut found, source.get("secretKeyRef"), "Secret", "name");
+            }
+            for env_from in container.view.list("envFrom") {
+                add(&mut found, env_from.get("configMapRef"), "ConfigMap", "name");
+                add(&mut found, env_from.get("secretRef"), "Secret", "name");
+            }
+        }
+        for volume in self.spec.list("volumes") {
+            add(&mut found, volume.get("configMap"), "ConfigMap", "name");
+            add(&mut found, volume.get("secret"), "Secret", "secretName");
+            for source in volume.get("projected").into_iter().flat_map(|projected| projected.list("sources")) {
+                add(&mut found, source.get("configMap"), "ConfigMap", "name");
+                add(&mut found, source.get("secret"), "Secret", "name");
+            }
+        }
+        found
+    }
+}
+
+fn add<'a>(found: &mut Vec<Reference<'a>>, source: Option<View<'a>>, kind: &'static str, name_key: &str) {
+    let Some(source) = source else { return };
+    let Some(name) = source.get(name_key).filter(|name| name.str().is_some_and(|name| !name.is_empty())) else {
+        return;
+    };
+    let optional = source.get_bool("optional");
+    let items = source.list("items").filter_map(|item| item.get("key"));
+    let keys: Vec<View<'a>> = source.get("key").into_iter().chain(items).collect();
+    found.push(Reference { kind, name, key: None, optional });
+    found.extend(keys.into_iter().map(|key| Reference { kind, name, key: Some(key), optional }));
+}

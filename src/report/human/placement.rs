@@ -1,0 +1,172 @@
+//! Tables of the placement: nodes with what is requested of them, pods that wait, rollouts, losses, drains.
+
+use std::collections::BTreeMap;
+
+use anstyle::AnsiColor;
+
+use super::super::summary::{count, verdict_name};
+use super::paint::{Paint, columns};
+use crate::model::quantity::Quantity;
+use crate::simulate::{PlacedNode, PlacedPod, Placement, Remedy, Verdict};
+
+/// Cells of a bar.
+const BAR: usize = 14;
+
+pub(in super::super) fn write(page: &mut String, placement: &Placement, paint: &Paint) {
+    let header = ["NODE", "PODS", "CPU requested", "MEMORY requested", ""];
+    let mut rows = vec![header.map(|title| paint.bold(title)).to_vec()];
+    rows.extend(placement.nodes.iter().map(|node| node_row(node, placement, paint)));
+    page.push_str(&columns(&rows, ""));
+    page.push('\n');
+    let before = page.len();
+    waiting(page, placement, paint);
+    rollouts(page, placement, paint);
+    losses(page, placement, paint);
+    if page.len() > before {
+        page.push('\n');
+    }
+}
+
+fn node_row(node: &PlacedNode, placement: &Placement, paint: &Paint) -> Vec<String> {
+    let pods = node.allocatable.get("pods").map_or("?", String::as_str);
+    let mut owners: BTreeMap<&str, usize> = BTreeMap::new();
+    let names: std::collections::HashSet<&str> = node.pods.iter().map(String::as_str).collect();
+    for pod in &placement.pods {
+        if names.contains(format!("{}/{}", pod.namespace, pod.name).as_str()) {
+            *owners.entry(short(&pod.owner)).or_default() += 1;
+        }
+    }
+    let taints = node.taints.iter().map(|taint| format!("taint {taint}"));
+    let notes: Vec<String> = owners.iter().map(|(name, number)| format!("{name} ×{number}")).chain(taints).collect();
+    vec![
+        node.name.clone(),
+        format!("{}/{pods}", node.pods.len()),
+        bar(node, "cpu", paint),
+        bar(node, "memory", paint),
+        notes.join("  "),
+    ]
+}
+
+fn bar(node: &PlacedNode, resource: &str, paint: &Paint) -> String {
+    let read = |amounts: &BTreeMap<String, String>| amounts.get(resource).cloned().unwrap_or_else(|| "0".to_owned());
+    let (requested, allocatable) = (read(&node.requested), read(&node.allocatable));
+    let share = share(&requested, &allocatable);
+    let full = (share * BAR as f64).ceil().clamp(0.0, BAR as f64) as usize;
+    let color = match share {
+        share if share > 0.9 => AnsiColor::Red,
+        share if share > 0.7 => AnsiColor::Yellow,
+        _ => AnsiColor::Green,
+    };
+    let bar = format!("{}{}", paint.color(color, &"▇".repeat(full)), paint.dim(&"░".repeat(BAR - full)));
+    format!("{bar}  {requested}/{allocatable}")
+}
+
+/// How much of a node is taken, from 0 to 1.
+fn share(requested: &str, allocatable: &str) -> f64 {
+    let milli = |text: &str| Quantity::parse(text).map_or(0, |quantity| quantity.milli_value_saturating()) as f64;
+    let all = milli(allocatable);
+    if all > 0.0 { milli(requested) / all } else { 0.0 }
+}
+
+/// Pods that no node takes, by owner and reason.
+fn waiting(page: &mut String, placement: &Placement, paint: &Paint) {
+    let mut groups: Vec<(&PlacedPod, Vec<&PlacedPod>)> = Vec::new();
+    for pod in &placement.pods {
+        if matches!(pod.verdict, Verdict::Scheduled | Verdict::Bypassed) {
+            continue;
+        }
+        let same = |first: &PlacedPod| {
+            (&first.namespace, &first.owner, first.verdict, &first.message)
+                == (&pod.namespace, &pod.owner, pod.verdict, &pod.message)
+        };
+        match groups.iter_mut().find(|(first, _)| same(first)) {
+            Some((_, pods)) => pods.push(pod),
+            None => groups.push((pod, vec![pod])),
+        }
+    }
+    for (first, pods) in &groups {
+        let siblings = placement.pods.iter().filter(|pod| pod.namespace == first.namespace && pod.owner == first.owner);
+        let head = format!("{:<9}", verdict_name(first.verdict).to_uppercase());
+        let message = first.message.as_deref().unwrap_or("no reason is known");
+        let text = format!("{} ({} of {})  {message}", short(&first.owner), pods.len(), siblings.count());
+        line(page, &paint.severity("error", &head), &text, paint);
+        let helping: Vec<String> =
+            remedies(placement, pods).map(|remedy| format!("{} (places {})", remedy.change, remedy.places)).collect();
+        if !helping.is_empty() {
+            line(page, &" ".repeat(9), &format!("fits when: {}", helping.join(" · ")), paint);
+        }
+        settled(page, pods, paint);
+    }
+}
+
+fn remedies<'p>(placement: &'p Placement, pods: &[&PlacedPod]) -> impl Iterator<Item = &'p Remedy> {
+    let names: Vec<String> = pods.iter().map(|pod| format!("{}/{}", pod.namespace, pod.name)).collect();
+    placement.remedies.iter().filter(move |remedy| remedy.pods.iter().any(|pod| names.contains(pod)))
+}
+
+/// What preemption changes.
+fn settled(page: &mut String, pods: &[&PlacedPod], paint: &Paint) {
+    for pod in pods.iter().filter(|pod| pod.settled.is_some() || !pod.victims.is_empty()) {
+        let node = pod.nominated_node.as_deref().unwrap_or("a node");
+        let text = format!("{} then runs on {node} in place of {}", pod.name, pod.victims.join(", "));
+        line(page, &" ".repeat(9), &text, paint);
+    }
+}
+
+fn rollouts(page: &mut String, placement: &Placement, paint: &Paint) {
+    for rollout in &placement.rollouts {
+        let head = format!("{:<9}", "ROLLOUT");
+        let mut text = format!(
+            "{}: at most {}, never under {} ready",
+            short(&rollout.owner),
+            count(rollout.peak_pods, "pod"),
+            rollout.lowest_ready
+        );
+        match &rollout.stalls {
+            Some(stall) => text.push_str(&format!("; stalls at step {} ({})", stall.step, stall.message)),
+            None if rollout.fits => text.push_str("; fits"),
+            None => text.push_str("; does not fit"),
+        }
+        let severity = if rollout.fits { "info" } else { "error" };
+        line(page, &paint.severity(severity, &head), &text, paint);
+    }
+}
+
+fn losses(page: &mut String, placement: &Placement, paint: &Paint) {
+    for loss in &placement.losses {
+        let text = format!("{}: {}", loss.node, pending_text(&loss.pending));
+        line(page, &format!("{:<9}", "LOSS"), &text, paint);
+    }
+    for drain in &placement.drains {
+        let blocked: Vec<String> =
+            drain.blocked.iter().map(|blocked| format!("{} by {}", blocked.pod, blocked.pdb)).collect();
+        let allowed =
+            if blocked.is_empty() { "allowed".to_owned() } else { format!("blocked: {}", blocked.join(", ")) };
+        let text = format!("{}: {allowed}, {}", drain.node, pending_text(&drain.pending));
+        line(page, &format!("{:<9}", "DRAIN"), &text, paint);
+    }
+}
+
+fn pending_text(pods: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let names = pods.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    match pods.len() {
+        0 => "no pod Pending".to_owned(),
+        number if number > SHOWN => format!("{} Pending ({names}, …)", count(number, "pod")),
+        number => format!("{} Pending ({names})", count(number, "pod")),
+    }
+}
+
+fn line(page: &mut String, head: &str, text: &str, paint: &Paint) {
+    let indent = " ".repeat(9);
+    for (index, part) in paint.wrap(&format!("{indent}{text}"), 9).iter().enumerate() {
+        let rest = part.get(9..).unwrap_or(part);
+        let head = if index == 0 { head } else { &indent };
+        page.push_str(&format!("{head}{rest}\n"));
+    }
+}
+
+/// `web` of `Deployment/web`.
+fn short(owner: &str) -> &str {
+    owner.split_once('/').map_or(owner, |(_, name)| name)
+}

@@ -1,0 +1,46 @@
+//! The JSON report, `kplan.report/v1`; `schemas/report.schema.json` describes it.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::{Report, Row, SCHEMA, Summary};
+use crate::diff::Change;
+use crate::simulate::Placement;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Json<'a> {
+    schema: &'static str,
+    command: &'static str,
+    kube_version: &'a str,
+    findings: Vec<Row<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    placement: Option<&'a Placement>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changes: Option<Vec<Change>>,
+    summary: &'a Summary,
+}
+
+pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let json = Json {
+        schema: SCHEMA,
+        command: report.command,
+        kube_version: &report.kube_version,
+        findings: report.rows().collect(),
+        placement: report.placement,
+        changes: report.changes.map(|changes| changes.iter().map(|change| report.mask.change(change)).collect()),
+        summary: &report.summary,
+    };
+    serde_json::to_writer(&mut *out, &json)?;
+    writeln!(out)
+}
+
+/// One finding a line.
+pub(super) fn write_lines(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+    for row in report.rows() {
+        serde_json::to_writer(&mut *out, &row)?;
+        writeln!(out)?;
+    }
+    Ok(())
+}

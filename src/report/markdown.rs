@@ -1,0 +1,180 @@
+//! Markdown for a comment on a pull request. GitHub takes 65,536 characters; what is cut is said.
+
+use std::io::{self, Write};
+
+use super::human::{risk_name, title};
+use super::summary::{action_name, count};
+use super::{Report, Row};
+use crate::diff::{Action, Change};
+use crate::simulate::{Placement, Verdict};
+
+/// GitHub's limit for a comment.
+const LIMIT: usize = 65_536;
+
+/// Kept free for the note that says what was cut.
+const RESERVE: usize = 200;
+
+/// Longest text in a cell.
+const CELL: usize = 400;
+
+pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let mut page = Page { text: String::new(), length: 0, cut: 0 };
+    page.push(&heading(report));
+    if let Some(changes) = report.changes {
+        let shown = changes.iter().filter(|change| !matches!(change.action, Action::Unchanged | Action::Keep));
+        let rows: Vec<String> = shown.map(|change| change_row(&report.mask.change(change))).collect();
+        page.table("\n### Changes\n\n| risk | action | object | why | fields |\n|---|---|---|---|---|\n", &rows);
+    }
+    if let Some(placement) = report.placement {
+        let rows = pending_rows(placement);
+        page.table("\n### Pods that find no node\n\n| pods | why |\n|---|---|\n", &rows);
+    }
+    let rows: Vec<String> = report.rows().map(|row| finding_row(&row)).collect();
+    page.table("\n### Findings\n\n| place | finding | what to do |\n|---|---|---|\n", &rows);
+    if page.cut > 0 {
+        let cut = count(page.cut, "row");
+        page.text
+            .push_str(&format!("\n{cut} left out: a comment holds {LIMIT} characters. `--output json` has all.\n"));
+    }
+    out.write_all(page.text.as_bytes())
+}
+
+/// Text that never grows beyond the limit.
+struct Page {
+    text: String,
+    /// In UTF-16 units, which no way of counting characters exceeds.
+    length: usize,
+    cut: usize,
+}
+
+impl Page {
+    fn push(&mut self, text: &str) -> bool {
+        let length = text.encode_utf16().count();
+        let fits = self.cut == 0 && self.length + length + RESERVE <= LIMIT;
+        if fits {
+            self.text.push_str(text);
+            self.length += length;
+        }
+        fits
+    }
+
+    fn table(&mut self, head: &str, rows: &[String]) {
+        if rows.is_empty() {
+            return;
+        }
+        if !self.push(head) {
+            self.cut += rows.len();
+            return;
+        }
+        for row in rows {
+            if !self.push(row) {
+                self.cut += 1;
+            }
+        }
+    }
+}
+
+fn heading(report: &Report<'_>) -> String {
+    let found = &report.summary.findings;
+    let sign = if found.error > 0 { "✗" } else { "✓" };
+    let base = report.base.as_ref().map(|base| format!(" against {}", escape(base))).unwrap_or_default();
+    let mut text = format!(
+        "## {sign} kplan {} {}{base}\n\n{}, {}, {} · {}, {} · Kubernetes {} · {}\n",
+        report.command,
+        escape(&report.target),
+        count(found.error, "error"),
+        count(found.warning, "warning"),
+        count(found.info, "note"),
+        count(report.summary.files, "file"),
+        count(report.summary.objects, "object"),
+        report.kube_version,
+        escape(&report.placement_note),
+    );
+    if let Some(changes) = &report.summary.changes {
+        let parts: Vec<String> = changes.iter().map(|(action, number)| format!("{action} {number}")).collect();
+        text.push_str(&format!("\nChanges: {}\n", parts.join(", ")));
+    }
+    text
+}
+
+fn change_row(change: &Change) -> String {
+    const FIELDS: usize = 5;
+    let mut fields: Vec<String> =
+        change.fields.iter().take(FIELDS).map(|field| format!("`{}`", code(&field.path))).collect();
+    if change.fields.len() > FIELDS {
+        fields.push(format!("{} more", change.fields.len() - FIELDS));
+    }
+    format!(
+        "| {} | {} | {} | {} | {} |\n",
+        risk_name(change.risk),
+        action_name(change.action),
+        cell(&title(&change.object)),
+        cell(&change.why),
+        fields.join(", ")
+    )
+}
+
+fn pending_rows(placement: &Placement) -> Vec<String> {
+    let mut rows: Vec<(String, String, usize)> = Vec::new();
+    for pod in placement.pods.iter().filter(|pod| !matches!(pod.verdict, Verdict::Scheduled | Verdict::Bypassed)) {
+        let owner = format!("{}/{}", pod.namespace, pod.owner);
+        let message = pod.message.clone().unwrap_or_default();
+        match rows.iter_mut().find(|(known, reason, _)| *known == owner && *reason == message) {
+            Some((_, _, number)) => *number += 1,
+            None => rows.push((owner, message, 1)),
+        }
+    }
+    rows.iter().map(|(owner, why, number)| format!("| {} ×{number} | {} |\n", cell(owner), cell(why))).collect()
+}
+
+fn finding_row(row: &Row<'_>) -> String {
+    let object = row.title.as_ref().map(|title| format!("<br>{}", cell(title))).unwrap_or_default();
+    let server = row.server_words().map(|words| format!("<br>server: {}", cell(&words))).unwrap_or_default();
+    format!(
+        "| {}:{}:{}{object} | **{}** [{}]({}) ({})<br>{}{server} | {} |\n",
+        cell(row.file),
+        row.line,
+        row.column,
+        row.severity,
+        row.rule,
+        row.url,
+        row.class,
+        cell(&row.message),
+        cell(&row.help)
+    )
+}
+
+/// A text for a table cell: on one line, escaped, cut when it is long.
+fn cell(text: &str) -> String {
+    let mut cut: String = text.chars().take(CELL).collect();
+    if cut.len() < text.len() {
+        cut.push('…');
+    }
+    escape(&cut)
+}
+
+/// Nothing in the text is markup or mentions anyone.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for char in text.chars() {
+        match char {
+            '\n' | '\r' | '\t' => out.push(' '),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '@' => out.push_str("&#64;"),
+            '|' | '*' | '_' | '[' | ']' | '\\' | '#' | '~' | '`' => {
+                out.push('\\');
+                out.push(char);
+            }
+            char if char.is_control() => out.push('\u{fffd}'),
+            char => out.push(char),
+        }
+    }
+    out
+}
+
+/// Text between backticks.
+fn code(text: &str) -> String {
+    text.replace('`', "'").replace('|', "\\|").replace('\n', " ")
+}

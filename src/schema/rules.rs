@@ -1,0 +1,139 @@
+//! Which rule a decode error belongs to, what it says to a person, and how it is mended.
+
+use super::decode::{DecodeError, Expected, UnknownField};
+use super::facts::Schema;
+use super::suggest;
+use crate::diag::{Edit, Fix};
+use crate::yaml::scalar::{self, Scalar};
+use crate::yaml::{Tree, Value, View};
+
+/// Rule of a value that does not fit its field.
+pub fn rule_for(error: &DecodeError) -> &'static str {
+    let env_value = error.owner == "io.k8s.api.core.v1.EnvVar" && error.field == "value";
+    if env_value && matches!(error.found, "bool" | "number") { "env-value-not-string" } else { "api-decode" }
+}
+
+/// Rule of a field that its type does not have.
+pub const UNKNOWN_FIELD: &str = "schema-unknown-field";
+
+/// What is wrong, with the value: `spec.replicas takes an integer, not the string "3"`.
+pub fn message(error: &DecodeError, tree: &Tree) -> String {
+    let takes = match error.expected {
+        Expected::String => "a string",
+        Expected::Bool => "true or false",
+        Expected::Integer => "an integer",
+        Expected::Number => "a number",
+        Expected::Base64 => "base64",
+        Expected::Quantity => "a quantity such as 500m or 2Gi",
+        Expected::IntOrString => "an integer or a string",
+        Expected::Time => "a time such as 2006-01-02T15:04:05Z",
+        Expected::Schema => "a schema",
+        Expected::Map => "a map",
+        Expected::List => "a list",
+    };
+    format!("{} takes {takes}, not {}", error.path, value_text(tree.view(error.node), error.expected))
+}
+
+/// The value that does not fit, with what kubectl takes it for.
+pub fn value_of(error: &DecodeError, tree: &Tree) -> String {
+    value_text(tree.view(error.node), error.expected)
+}
+
+/// A value with what kubectl takes it for; nothing of what may be secret.
+fn value_text(view: View<'_>, expected: Expected) -> String {
+    let read_as = |kind: &str, json: String| {
+        let written = view.written();
+        if written == json || written.is_empty() || written.contains('\n') {
+            format!("the {kind} {json}")
+        } else {
+            format!("the {kind} {json} (written {written})")
+        }
+    };
+    match view.value() {
+        Value::Map(_) => "a map".to_owned(),
+        Value::Seq(_) => "a list".to_owned(),
+        Value::Null => "null".to_owned(),
+        Value::Str(_) if expected == Expected::Base64 => "this string".to_owned(),
+        Value::Str(_) => format!("the string {}", view.to_json()),
+        Value::Bool(_) => read_as("boolean", view.to_json()),
+        _ => read_as("number", view.to_json()),
+    }
+}
+
+/// The edit that makes the value fit without another reading of it: quotes around a scalar where a string belongs,
+/// no quotes around a number or boolean.
+pub fn fix(error: &DecodeError, tree: &Tree) -> Option<Fix> {
+    let view = tree.view(error.node);
+    let written = view.written();
+    let text = match (error.expected, view.value()) {
+        (Expected::String, Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Float(_)) => {
+            // A tag or an alias stands for the value: quoting its text would change it.
+            (scalar::resolve(written) != Scalar::Str).then(|| format!("\"{written}\""))?
+        }
+        (Expected::Integer, Value::Str(_)) => {
+            let plain = view.str()?;
+            let integer = matches!(scalar::resolve(plain), Scalar::Int(value) if value.to_string() == plain);
+            (quoted(written) && integer).then(|| plain.to_owned())?
+        }
+        (Expected::Bool, Value::Str(_)) => {
+            let plain = view.str()?;
+            (quoted(written) && matches!(plain, "true" | "false")).then(|| plain.to_owned())?
+        }
+        _ => return None,
+    };
+    Some(Fix { safe: true, edits: vec![Edit { span: error.span, text }] })
+}
+
+/// The field that was meant, where that is beyond doubt: one near name only, and the value fits it.
+pub fn meant<'u>(schema: &Schema, unknown: &'u UnknownField, tree: &Tree) -> Option<&'u str> {
+    let near = unknown.near.first()?;
+    let distance = suggest::distance(&unknown.key, near)?;
+    let next = unknown.near.get(1).and_then(|next| suggest::distance(&unknown.key, next));
+    let field = schema.type_(schema.type_id(&unknown.owner)?).field(near)?;
+    let clear = distance <= 2 && next.is_none_or(|next| next > distance);
+    (clear && super::decode::fits(schema, field, tree.view(unknown.value))).then_some(near.as_ref())
+}
+
+/// Renames an unknown field to the near one; safe where [`meant`] is sure.
+pub fn rename(schema: &Schema, unknown: &UnknownField, tree: &Tree) -> Option<Fix> {
+    let near = unknown.near.first()?;
+    let safe = meant(schema, unknown, tree).is_some();
+    let written = tree.source().get(unknown.key_span.range())?;
+    let text = match written.chars().next() {
+        Some(quote @ ('"' | '\'')) => format!("{quote}{near}{quote}"),
+        _ if written == unknown.key => near.to_string(),
+        _ => return None,
+    };
+    Some(Fix { safe, edits: vec![Edit { span: unknown.key_span, text }] })
+}
+
+fn quoted(written: &str) -> bool {
+    written.len() >= 2 && written.starts_with(['"', '\''])
+}
+
+/// What to do about a value of the wrong type.
+pub fn help(error: &DecodeError, tree: &Tree) -> Option<String> {
+    let view = tree.view(error.node);
+    Some(match error.expected {
+        Expected::String if fix(error, tree).is_some() => format!("put it in quotes: \"{}\"", view.written()),
+        Expected::String => "write text, in quotes where it looks like anything else".to_owned(),
+        Expected::Integer | Expected::Number => "write a number without quotes".to_owned(),
+        Expected::Bool => "write true or false without quotes".to_owned(),
+        Expected::Base64 => "encode the value with base64, or write it under `stringData` as it is".to_owned(),
+        Expected::Quantity => "write a number with a unit: 500m, 2, 200Mi, 1Gi".to_owned(),
+        Expected::IntOrString => "write a number, or a name or percentage in quotes".to_owned(),
+        Expected::Time => "write a time such as 2006-01-02T15:04:05Z".to_owned(),
+        Expected::Schema => "write a JSON schema".to_owned(),
+        Expected::Map => "write `key: value` lines, indented below the field".to_owned(),
+        Expected::List => "write `- item` lines below the field".to_owned(),
+    })
+}
+
+/// What an unknown field was meant to be, or where it belongs.
+pub fn unknown_help(unknown: &UnknownField) -> Option<String> {
+    match (unknown.near.first(), &unknown.belongs) {
+        (Some(near), _) => Some(format!("did you mean `{near}`?")),
+        (None, Some(parent)) => Some(format!("`{}` belongs under {parent}", unknown.key)),
+        (None, None) => Some("remove it, or correct its indentation".to_owned()),
+    }
+}

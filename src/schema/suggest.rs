@@ -1,0 +1,40 @@
+//! Names that someone may have meant.
+
+/// The candidates near to a name, nearest first: those that differ in letter case only, then by the number of
+/// letters typed wrong, left out, added or swapped, up to a third of the name.
+pub fn nearest<'c>(name: &str, candidates: impl Iterator<Item = &'c str>) -> Vec<&'c str> {
+    let mut near: Vec<(usize, &str)> =
+        candidates.filter_map(|candidate| Some((distance(name, candidate)?, candidate))).collect();
+    near.sort_unstable();
+    near.dedup();
+    near.into_iter().map(|(_, candidate)| candidate).collect()
+}
+
+/// How far apart two names are; `None` when nobody would mistake one for the other.
+pub(super) fn distance(name: &str, candidate: &str) -> Option<usize> {
+    if name.eq_ignore_ascii_case(candidate) {
+        return Some(0);
+    }
+    let longest = (name.len().max(candidate.len()) / 3).max(1);
+    if name.len().abs_diff(candidate.len()) > longest {
+        return None;
+    }
+    let distance = strsim::damerau_levenshtein(&name.to_ascii_lowercase(), &candidate.to_ascii_lowercase());
+    (distance <= longest).then_some(distance)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_names_come_first() {
+        let fields = ["image", "imagePullPolicy", "name", "env", "envFrom", "ports"];
+        let near = |name| nearest(name, fields.into_iter());
+        assert_eq!(near("imagePullpolicy"), ["imagePullPolicy"]);
+        assert_eq!(near("imge"), ["image"]);
+        assert_eq!(near("port"), ["ports"]);
+        assert_eq!(near("evn"), ["env"]);
+        assert!(near("replicas").is_empty());
+    }
+}

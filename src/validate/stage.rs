@@ -1,0 +1,238 @@
+//! The stage: every object against the facts of its kind and the API server's validation.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::{errors, fixes, object, rules, warnings};
+use crate::diag::{Cause, Diagnostic, Server};
+use crate::model::{Bundle, Object, ObjectId, path};
+use crate::schema::decode::{self, Decoded};
+use crate::schema::{Kind, Life, Lookup, Schema};
+use crate::source::Span;
+
+/// Judges every object as the API server would.
+pub fn run(bundle: &Bundle, schema: &Schema) -> Vec<Diagnostic> {
+    let ids: Vec<ObjectId> = bundle.ids().collect();
+    ids.par_iter().flat_map_iter(|id| Judge { bundle, schema, id: *id, object: bundle.object(*id) }.run()).collect()
+}
+
+struct Judge<'a> {
+    bundle: &'a Bundle,
+    schema: &'a Schema,
+    id: ObjectId,
+    object: &'a Object,
+}
+
+impl Judge<'_> {
+    fn run(&self) -> Vec<Diagnostic> {
+        let Object { api_version, kind, .. } = self.object;
+        match self.schema.kind(api_version, kind) {
+            Lookup::Known(kind) => self.known(kind),
+            Lookup::Gone(life) => self.removed(life),
+            Lookup::Off(life) => {
+                let message = format!("{api_version} {kind} is off unless the cluster switches it on");
+                let help = replacement(life).map(|to| format!("use {to}"));
+                vec![self.no_such_api("api-not-found", "apiVersion", message, help)]
+            }
+            Lookup::UnknownKind { served, .. } => vec![self.unknown_kind(&served)],
+            Lookup::UnknownGroup => {
+                let message =
+                    format!("{api_version} {kind} is not judged: no CustomResourceDefinition of it is in the set");
+                let help = "add the CRD to the set, or its folder with --crd-dir";
+                vec![self.diagnostic("schema-missing", "apiVersion", message).help(help)]
+            }
+        }
+    }
+
+    /// A diagnostic at a field of the object as written.
+    fn diagnostic(&self, rule: &'static str, field: &str, message: impl Into<String>) -> Diagnostic {
+        self.diagnostic_at(rule, path::place(self.bundle.written(self.id), field), field, message)
+    }
+
+    fn diagnostic_at(&self, rule: &'static str, span: Span, field: &str, message: impl Into<String>) -> Diagnostic {
+        let mut diagnostic = Diagnostic::new(rule, self.object.file, span, message);
+        diagnostic.object = Some(self.id);
+        diagnostic.document = Some(self.object.document);
+        diagnostic.field = Some(field.to_owned());
+        diagnostic
+    }
+
+    fn known(&self, kind: &Kind) -> Vec<Diagnostic> {
+        let mut found = Vec::new();
+        if let Some(life) = &kind.deprecated {
+            let mut message = format!("{} {} is deprecated", kind.api_version, kind.kind);
+            if let Some(since) = life.deprecated {
+                message += &format!(" since Kubernetes {since}");
+            }
+            let mut diagnostic = self.diagnostic("api-deprecated", "apiVersion", message);
+            diagnostic.help = replacement(life).map(|to| format!("use {to}"));
+            found.push(diagnostic);
+        }
+        let decoded = decode::check(self.schema, kind, self.bundle.written(self.id));
+        self.decode_errors(&decoded, true, &mut found);
+        self.semantic_errors(&decoded, true, &mut found);
+        if decoded.message.is_none() {
+            self.warnings(&mut found);
+        }
+        found
+    }
+
+    /// An API version that was served once: judged as the version that replaced it, behind the server's 404.
+    fn removed(&self, life: &Life) -> Vec<Diagnostic> {
+        let Object { api_version, kind, .. } = self.object;
+        let mut message = format!("{api_version} {kind} was removed");
+        if let Some(removed) = life.removed {
+            message += &format!(" in Kubernetes {removed}");
+        }
+        let successor = self.schema.stands_for(api_version, kind);
+        let help = replacement(life).map(|to| format!("use {to}"));
+        let mut first = self.no_such_api("api-removed", "apiVersion", message, help);
+        let mut found = Vec::new();
+        if let Some(successor) = successor {
+            let decoded = decode::check(self.schema, successor, self.bundle.written(self.id));
+            self.decode_errors(&decoded, false, &mut found);
+            self.semantic_errors(&decoded, false, &mut found);
+            if let Some(note) = fixes::changed_defaults(api_version, kind) {
+                let help = first.help.get_or_insert_default();
+                help.push_str("; ");
+                help.push_str(note);
+            }
+            // Only the name of the version changes: nothing else may be unknown to its successor.
+            if decoded.message.is_none() && successor.kind == kind {
+                first.fix = Some(fixes::replace(first.span, successor.api_version));
+            }
+        }
+        found.insert(0, first);
+        found
+    }
+
+    fn unknown_kind(&self, served: &[&str]) -> Diagnostic {
+        let Object { api_version, kind, .. } = self.object;
+        let help = match served {
+            [] => {
+                let near = self.schema.similar_kinds(kind);
+                near.first().map(|near| format!("did you mean {} {}?", near.api_version, near.kind))
+            }
+            versions => Some(format!("{kind} is served as {}", versions.join(", "))),
+        };
+        let field = if served.is_empty() { "kind" } else { "apiVersion" };
+        let message = format!("Kubernetes {} has no {kind} in {api_version}", self.schema.version);
+        self.no_such_api("api-not-found", field, message, help)
+    }
+
+    fn no_such_api(&self, rule: &'static str, field: &str, message: String, help: Option<String>) -> Diagnostic {
+        let mut diagnostic = self.diagnostic(rule, field, message);
+        diagnostic.help = help;
+        let message = decode::no_match(&self.object.api_version, &self.object.kind).into();
+        diagnostic.server = Some(Server { code: 404, reason: "NoKindMatch", message, causes: Vec::new() });
+        diagnostic
+    }
+
+    /// Wrong types and unknown fields: the answer 400. `asked` is false where the server answers something else first.
+    fn decode_errors(&self, decoded: &Decoded, asked: bool, found: &mut Vec<Diagnostic>) {
+        use crate::schema::rules as names;
+        let tree = &self.bundle.file(self.object.file).tree;
+        let server = decoded.message.as_deref().filter(|_| asked).map(|message| Server {
+            code: 400,
+            reason: "BadRequest",
+            message: Arc::from(message),
+            causes: Vec::new(),
+        });
+        for (index, error) in decoded.error.iter().chain(&decoded.others).enumerate() {
+            let rule = names::rule_for(error);
+            let message = match self.env_name(&error.path).filter(|_| rule == "env-value-not-string") {
+                Some(name) => {
+                    format!("`{name}` is {}, and a variable takes only strings", names::value_of(error, tree))
+                }
+                None => names::message(error, tree),
+            };
+            let mut diagnostic = self.diagnostic_at(rule, error.span, &error.path, message);
+            diagnostic.fix = names::fix(error, tree);
+            diagnostic.server = server.clone().filter(|_| index == 0);
+            diagnostic.help = names::help(error, tree);
+            found.push(diagnostic);
+        }
+        for unknown in &decoded.unknown {
+            let message = format!("unknown field `{}`", unknown.key);
+            let mut diagnostic = self.diagnostic_at(names::UNKNOWN_FIELD, unknown.key_span, &unknown.path, message);
+            diagnostic.fix = names::rename(self.schema, unknown, tree);
+            diagnostic.help = names::unknown_help(unknown);
+            diagnostic.server = server.clone().filter(|_| decoded.error.is_none());
+            found.push(diagnostic);
+        }
+    }
+
+    /// The variable whose value stands at a path.
+    fn env_name(&self, path: &str) -> Option<String> {
+        let env = path.strip_suffix(".value")?;
+        let found = path::follow(self.bundle.written(self.id), env);
+        found.view.get_str("name").map(str::to_owned)
+    }
+
+    /// Validation of the defaulted object: the answer 422, which the server gives only to what decodes.
+    fn semantic_errors(&self, decoded: &Decoded, asked: bool, found: &mut Vec<Diagnostic>) {
+        let Object { api_version, kind, name, .. } = self.object;
+        let successor = self.schema.stands_for(api_version, kind).map_or(api_version.as_str(), |kind| kind.api_version);
+        let group = successor.split_once('/').map_or("", |(group, _)| group);
+        let causes = object(group, kind, self.bundle.full(self.id));
+        if causes.is_empty() {
+            return;
+        }
+        let message: Arc<str> = errors::status_message(kind, group, name, &causes).into();
+        let asked = asked && decoded.message.is_none();
+        let wrong: Vec<&str> = decoded.error.iter().chain(&decoded.others).map(|error| error.path.as_str()).collect();
+        let no_selector = causes.iter().any(|cause| rules::rule_for(kind, cause) == "selector-missing");
+        let (implied, causes): (Vec<Cause>, Vec<Cause>) = causes
+            .into_iter()
+            .partition(|cause| no_selector && rules::rule_for(kind, cause) == "selector-template-mismatch");
+        for cause in causes {
+            // A field that did not decode has no value to validate.
+            if wrong.iter().any(|path| path.starts_with(cause.field.as_str()) || cause.field.starts_with(path)) {
+                continue;
+            }
+            let mut diagnostic = self.cause(&cause);
+            if asked {
+                let message = message.clone();
+                let mut causes = vec![cause];
+                // A selector that is missing also matches nothing: one cause, one finding.
+                if diagnostic.rule == "selector-missing" {
+                    causes.extend(implied.iter().cloned());
+                }
+                diagnostic.server = Some(Server { code: 422, reason: "Invalid", message, causes });
+            }
+            found.push(diagnostic);
+        }
+    }
+
+    fn cause(&self, cause: &Cause) -> Diagnostic {
+        let rule = rules::rule_for(&self.object.kind, cause);
+        let message = format!("{}: {}", cause.field, cause.message);
+        let mut diagnostic = self.diagnostic(rule, &cause.field, message);
+        diagnostic.help = rules::help(rule, cause);
+        if rule == "selector-missing" {
+            diagnostic.fix = fixes::add_selector(self.bundle.written(self.id));
+        }
+        diagnostic
+    }
+
+    /// What the server would say in a `Warning` header, less what other rules say better.
+    fn warnings(&self, found: &mut Vec<Diagnostic>) {
+        for warning in warnings::warnings(self.object.group(), &self.object.kind, self.bundle.full(self.id)) {
+            if warning.contains("fractional byte value") {
+                continue;
+            }
+            let field = warning.split_once(": ").map(|(field, _)| field).filter(|field| !field.contains(' '));
+            let field = field.unwrap_or("kind").to_owned();
+            found.push(self.diagnostic("api-warning", &field, warning));
+        }
+    }
+}
+
+fn replacement(life: &Life) -> Option<String> {
+    life.replacement.map(
+        |(api_version, kind)| {
+            if kind == life.kind { api_version.to_owned() } else { format!("{api_version} {kind}") }
+        },
+    )
+}

@@ -1,0 +1,134 @@
+//! Agreement with recorded answers of Kubernetes code, printed a file: `NAME: a of b`.
+//!
+//! The inputs of `yts-kubectl-verdicts` are in no row: `KPLAN_YAML_TEST_SUITE` names a checkout of the branch `data` of
+//! github.com/yaml/yaml-test-suite, without which that file is counted as not run.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use kplan::model::quantity::Quantity;
+use kplan::yaml;
+use libtest_mimic::{Arguments, Failed, Trial};
+use serde_json::Value;
+use support::{kplan, recorded};
+
+/// The lines to print when all is done.
+type Lines = Arc<Mutex<Vec<String>>>;
+
+/// Rows that 1.36 answers otherwise than the recorded 1.34, asked of a kube-apiserver 1.36.3.
+const CHANGED_SINCE_1_34: &[&str] = &[];
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let lines = Lines::default();
+    let suite = std::env::var_os("KPLAN_YAML_TEST_SUITE").map(PathBuf::from);
+    let mut trials =
+        vec![trial("quantity", &lines, quantities), trial("core-validation-1.34", &lines, core_validation)];
+    let without = suite.is_none();
+    let yts = trial("yts-kubectl-verdicts", &lines, move || yaml_test_suite(suite.as_deref().unwrap()));
+    trials.push(if without { yts.with_kind("needs KPLAN_YAML_TEST_SUITE").with_ignored_flag(true) } else { yts });
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    for line in lines.lock().unwrap().iter() {
+        println!("{line}");
+    }
+    conclusion.exit();
+}
+
+/// A test that compares every row of a file; it gives the number of rows and what differs.
+fn trial(name: &'static str, lines: &Lines, test: impl FnOnce() -> (usize, Vec<String>) + Send + 'static) -> Trial {
+    let lines = lines.clone();
+    Trial::test(name, move || {
+        let (rows, wrong) = test();
+        lines.lock().unwrap().push(format!("{name}: {} of {rows}", rows - wrong.len()));
+        if wrong.is_empty() { Ok(()) } else { Err(Failed::from(wrong.join("\n"))) }
+    })
+}
+
+fn quantities() -> (usize, Vec<String>) {
+    let rows = recorded("quantity");
+    let wrong = rows.iter().filter_map(|row| {
+        let input = row["in"].as_str().unwrap();
+        let actual = match Quantity::parse(input) {
+            Ok(quantity) => serde_json::json!({
+                "in": input, "canonical": quantity.canonical(), "stored": quantity.stored().canonical(),
+                "milli": quantity.milli_value(), "value": quantity.value(),
+            }),
+            Err(error) => serde_json::json!({ "in": input, "err": error.to_string() }),
+        };
+        (actual != *row).then(|| format!("{actual}\n  not {row}"))
+    });
+    (rows.len(), wrong.collect())
+}
+
+/// Objects, and updates of objects, as the API server's validation of the core group answers them.
+fn core_validation() -> (usize, Vec<String>) {
+    let folder = support::folder("recorded-core-validation");
+    let rows: Vec<Value> = recorded("core-validation-1.34")
+        .into_iter()
+        .filter(|row| !CHANGED_SINCE_1_34.contains(&row["name"].as_str().unwrap()))
+        .collect();
+    let wrong = rows.iter().enumerate().filter_map(|(number, row)| {
+        let name = row["name"].as_str().unwrap();
+        match validated(&folder, &format!("{number}.yaml"), row) {
+            Ok(()) => None,
+            Err(message) => Some(format!("{name}: {message}")),
+        }
+    });
+    (rows.len(), wrong.collect())
+}
+
+fn validated(folder: &Path, file: &str, row: &Value) -> Result<(), String> {
+    fs::write(folder.join(file), row["yaml"].as_str().unwrap()).unwrap();
+    let run = match row["old"].as_str() {
+        None => kplan(folder, &["check", "--output", "json", file]),
+        Some(old) => {
+            let base = folder.join(format!("old-{file}"));
+            fs::create_dir_all(&base).unwrap();
+            fs::write(base.join(file), old).unwrap();
+            let base = format!("dir:old-{file}");
+            kplan(folder, &["diff", "--output", "json", "--base", &base, file])
+        }
+    };
+    let findings = run.findings()?;
+    let servers: Vec<&Value> =
+        findings.iter().map(|finding| &finding.0["server"]).filter(|server| !server.is_null()).collect();
+    if let Some(error) = row["decode_error"].as_str() {
+        let said = servers.iter().any(|server| server["message"].as_str().is_some_and(|said| said.ends_with(error)));
+        return if said { Ok(()) } else { Err(format!("not said: {error}; {servers:?}")) };
+    }
+    let mut causes: Vec<&Value> =
+        servers.iter().flat_map(|server| server["causes"].as_array().into_iter().flatten()).collect();
+    for error in row["errors"].as_array().unwrap() {
+        let text = |key: &str| error[key].as_str().unwrap_or_default();
+        let same = |cause: &&Value| {
+            cause["field"] == error["field"]
+                && cause["reason"] == error["type"]
+                && cause["message"].as_str().is_some_and(|message| message.ends_with(text("detail")))
+        };
+        let Some(at) = causes.iter().position(same) else {
+            return Err(format!("no cause {} {} {}; {causes:?}", text("field"), text("type"), text("detail")));
+        };
+        causes.remove(at);
+    }
+    if causes.is_empty() { Ok(()) } else { Err(format!("too many causes: {causes:?}")) }
+}
+
+/// Which streams of the YAML test suite kubectl's reader takes.
+fn yaml_test_suite(suite: &Path) -> (usize, Vec<String>) {
+    let rows = recorded("yts-kubectl-verdicts");
+    let wrong = rows.iter().filter_map(|row| {
+        let id = row["id"].as_str().unwrap();
+        let path = suite.join(id).join("in.yaml");
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) => return Some(format!("{}: {error}", path.display())),
+        };
+        let accepted = yaml::read(&Arc::from(text)).documents.iter().all(|document| document.error.is_none());
+        (row["kubectl_accepts"] != accepted).then(|| format!("{id}: kubectl's reader says {}", row["kubectl_accepts"]))
+    });
+    (rows.len(), wrong.collect())
+}
