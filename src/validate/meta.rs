@@ -265,8 +265,8 @@ impl<'a> Selector<'a> {
                 && is_qualified_name(requirement.str("key")).is_empty()
                 && values.iter().all(|value| is_valid_label_value(value).is_empty())
         };
-        let ok = selector.map("matchLabels").iter().all(label_ok)
-            && selector.list("matchExpressions").all(requirement_ok);
+        let ok =
+            selector.map("matchLabels").iter().all(label_ok) && selector.list("matchExpressions").all(requirement_ok);
         if ok { Selector::Some(selector) } else { Selector::Bad }
     }
 

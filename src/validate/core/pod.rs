@@ -20,8 +20,8 @@ use super::env::validate_file_key_ref_volumes;
 use super::pod_resources::validate_pod_resources;
 use super::resources::validate_overhead;
 use super::security::{
-    validate_app_armor_annotations_and_fields, validate_app_armor_pod_annotations,
-    validate_pod_spec_security_context, validate_seccomp_annotations_and_fields, validate_seccomp_pod_annotations,
+    validate_app_armor_annotations_and_fields, validate_app_armor_pod_annotations, validate_pod_spec_security_context,
+    validate_seccomp_annotations_and_fields, validate_seccomp_pod_annotations,
 };
 use super::toleration::validate_tolerations;
 use super::volume::{Owner, validate_volumes};

@@ -9,8 +9,7 @@ use super::super::content::{NameRule, is_valid_port_num};
 use super::super::errors::{Errors, Shown, json_string};
 use super::super::ip::{is_dual_stack, is_ipv6_string, is_valid_cidr_for_legacy_field, is_valid_ip_for_legacy_field};
 use super::super::meta::{
-    validate_dns1123_label, validate_dns1123_subdomain, validate_labels, validate_object_meta,
-    validate_qualified_name,
+    validate_dns1123_label, validate_dns1123_subdomain, validate_labels, validate_object_meta, validate_qualified_name,
 };
 use super::super::obj::Obj;
 use super::container::validate_protocol;
