@@ -106,6 +106,14 @@ fn validate_meta_common(errs: &mut Errors, meta: Obj, path: &Path) {
     validate_finalizers(errs, meta, &path.child("finalizers"));
 }
 
+/// `ValidateObjectMetaUpdate`; identity does not change, because the update is one of the same object.
+pub(super) fn validate_object_meta_update(errs: &mut Errors, object: Obj) {
+    let (meta, path) = (object.at("metadata"), Path::root("metadata"));
+    validate_labels(errs, meta.at("labels"), &path.child("labels"));
+    validate_annotations(errs, meta.at("annotations"), &path.child("annotations"));
+    validate_owner_references(errs, meta, &path.child("ownerReferences"));
+}
+
 /// `ValidateOwnerReferences`.
 fn validate_owner_references(errs: &mut Errors, meta: Obj, path: &Path) {
     let mut first = String::new();
