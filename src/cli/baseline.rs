@@ -53,7 +53,8 @@ pub(super) fn apply(path: &Path, findings: &mut [Finding], quiet: bool) -> Resul
 /// Writes the findings that count; gives their number.
 pub(super) fn write(path: &PathBuf, findings: &[Finding]) -> Result<usize, CliError> {
     let open = findings.iter().filter(|finding| finding.suppressed.is_none());
-    let entries = open.map(|finding| Entry { fingerprint: finding.fingerprint.clone(), rule: finding.rule.id.to_owned() });
+    let entries =
+        open.map(|finding| Entry { fingerprint: finding.fingerprint.clone(), rule: finding.rule.id.to_owned() });
     let baseline = Baseline { schema: SCHEMA.to_owned(), findings: entries.collect() };
     output::to_file(path, |out| {
         serde_json::to_writer_pretty(&mut *out, &baseline)?;

@@ -26,7 +26,10 @@ impl Focus {
             return Ok(Focus { paths: Vec::new(), labels });
         }
         if options.paths.iter().any(|path| path == "-") {
-            return Err(CliError::usage("--focus and standard input contradict each other", "name files or directories"));
+            return Err(CliError::usage(
+                "--focus and standard input contradict each other",
+                "name files or directories",
+            ));
         }
         let paths = options.paths.iter().map(|path| absolute(Path::new(path))).collect();
         let root = root(options);

@@ -18,9 +18,9 @@ mod output;
 mod plan;
 mod progress;
 mod rules;
-mod stages;
 mod show;
 mod simulate;
+mod stages;
 
 use std::ffi::OsString;
 

@@ -164,7 +164,8 @@ fn versions(wanted: Option<&str>) -> Result<Vec<Version>, CliError> {
         return Err(CliError::usage(message, format!("write {last}..{first}")));
     }
     let known: Vec<Version> = Schema::versions().collect();
-    let asked: Vec<Version> = (first.minor..=last.minor.min(first.minor + 99)).map(|minor| Version::new(first.major, minor)).collect();
+    let asked: Vec<Version> =
+        (first.minor..=last.minor.min(first.minor + 99)).map(|minor| Version::new(first.major, minor)).collect();
     if let Some(unknown) = asked.iter().find(|version| !known.contains(version)) {
         let names: Vec<String> = known.iter().map(Version::to_string).collect();
         let message = format!("Kubernetes {unknown} is not known to this version of kplan");

@@ -63,10 +63,7 @@ pub(super) fn write(options: &Options, report: &Report<'_>) -> Result<(), CliErr
 }
 
 /// Writes a file; the error names it.
-pub(super) fn to_file(
-    path: &PathBuf,
-    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> Result<(), CliError> {
+pub(super) fn to_file(path: &PathBuf, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), CliError> {
     let result = File::create(path).and_then(|file| {
         let mut out = BufWriter::new(file);
         write(&mut out)?;

@@ -1,7 +1,5 @@
 //! The stages of a run in their order; each command is a prefix of this line.
 
-use rayon::prelude::*;
-
 use super::error::{CliError, ErrorKind, Exit};
 use super::focus::Focus;
 use super::options::Options;
@@ -12,13 +10,13 @@ use crate::diag::{self, Class, Diagnostic, Finding};
 use crate::diff::{Action, Change};
 use crate::lint;
 use crate::load::{self, Loaded};
-use crate::model::{Bundle, ObjectId, ParsedFile, Role, SetId, Version};
+use crate::model::{Bundle, ParsedFile, Role, SetId, Version};
 use crate::report::{Mask, Report, Summary};
-use crate::schema::{self, Schema};
+use crate::schema::Schema;
 use crate::simulate::{Placement, Verdict};
 use crate::source::Source;
-use crate::yaml::{self, NodeId, Tree};
-use crate::{defaults, parse, plan, simulate};
+use crate::yaml;
+use crate::{defaults, parse, plan, simulate, validate};
 
 /// Stack of a worker thread: manifests may nest as deeply as kubectl allows.
 const WORKER_STACK: usize = 64 << 20;
@@ -80,8 +78,10 @@ impl Run {
         for version in self.options.versions.clone() {
             self.progress.stage("judging");
             self.options.settings.kube_version = version;
-            fill_in(&mut self.bundle, version);
-            let found = lint::run(&self.bundle, &self.options.settings);
+            let Some(schema) = Schema::of(version) else { continue };
+            defaults::run(&mut self.bundle, schema);
+            let mut found = validate::run(&self.bundle, schema);
+            found.extend(lint::run(&self.bundle, &self.options.settings));
             self.judged.push((version, found));
         }
     }
@@ -90,7 +90,8 @@ impl Run {
     pub(super) fn place(&mut self) -> Result<(), CliError> {
         self.progress.stage("placing pods");
         let Some((inventory, note)) = inventory::find(&self.options, &self.bundle)? else {
-            self.placement_note = "no nodes known, so no placement (--nodes FILE, or `nodes:` in kplan.yaml)".to_owned();
+            self.placement_note =
+                "no nodes known, so no placement (--nodes FILE, or `nodes:` in kplan.yaml)".to_owned();
             return Ok(());
         };
         let (placement, found) = simulate::run(&self.bundle, &inventory, &self.options.settings);
@@ -114,7 +115,9 @@ impl Run {
             let line = format!("the base ({name}) has problems of its own: {} documents or files", problems.len());
             progress::note(&[line]);
         }
-        fill_in(&mut bundle, self.options.settings.kube_version);
+        if let Some(schema) = Schema::of(self.options.settings.kube_version) {
+            defaults::run(&mut bundle, schema);
+        }
         let (changes, found) = crate::diff::run(&self.bundle, &bundle, &self.options.settings);
         self.changes = Some(changes);
         self.base = Some((bundle, name));
@@ -228,23 +231,6 @@ fn parse_all(loaded: Loaded, settings: &Settings) -> (Bundle, Vec<Diagnostic>) {
 }
 
 /// Fills in the defaults of every object that decodes; unknown fields are left out.
-fn fill_in(bundle: &mut Bundle, version: Version) {
-    let Some(schema) = Schema::of(version) else { return };
-    let ids: Vec<ObjectId> = bundle.ids().collect();
-    let filled: Vec<Option<(Tree, NodeId)>> = ids
-        .par_iter()
-        .map(|id| {
-            let object = bundle.object(*id);
-            let kind = schema.stands_for(&object.api_version, &object.kind)?;
-            let written = bundle.written(*id);
-            let decodes = schema::check(schema, kind, written).error.is_none();
-            decodes.then(|| defaults::object(schema, written, kind))
-        })
-        .collect();
-    for (object, full) in bundle.objects.iter_mut().zip(filled) {
-        object.full = full;
-    }
-}
 
 /// Puts kplan.yaml among the sources, so that findings can point at it.
 fn add_config(bundle: &mut Bundle, options: &Options) -> Option<crate::source::FileId> {

@@ -37,7 +37,8 @@ impl Judge<'_> {
             }
             Lookup::UnknownKind { served, .. } => vec![self.unknown_kind(&served)],
             Lookup::UnknownGroup => {
-                let message = format!("{api_version} {kind} is not judged: no CustomResourceDefinition of it is in the set");
+                let message =
+                    format!("{api_version} {kind} is not judged: no CustomResourceDefinition of it is in the set");
                 let help = "add the CRD to the set, or its folder with --crd-dir";
                 vec![self.diagnostic("schema-missing", "apiVersion", message).help(help)]
             }
@@ -158,12 +159,14 @@ impl Judge<'_> {
 
     /// Validation of the defaulted object: the answer 422, which the server gives only to what decodes.
     fn semantic_errors(&self, decoded: &Decoded, asked: bool, found: &mut Vec<Diagnostic>) {
-        let causes = object(self.object.group(), &self.object.kind, self.bundle.full(self.id));
+        let Object { api_version, kind, name, .. } = self.object;
+        let successor = self.schema.stands_for(api_version, kind).map_or(api_version.as_str(), |kind| kind.api_version);
+        let group = successor.split_once('/').map_or("", |(group, _)| group);
+        let causes = object(group, kind, self.bundle.full(self.id));
         if causes.is_empty() {
             return;
         }
-        let Object { kind, name, .. } = self.object;
-        let message: Arc<str> = errors::status_message(kind, self.object.group(), name, &causes).into();
+        let message: Arc<str> = errors::status_message(kind, group, name, &causes).into();
         let asked = asked && decoded.message.is_none();
         let wrong: Vec<&str> = decoded.error.iter().chain(&decoded.others).map(|error| error.path.as_str()).collect();
         for cause in causes {
@@ -193,7 +196,7 @@ impl Judge<'_> {
 
     /// What the server would say in a `Warning` header, less what other rules say better.
     fn warnings(&self, found: &mut Vec<Diagnostic>) {
-        for warning in warnings::object(self.object.group(), &self.object.kind, self.bundle.full(self.id)) {
+        for warning in warnings::warnings(self.object.group(), &self.object.kind, self.bundle.full(self.id)) {
             if warning.contains("fractional byte value") {
                 continue;
             }
@@ -205,7 +208,9 @@ impl Judge<'_> {
 }
 
 fn replacement(life: &Life) -> Option<String> {
-    life.replacement.map(|(api_version, kind)| {
-        if kind == life.kind { api_version.to_owned() } else { format!("{api_version} {kind}") }
-    })
+    life.replacement.map(
+        |(api_version, kind)| {
+            if kind == life.kind { api_version.to_owned() } else { format!("{api_version} {kind}") }
+        },
+    )
 }
