@@ -34,6 +34,11 @@ pub fn message(error: &DecodeError, tree: &Tree) -> String {
     format!("{} takes {takes}, not {}", error.path, value_text(tree.view(error.node), error.expected))
 }
 
+/// The value that does not fit, with what kubectl takes it for.
+pub fn value_of(error: &DecodeError, tree: &Tree) -> String {
+    value_text(tree.view(error.node), error.expected)
+}
+
 /// A value with what kubectl takes it for; nothing of what may be secret.
 fn value_text(view: View<'_>, expected: Expected) -> String {
     let read_as = |kind: &str, json: String| {

@@ -140,8 +140,14 @@ impl Judge<'_> {
             causes: Vec::new(),
         });
         for (index, error) in decoded.error.iter().chain(&decoded.others).enumerate() {
-            let message = names::message(error, tree);
-            let mut diagnostic = self.diagnostic_at(names::rule_for(error), error.span, &error.path, message);
+            let rule = names::rule_for(error);
+            let message = match self.env_name(&error.path).filter(|_| rule == "env-value-not-string") {
+                Some(name) => {
+                    format!("`{name}` is {}, and a variable takes only strings", names::value_of(error, tree))
+                }
+                None => names::message(error, tree),
+            };
+            let mut diagnostic = self.diagnostic_at(rule, error.span, &error.path, message);
             diagnostic.fix = names::fix(error, tree);
             diagnostic.server = server.clone().filter(|_| index == 0);
             diagnostic.help = names::help(error, tree);
@@ -157,6 +163,13 @@ impl Judge<'_> {
         }
     }
 
+    /// The variable whose value stands at a path.
+    fn env_name(&self, path: &str) -> Option<String> {
+        let env = path.strip_suffix(".value")?;
+        let found = path::follow(self.bundle.written(self.id), env);
+        found.view.get_str("name").map(str::to_owned)
+    }
+
     /// Validation of the defaulted object: the answer 422, which the server gives only to what decodes.
     fn semantic_errors(&self, decoded: &Decoded, asked: bool, found: &mut Vec<Diagnostic>) {
         let Object { api_version, kind, name, .. } = self.object;
@@ -169,6 +182,10 @@ impl Judge<'_> {
         let message: Arc<str> = errors::status_message(kind, group, name, &causes).into();
         let asked = asked && decoded.message.is_none();
         let wrong: Vec<&str> = decoded.error.iter().chain(&decoded.others).map(|error| error.path.as_str()).collect();
+        let no_selector = causes.iter().any(|cause| rules::rule_for(kind, cause) == "selector-missing");
+        let (implied, causes): (Vec<Cause>, Vec<Cause>) = causes
+            .into_iter()
+            .partition(|cause| no_selector && rules::rule_for(kind, cause) == "selector-template-mismatch");
         for cause in causes {
             // A field that did not decode has no value to validate.
             if wrong.iter().any(|path| path.starts_with(cause.field.as_str()) || cause.field.starts_with(path)) {
@@ -177,7 +194,12 @@ impl Judge<'_> {
             let mut diagnostic = self.cause(&cause);
             if asked {
                 let message = message.clone();
-                diagnostic.server = Some(Server { code: 422, reason: "Invalid", message, causes: vec![cause] });
+                let mut causes = vec![cause];
+                // A selector that is missing also matches nothing: one cause, one finding.
+                if diagnostic.rule == "selector-missing" {
+                    causes.extend(implied.iter().cloned());
+                }
+                diagnostic.server = Some(Server { code: 422, reason: "Invalid", message, causes });
             }
             found.push(diagnostic);
         }
