@@ -28,9 +28,10 @@ impl Focus {
         if options.paths.iter().any(|path| path == "-") {
             return Err(CliError::usage("--focus and standard input contradict each other", "name files or directories"));
         }
-        let paths = options.paths.iter().map(|path| absolute(Path::new(path))).collect();
-        let root = root(options);
-        options.paths = vec![root];
+        // No PATH is everything.
+        let paths = if options.is_default { &[][..] } else { &options.paths };
+        let paths = paths.iter().map(|path| absolute(Path::new(path))).collect();
+        options.paths = vec![root(options)];
         Ok(Focus { paths, labels })
     }
 

@@ -16,6 +16,8 @@ use crate::schema::Schema;
 pub(super) struct Options {
     /// What is read.
     pub paths: Vec<String>,
+    /// No PATH was given.
+    pub is_default: bool,
     /// The paths as given, for people.
     pub target: String,
     pub settings: Settings,
@@ -64,6 +66,7 @@ impl Options {
         let versions = versions(wanted)?;
         settings.kube_version = versions.last().copied().unwrap_or(Version::DEFAULT);
         Ok(Options {
+            is_default: input.paths.is_empty() && input.filenames.is_empty() && input.kustomize.is_none(),
             target: paths.join(" "),
             paths,
             settings,

@@ -1,7 +1,5 @@
 //! The stages of a run in their order; each command is a prefix of this line.
 
-use rayon::prelude::*;
-
 use super::error::{CliError, ErrorKind, Exit};
 use super::focus::Focus;
 use super::options::Options;
@@ -12,12 +10,12 @@ use crate::diag::{self, Class, Diagnostic, Finding};
 use crate::diff::{Action, Change};
 use crate::lint;
 use crate::load::{self, Loaded};
-use crate::model::{Bundle, ObjectId, ParsedFile, Role, SetId, Version};
+use crate::model::{Bundle, ParsedFile, Role, SetId, Version};
 use crate::report::{Mask, Report, Summary};
-use crate::schema::{self, Schema};
+use crate::schema::Schema;
 use crate::simulate::{Placement, Verdict};
 use crate::source::Source;
-use crate::yaml::{self, NodeId, Tree};
+use crate::yaml;
 use crate::{defaults, parse, plan, simulate};
 
 /// Stack of a worker thread: manifests may nest as deeply as kubectl allows.
@@ -227,22 +225,10 @@ fn parse_all(loaded: Loaded, settings: &Settings) -> (Bundle, Vec<Diagnostic>) {
     parse::run(loaded, settings, &scope)
 }
 
-/// Fills in the defaults of every object that decodes; unknown fields are left out.
+/// Defaults, where the version is known.
 fn fill_in(bundle: &mut Bundle, version: Version) {
-    let Some(schema) = Schema::of(version) else { return };
-    let ids: Vec<ObjectId> = bundle.ids().collect();
-    let filled: Vec<Option<(Tree, NodeId)>> = ids
-        .par_iter()
-        .map(|id| {
-            let object = bundle.object(*id);
-            let kind = schema.stands_for(&object.api_version, &object.kind)?;
-            let written = bundle.written(*id);
-            let decodes = schema::check(schema, kind, written).error.is_none();
-            decodes.then(|| defaults::object(schema, written, kind))
-        })
-        .collect();
-    for (object, full) in bundle.objects.iter_mut().zip(filled) {
-        object.full = full;
+    if let Some(schema) = Schema::of(version) {
+        defaults::run(bundle, schema);
     }
 }
 

@@ -248,7 +248,7 @@ mod tests {
     fn settings_come_from_the_file() {
         let text = "kubeVersion: 1.30\nfailOn: warning\nrules:\n  image-tag-mutable: off\n  probes-identical: {severity: error}\n\
             ignore:\n- rule: api-removed\n  reason: old\n  expires: 1970-01-02\n- paths: [x/**]\n- {rule: hpa-target-missing}\n\
-            nodes:\n- {name: n, count: 3, cpu: 2, memory: 8Gi, taints: ['a=b:NoSchedule']}\nstacks: [s]\n";
+            nodes:\n- {name: big, count: 3, cpu: 2, memory: 8Gi, taints: ['a=b:NoSchedule']}\nstacks: [s]\n";
         let config = read_text(text).unwrap();
         assert_eq!(config.kube_version.as_deref(), Some("1.30"));
         assert_eq!(config.rules["image-tag-mutable"], None);
@@ -286,6 +286,7 @@ mod tests {
             ("nodes: [{name: a, cpu: 1, memory: 1Gi, taints: ['a:No']}]\n", "`a:No` is not written as it should be"),
             ("ignore: [{rule: x-y}]\n", "`x-y` is no rule of kplan"),
             ("kubeVersion: one\n", "`one` is no Kubernetes version"),
+            ("nodes: [{name: n, cpu: 1, memory: 1Gi}]\n", "kplan.yaml:1:16: `n` is not allowed here [quote it: \"n\""),
         ];
         for (text, expected) in cases {
             let error = read_text(text).unwrap_err();

@@ -128,6 +128,9 @@ fn describe(schema: &Value, view: View<'_>, error: &ValidationError<'_>, found: 
                 "/type" => "write keys and values, as `tier: strict`".to_owned(),
                 _ => type_help(error),
             };
+            // YAML 1.1, which kubectl reads, takes these words for booleans.
+            let word = view.bool().is_some() && !matches!(written, "true" | "false");
+            let help = if word { format!("quote it: \"{written}\"; unquoted it is a boolean") } else { help };
             add(view.span(), not_allowed(view), help);
         }
         ValidationErrorKind::Pattern { .. } => {
