@@ -15,6 +15,7 @@ use crate::config::Settings;
 use crate::diag::{Cause, Diagnostic, Server};
 use crate::model::{Bundle, Object, ObjectId, path};
 use crate::schema::Schema;
+use crate::validate::status_message;
 use crate::yaml::View;
 
 pub use base::{Base, GitFiles, git_files};
@@ -122,7 +123,8 @@ impl<'a> Compare<'a> {
     /// The API server's refusal as findings, one for each cause.
     fn refusals(&self, id: ObjectId, causes: Vec<Cause>) -> Vec<Diagnostic> {
         let object = self.desired.object(id);
-        let message: Arc<str> = status_message(object, &causes).into();
+        let group = identity::group(object);
+        let message: Arc<str> = status_message(&object.kind, group, &object.name, &causes).into();
         let replace = causes.iter().all(update::is_immutability);
         let help = if replace {
             "keep the old value, or delete the object and create it again, which is what a replacement does"
@@ -213,11 +215,5 @@ fn rule_for(cause: &Cause) -> &'static str {
     }
 }
 
-fn status_message(object: &Object, causes: &[Cause]) -> String {
-    let group = identity::group(object);
-    let dot = if group.is_empty() { "" } else { "." };
-    let mut lines: Vec<String> = causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
-    lines.dedup();
-    let list = if lines.len() == 1 { lines.concat() } else { format!("[{}]", lines.join(", ")) };
-    format!("{}{dot}{group} \"{}\" is invalid: {list}", object.kind, object.name)
-}
+#[cfg(test)]
+mod tests;

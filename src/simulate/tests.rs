@@ -205,11 +205,195 @@ fn recorded_placements() {
     assert_eq!(agree, all);
 }
 
+/// Rows found by random clusters on a real control plane, all kinds of plugins.
+#[test]
+fn random_placements() {
+    let text = include_str!("../../fixtures/simulate/placement-1.36.jsonl");
+    let (agree, all) = agreement("fixtures/simulate/placement-1.36", text);
+    assert_eq!(agree, all);
+}
+
 /// Rows from elsewhere: `KPLAN_PLACEMENT=FILE cargo test --lib placements_of_a_file -- --nocapture`.
 #[test]
 fn placements_of_a_file() {
     if let Ok(path) = std::env::var("KPLAN_PLACEMENT") {
         let (agree, all) = agreement(&path, &std::fs::read_to_string(&path).unwrap());
         assert_eq!(agree, all);
+    }
+}
+
+fn node(name: &str, cpu: &str, memory: &str) -> Value {
+    let amounts = serde_json::json!({"cpu": cpu, "memory": memory, "pods": "110"});
+    serde_json::json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}},
+        "spec": {}, "status": {"allocatable": amounts}})
+}
+
+fn deployment(name: &str, replicas: i64, cpu: &str, memory: &str) -> Value {
+    serde_json::json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name},
+        "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": name}},
+            "template": {"metadata": {"labels": {"app": name}},
+                "spec": {"containers": [{"name": "c", "image": "app:1", "resources": {"requests": {"cpu": cpu, "memory": memory}}}]}}}})
+}
+
+fn simulate(objects: &[Value]) -> (super::Placement, Vec<crate::diag::Diagnostic>) {
+    let bundle = bundle(objects);
+    super::run(&bundle, &Inventory::from_bundle(&bundle), &Settings::default())
+}
+
+fn changes(placement: &super::Placement) -> Vec<&str> {
+    placement.remedies.iter().map(|remedy| remedy.change.as_str()).collect()
+}
+
+#[test]
+fn insufficient_cpu() {
+    let (placement, found) = simulate(&[
+        node("one", "1", "2Gi"),
+        deployment("web", 3, "200m", "200Mi"),
+        deployment("celery", 3, "200m", "200Mi"),
+        deployment("beat", 1, "200m", "200Mi"),
+    ]);
+    let pending = placement.pods.iter().filter(|pod| pod.verdict == Verdict::Pending).count();
+    assert_eq!((placement.pods.len(), pending, found.len()), (7, 2, 1));
+    assert_eq!(found[0].rule, "pod-unschedulable");
+    assert_eq!(found[0].message, "2 of 7 pods find no node");
+    assert_eq!(found[0].field.as_deref(), Some("spec.template.spec.containers[0].resources.requests.cpu"));
+    assert_eq!(found[0].related.len(), 1);
+    assert_eq!(
+        changes(&placement),
+        ["requests.cpu ≤ 142m for web, celery and beat", "one more node with ≥ 400m cpu and ≥ 400Mi memory"]
+    );
+}
+
+#[test]
+fn memory_too_big_and_taints() {
+    let mut master = node("my-master", "2", "2Gi");
+    master["spec"] = serde_json::json!({"taints": [{"key": "node-role.kubernetes.io/master", "effect": "NoSchedule"}]});
+    let (_, found) = simulate(&[master.clone(), node("my-node", "2", "2Gi"), deployment("web", 1, "100m", "3Gi")]);
+    assert_eq!(found.iter().map(|one| one.rule).collect::<Vec<_>>(), ["request-exceeds-node"]);
+    assert_eq!(found[0].message, "requests 3Gi memory, the most that a node has is 2Gi (my-node) even when empty");
+    master["metadata"]["labels"]["test123_env"] = "prod".into();
+    let mut web = deployment("web", 10, "0", "0");
+    web["spec"]["template"]["spec"]["nodeSelector"] = serde_json::json!({"test123_env": "prod"});
+    let (placement, found) = simulate(&[master, node("my-node", "2", "2Gi"), web.clone()]);
+    assert_eq!(found.iter().map(|one| one.rule).collect::<Vec<_>>(), ["taint-conflict"]);
+    assert_eq!(found[0].field.as_deref(), Some("spec.template.spec.nodeSelector"));
+    assert_eq!(
+        changes(&placement),
+        [
+            "a toleration for the taint node-role.kubernetes.io/master:NoSchedule",
+            "the taint node-role.kubernetes.io/master:NoSchedule removed from my-master"
+        ]
+    );
+    let (placement, found) = simulate(&[node("my-node", "2", "2Gi"), web]);
+    assert_eq!(found.iter().map(|one| one.rule).collect::<Vec<_>>(), ["pod-unschedulable"]);
+    assert_eq!(changes(&placement), ["label test123_env=prod on node my-node"]);
+}
+
+#[test]
+fn rollout_of_sms_web() {
+    let (placement, found) = simulate(&[node("big", "4", "8Gi"), deployment("sms-web", 6, "100m", "200Mi")]);
+    let rollout = &placement.rollouts[0];
+    assert_eq!((rollout.fits, rollout.peak_pods, rollout.lowest_ready, found.len()), (true, 8, 5, 0));
+    let (placement, _) = simulate(&[node("small", "600m", "8Gi"), deployment("sms-web", 6, "100m", "200Mi")]);
+    let rollout = &placement.rollouts[0];
+    assert_eq!((rollout.fits, rollout.peak_pods, rollout.lowest_ready), (true, 8, 5));
+    let mut strict = deployment("sms-web", 3, "200m", "200Mi");
+    strict["spec"]["strategy"] = serde_json::json!({"rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}});
+    let (placement, _) = simulate(&[node("small", "600m", "8Gi"), strict]);
+    let rollout = &placement.rollouts[0];
+    let stall = rollout.stalls.as_ref().unwrap();
+    assert_eq!((rollout.fits, rollout.peak_pods, rollout.lowest_ready, stall.step), (false, 4, 3, 2));
+    assert!(stall.message.starts_with("0/1 nodes are available: 1 Insufficient cpu."));
+}
+
+#[test]
+fn claims_daemons_and_autoscalers() {
+    let claim = serde_json::json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "my-pvc"},
+        "spec": {"accessModes": ["ReadWriteMany"], "storageClassName": "manual", "resources": {"requests": {"storage": "1Gi"}}}});
+    let volume = |size: &str| {
+        serde_json::json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "my-pv"},
+        "spec": {"accessModes": ["ReadWriteMany"], "storageClassName": "manual", "capacity": {"storage": size}, "hostPath": {"path": "/x"}}})
+    };
+    let mut web = deployment("web", 1, "300m", "1Gi");
+    web["spec"]["template"]["spec"]["volumes"] =
+        serde_json::json!([{"name": "v", "persistentVolumeClaim": {"claimName": "my-pvc"}}]);
+    let (placement, found) = simulate(&[node("n", "1", "8Gi"), claim.clone(), volume("1Gi"), web.clone()]);
+    assert_eq!((placement.pods[0].verdict, found.len()), (Verdict::Scheduled, 0));
+    let (placement, found) = simulate(&[node("n", "1", "8Gi"), claim, volume("500Mi"), web]);
+    assert_eq!(
+        placement.pods[0].message.as_deref(),
+        Some("0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found")
+    );
+    assert!(
+        found[0]
+            .help
+            .as_deref()
+            .unwrap()
+            .contains("claim my-pvc is not bound: volume my-pv has 500Mi, the claim asks for 1Gi")
+    );
+    let autoscaler = serde_json::json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "h"},
+        "spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}, "minReplicas": 2, "maxReplicas": 5}});
+    let mut daemon = deployment("agent", 1, "100m", "10Mi");
+    daemon["kind"] = "DaemonSet".into();
+    let (placement, _) = simulate(&[
+        node("n", "1", "8Gi"),
+        node("m", "1", "8Gi"),
+        deployment("web", 1, "300m", "1Gi"),
+        autoscaler,
+        daemon,
+    ]);
+    let names: Vec<&str> = placement.pods.iter().map(|pod| pod.name.as_str()).collect();
+    assert_eq!(names, ["web-0", "web-1", "agent-0", "agent-1"]);
+    assert_eq!((placement.scales[0].replicas, placement.scales[0].pending), (5, 0));
+    assert!(placement.losses.iter().all(|loss| loss.pending.is_empty()));
+}
+
+#[test]
+fn inventories() {
+    let read = |text: &str| Inventory::from_text(&Arc::from(text));
+    let nodes = read("nodes:\n- {name: w, count: 2, cpu: 4, memory: 8Gi, zone: a, taints: [k=v:NoSchedule]}\n- {name: m, cpu: '2', memory: 2Gi, pods: 5}\n").unwrap().nodes;
+    let names: Vec<&str> = nodes.iter().map(|node| node.name.as_str()).collect();
+    assert_eq!((names, nodes[0].allocatable.cpu, nodes[2].max_pods), (vec!["w-1", "w-2", "m"], 4000, 5));
+    assert_eq!(nodes[1].labels.get("kubernetes.io/hostname").map(String::as_str), Some("w-2"));
+    let message = |text: &str| read(text).unwrap_err().remove(0).message;
+    assert_eq!(message("nodes:\n- {name: a, cpu: -1, memory: 1Gi}\n"), "node `a`: cpu `-1` is negative");
+    assert_eq!(
+        message("nodes:\n- {name: a, cpu: 1, memory: 1g}\n"),
+        "node `a`: memory `1g` is no quantity; write 4, 500m or 8Gi"
+    );
+    assert_eq!(message("nodes:\n- {name: a, cpu: 0, memory: 1Gi}\n"), "node `a`: cpu `0` is zero; nothing would fit");
+    assert!(
+        message("nodes:\n- {name: a, cpu: 1, memory: 1Gi}\n- {name: a, cpu: 1, memory: 1Gi}\n").contains("given twice")
+    );
+    assert!(message("nodes:\n- {name: a, cpus: 1}\n").starts_with("`cpus` is no field"));
+}
+
+/// 5,000 pods on 1,000 nodes: `cargo test --release --lib simulate::tests::speed -- --ignored --nocapture`.
+#[test]
+#[ignore = "measures"]
+fn speed() {
+    let shape = |index: usize| {
+        let mut one = node(&format!("n{index}"), "32", "64Gi");
+        one["metadata"]["labels"]["topology.kubernetes.io/zone"] = format!("z{}", index % 3).into();
+        one
+    };
+    for (name, workloads, replicas) in
+        [("identical", 1, 5000), ("50 workloads", 50, 100), ("500 workloads", 500, 10), ("nothing fits", 1, 5000)]
+    {
+        let mut objects: Vec<Value> = (0..1000).map(shape).collect();
+        let cpu =
+            |index: usize| if name == "nothing fits" { "64".to_owned() } else { format!("{}m", 100 + index % 37) };
+        objects.extend((0..workloads).map(|index| deployment(&format!("w{index}"), replicas, &cpu(index), "256Mi")));
+        let bundle = bundle(&objects);
+        let inventory = Inventory::from_bundle(&bundle);
+        let start = std::time::Instant::now();
+        let (mut state, expansion) = prepare(&bundle, &inventory, &Settings::default());
+        let prepared = start.elapsed();
+        let outcomes = queue::run(&mut state, &expansion.replicas, false);
+        let placed = outcomes.iter().filter(|outcome| outcome.verdict == Verdict::Scheduled).count();
+        println!("{name}: {placed} placed, prepare {prepared:?}, schedule {:?}", start.elapsed() - prepared);
+        let start = std::time::Instant::now();
+        let (placement, _) = super::run(&bundle, &inventory, &Settings::default());
+        println!("{name}: whole run {:?}, {} rollouts", start.elapsed(), placement.rollouts.len());
     }
 }

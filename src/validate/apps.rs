@@ -307,8 +307,7 @@ fn stateful_rolling_json(rolling: Obj) -> String {
 fn validate_pod_template_spec_for_stateful_set(errs: &mut Errors, spec: Obj, selector: Selector, path: &Path) {
     let template = spec.at("template");
     validate_match(errs, selector, template, path);
-    let claims: Vec<&str> =
-        spec.list("volumeClaimTemplates").map(|claim| claim.at("metadata").str("name")).collect();
+    let claims: Vec<&str> = spec.list("volumeClaimTemplates").map(|claim| claim.at("metadata").str("name")).collect();
     let (tree, roots) = super::made::claim_volumes(&claims);
     let mut volumes: Vec<Obj> = roots.iter().map(|root| Obj(Some(tree.view(*root)))).collect();
     volumes.extend(template.at("spec").list("volumes").filter(|volume| !claims.contains(&volume.str("name"))));

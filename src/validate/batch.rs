@@ -332,3 +332,13 @@ fn validate_job_template_spec(errs: &mut Errors, spec: Obj, path: &Path) {
         errs.not_supported(&at.child("manualSelector"), true, &["nil", "false"]);
     }
 }
+
+/// A field of a Job as Go prints the internal type.
+pub(super) fn internal_json(key: &str, value: Obj) -> String {
+    match key {
+        _ if !value.has() => "null".to_owned(),
+        "podFailurePolicy" => super::pod_failure::pod_failure_policy_json(value),
+        "successPolicy" => super::pod_failure::success_policy_json(value),
+        _ => value.json(),
+    }
+}

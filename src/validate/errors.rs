@@ -186,8 +186,7 @@ impl Errors {
 
     pub fn not_supported<'a>(&mut self, path: &Path, value: impl Into<Shown<'a>>, supported: &[&str]) {
         let quoted: Vec<String> = supported.iter().map(|value| quote(value)).collect();
-        let detail =
-            if quoted.is_empty() { String::new() } else { format!("supported values: {}", quoted.join(", ")) };
+        let detail = if quoted.is_empty() { String::new() } else { format!("supported values: {}", quoted.join(", ")) };
         self.push(path, "FieldValueNotSupported", "Unsupported value", &value.into(), &detail);
     }
 

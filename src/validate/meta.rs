@@ -106,6 +106,14 @@ fn validate_meta_common(errs: &mut Errors, meta: Obj, path: &Path) {
     validate_finalizers(errs, meta, &path.child("finalizers"));
 }
 
+/// `ValidateObjectMetaUpdate`; identity does not change, because the update is one of the same object.
+pub(super) fn validate_object_meta_update(errs: &mut Errors, object: Obj) {
+    let (meta, path) = (object.at("metadata"), Path::root("metadata"));
+    validate_labels(errs, meta.at("labels"), &path.child("labels"));
+    validate_annotations(errs, meta.at("annotations"), &path.child("annotations"));
+    validate_owner_references(errs, meta, &path.child("ownerReferences"));
+}
+
 /// `ValidateOwnerReferences`.
 fn validate_owner_references(errs: &mut Errors, meta: Obj, path: &Path) {
     let mut first = String::new();
@@ -265,8 +273,8 @@ impl<'a> Selector<'a> {
                 && is_qualified_name(requirement.str("key")).is_empty()
                 && values.iter().all(|value| is_valid_label_value(value).is_empty())
         };
-        let ok = selector.map("matchLabels").iter().all(label_ok)
-            && selector.list("matchExpressions").all(requirement_ok);
+        let ok =
+            selector.map("matchLabels").iter().all(label_ok) && selector.list("matchExpressions").all(requirement_ok);
         if ok { Selector::Some(selector) } else { Selector::Bad }
     }
 

@@ -102,9 +102,7 @@ impl<'a> Obj<'a> {
 
     /// The quantity in a string or number; zero where it is none (the decoder has refused it before).
     pub fn quantity(self) -> Quantity {
-        self.text_or_number()
-            .and_then(|text| Quantity::parse(&text).ok())
-            .unwrap_or_else(|| Quantity::from_i64(0))
+        self.text_or_number().and_then(|text| Quantity::parse(&text).ok()).unwrap_or_else(|| Quantity::from_i64(0))
     }
 
     fn text_or_number(self) -> Option<Cow<'a, str>> {

@@ -3,9 +3,7 @@
 //! `pkg/apis/core/validation/validation.go`; field paths: `pkg/apis/core/pods/helpers.go`, `pkg/fieldpath`
 //! (Kubernetes 1.36).
 
-use super::super::content::{
-    is_config_map_key, is_dns1123_subdomain, is_env_var_name,
-};
+use super::super::content::{is_config_map_key, is_dns1123_subdomain, is_env_var_name};
 use super::super::errors::Errors;
 use super::super::meta::{validate_dns1123_label, validate_qualified_name};
 use super::super::obj::Obj;
@@ -129,9 +127,20 @@ fn split_maybe_subscripted_path(path: &str) -> Option<(&str, &str)> {
 fn convert_downward_api_field_label(label: &str) -> Option<&str> {
     match label {
         "spec.host" => Some("spec.nodeName"),
-        "metadata.annotations" | "metadata.labels" | "metadata.name" | "metadata.namespace" | "metadata.uid"
-        | "spec.nodeName" | "spec.restartPolicy" | "spec.serviceAccountName" | "spec.schedulerName"
-        | "status.phase" | "status.hostIP" | "status.hostIPs" | "status.podIP" | "status.podIPs" => Some(label),
+        "metadata.annotations"
+        | "metadata.labels"
+        | "metadata.name"
+        | "metadata.namespace"
+        | "metadata.uid"
+        | "spec.nodeName"
+        | "spec.restartPolicy"
+        | "spec.serviceAccountName"
+        | "spec.schedulerName"
+        | "status.phase"
+        | "status.hostIP"
+        | "status.hostIPs"
+        | "status.podIP"
+        | "status.podIPs" => Some(label),
         _ => None,
     }
 }

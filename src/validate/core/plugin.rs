@@ -96,12 +96,12 @@ pub(super) fn iscsi_name(errs: &mut Errors, volume: &str, source: Obj, path: &Pa
     }
 }
 
-const ISCSI_NAME: &str =
-    "Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if iscsi.initiatorName is specified.";
+const ISCSI_NAME: &str = "Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if iscsi.initiatorName is specified.";
 
 /// `validateISCSIVolumeSource` and `validateISCSIPersistentVolumeSource`.
 fn validate_iscsi(errs: &mut Errors, source: Obj, persistent: bool, path: &Path) {
-    let starting = if persistent { "must be valid format" } else { "must be valid format starting with iqn, eui, or naa" };
+    let starting =
+        if persistent { "must be valid format" } else { "must be valid format starting with iqn, eui, or naa" };
     let iqn = source.str("iqn");
     if iqn.is_empty() {
         errs.required(&path.child("iqn"), "");
@@ -126,9 +126,8 @@ fn validate_iscsi(errs: &mut Errors, source: Obj, persistent: bool, path: &Path)
 
 /// The name checks of `validateISCSIVolumeSource`.
 fn validate_initiator(errs: &mut Errors, name: &str, starting: &str, path: &Path) {
-    let alphanumeric = |text: &str, length: usize| {
-        text.len() == length && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
-    };
+    let alphanumeric =
+        |text: &str, length: usize| text.len() == length && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
     // In upstream's expressions the fourth character of eui and naa is any.
     let rest = name.char_indices().nth(4).map_or("", |(at, _)| &name[at..]);
     let ok = match name.get(..3) {
@@ -361,7 +360,8 @@ fn validate_endpoints_namespace(errs: &mut Errors, source: Obj, path: &Path) {
 fn validate_csi_persistent_volume_source(errs: &mut Errors, source: Obj, path: &Path) {
     validate_csi_driver_name(errs, source.str("driver"), &path.child("driver"));
     required(errs, source, &["volumeHandle"], path);
-    for key in ["controllerPublishSecretRef", "controllerExpandSecretRef", "nodePublishSecretRef", "nodeExpandSecretRef"]
+    for key in
+        ["controllerPublishSecretRef", "controllerExpandSecretRef", "nodePublishSecretRef", "nodeExpandSecretRef"]
     {
         let reference = source.at(key);
         if !reference.has() {

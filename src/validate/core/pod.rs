@@ -20,8 +20,8 @@ use super::env::validate_file_key_ref_volumes;
 use super::pod_resources::validate_pod_resources;
 use super::resources::validate_overhead;
 use super::security::{
-    validate_app_armor_annotations_and_fields, validate_app_armor_pod_annotations,
-    validate_pod_spec_security_context, validate_seccomp_annotations_and_fields, validate_seccomp_pod_annotations,
+    validate_app_armor_annotations_and_fields, validate_app_armor_pod_annotations, validate_pod_spec_security_context,
+    validate_seccomp_annotations_and_fields, validate_seccomp_pod_annotations,
 };
 use super::toleration::validate_tolerations;
 use super::volume::{Owner, validate_volumes};
@@ -55,7 +55,7 @@ pub(crate) fn validate_pod_create(errs: &mut Errors, pod: Obj) {
 }
 
 /// `validatePodMetadataAndSpec`.
-pub(super) fn validate_pod_metadata_and_spec(errs: &mut Errors, metadata: Obj, spec: Obj) {
+pub(crate) fn validate_pod_metadata_and_spec(errs: &mut Errors, metadata: Obj, spec: Obj) {
     let (meta_path, path) = (Path::root("metadata"), Path::root("spec"));
     meta::validate_object_meta(errs, metadata, NameRule::Subdomain);
     let annotations = metadata.at("annotations");
@@ -398,4 +398,10 @@ fn validate_host_aliases(errs: &mut Errors, spec: Obj, path: &Path) {
             validate_dns1123_subdomain(errs, name, &names.index(place));
         }
     }
+}
+
+/// `ValidatePodTemplate`.
+pub(crate) fn validate_pod_template(errs: &mut Errors, template: Obj) {
+    meta::validate_object_meta(errs, template.at("metadata"), NameRule::Subdomain);
+    validate_pod_template_spec(errs, template.at("template"), &Path::root("template"));
 }

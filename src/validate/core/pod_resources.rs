@@ -37,7 +37,8 @@ fn validate_pod_resource_consistency(errs: &mut Errors, spec: Obj, path: &Path) 
     for (name, sum) in aggregate(spec, "requests") {
         let own = resources.at("requests").at(name);
         if own.has() && sum > own.quantity() {
-            let detail = format!("must be greater than or equal to aggregate container requests of {}", sum.canonical());
+            let detail =
+                format!("must be greater than or equal to aggregate container requests of {}", sum.canonical());
             errs.invalid(&requests.key(name), own.quantity().canonical().as_str(), &detail);
         }
     }

@@ -46,13 +46,7 @@ pub(super) fn validate_projection_sources(errs: &mut Errors, projection: Obj, pa
     }
 }
 
-fn validate_items<'a>(
-    errs: &mut Errors,
-    source: Obj<'a>,
-    paths: &mut BTreeSet<&'a str>,
-    volume: &Path,
-    path: &Path,
-) {
+fn validate_items<'a>(errs: &mut Errors, source: Obj<'a>, paths: &mut BTreeSet<&'a str>, volume: &Path, path: &Path) {
     required(errs, source, &["name"], path);
     let items = path.child("items");
     for (index, item) in source.list("items").enumerate() {

@@ -92,9 +92,18 @@ fn is_valid_sysctl_name(name: &str) -> bool {
 /// `NormalizeName`: with slashes first, dots and slashes change places.
 fn normalize_sysctl(name: &str) -> String {
     match name.find(['.', '/']) {
-        Some(at) if name[at..].starts_with('/') => {
-            name.chars().map(|char| if char == '/' { '.' } else if char == '.' { '/' } else { char }).collect()
-        }
+        Some(at) if name[at..].starts_with('/') => name
+            .chars()
+            .map(|char| {
+                if char == '/' {
+                    '.'
+                } else if char == '.' {
+                    '/'
+                } else {
+                    char
+                }
+            })
+            .collect(),
         _ => name.to_owned(),
     }
 }

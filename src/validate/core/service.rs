@@ -9,8 +9,7 @@ use super::super::content::{NameRule, is_valid_port_num};
 use super::super::errors::{Errors, Shown, json_string};
 use super::super::ip::{is_dual_stack, is_ipv6_string, is_valid_cidr_for_legacy_field, is_valid_ip_for_legacy_field};
 use super::super::meta::{
-    validate_dns1123_label, validate_dns1123_subdomain, validate_labels, validate_object_meta,
-    validate_qualified_name,
+    validate_dns1123_label, validate_dns1123_subdomain, validate_labels, validate_object_meta, validate_qualified_name,
 };
 use super::super::obj::Obj;
 use super::container::validate_protocol;
@@ -354,4 +353,75 @@ fn validate_families(errs: &mut Errors, spec: Obj, path: &Path) {
         }
     }
     one_of(errs, spec, "ipFamilyPolicy", &["PreferDualStack", "RequireDualStack", "SingleStack"], path);
+}
+
+/// The range of node ports of a server without flags.
+const NODE_PORTS: std::ops::RangeInclusive<i64> = 30000..=32767;
+
+/// What the allocator says after validation; a dry run does not ask it (`pkg/registry/core/service/portallocator`).
+pub(crate) fn allocate_node_ports(errs: &mut Errors, service: Obj) {
+    let path = Path::root("spec");
+    let ports = path.child("ports");
+    let spec = service.at("spec");
+    if !["NodePort", "LoadBalancer"].contains(&spec.str("type")) {
+        return;
+    }
+    let detail = "provided port is not in the valid range. The range of valid ports is 30000-32767";
+    for (index, port) in spec.list("ports").enumerate() {
+        let number = port.int("nodePort");
+        if number != 0 && !NODE_PORTS.contains(&number) {
+            let at = ports.index(index);
+            errs.invalid(&at.child("nodePort"), number, detail);
+            return;
+        }
+    }
+}
+
+/// `ValidateServiceUpdate`.
+pub(crate) fn validate_service_update(errs: &mut Errors, new: Obj, old: Obj) {
+    super::super::meta::validate_object_meta_update(errs, new);
+    let (service, before) = (Service::new(new, old), Service::new(old, Obj::NONE));
+    validate_upgrade_downgrade_cluster_ips(errs, before, service);
+    validate_upgrade_downgrade_ip_families(errs, before, service);
+    let class = |service: Service| service.spec.at("loadBalancerClass").json();
+    if before.kind() == "LoadBalancer" && service.kind() == "LoadBalancer" && class(before) != class(service) {
+        let shown = Shown::Json(class(service));
+        errs.invalid(&Path::root("spec.loadBalancerClass"), shown, "may not change once set");
+    }
+    validate_service(errs, service);
+}
+
+/// `validateUpgradeDowngradeClusterIPs`; addresses that the new service leaves out are taken from the old one.
+fn validate_upgrade_downgrade_cluster_ips(errs: &mut Errors, old: Service, new: Service) {
+    let (ips, before) = (new.cluster_ips(), old.cluster_ips());
+    let external = [old.kind(), new.kind()].contains(&"ExternalName");
+    if external || (old.is_headless() && new.is_headless()) || ips.is_empty() || before.is_empty() {
+        return;
+    }
+    let path = Path::root("spec.clusterIPs");
+    let list: Vec<String> = ips.iter().map(|ip| json_string(ip)).collect();
+    let shown = || Shown::Json(format!("[{}]", list.join(",")));
+    let compared = if ips.len() == before.len() { ips.len() } else { 1 };
+    for index in (0..compared).filter(|index| ips.get(*index) != before.get(*index)) {
+        errs.invalid(&path.index(index), shown(), "may not change once set");
+    }
+    if before.len() > ips.len() && new.spec.str("ipFamilyPolicy") != "SingleStack" {
+        let shown = Shown::Json(new.spec.at("ipFamilyPolicy").json());
+        let detail = "must be set to 'SingleStack' when releasing the secondary clusterIP";
+        errs.invalid(&Path::root("spec.ipFamilyPolicy"), shown, detail);
+    }
+}
+
+/// `validateUpgradeDowngradeIPFamilies`.
+fn validate_upgrade_downgrade_ip_families(errs: &mut Errors, old: Service, new: Service) {
+    let (families, before) = (new.spec.strings("ipFamilies"), old.spec.strings("ipFamilies"));
+    let external = [old.kind(), new.kind()].contains(&"ExternalName");
+    if external || old.is_headless() || new.is_headless() || families.is_empty() || before.is_empty() {
+        return;
+    }
+    let path = Path::root("spec.ipFamilies");
+    let compared = if families.len() == before.len() { families.len() } else { 1 };
+    for _ in (0..compared).filter(|index| families.get(*index) != before.get(*index)) {
+        errs.invalid(&path.index(0), new.spec.at("ipFamilies"), "may not change once set");
+    }
 }

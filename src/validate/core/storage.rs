@@ -9,9 +9,7 @@ use super::super::meta::{validate_label_selector, validate_object_meta, validate
 use super::super::obj::Obj;
 use super::affinity::validate_node_selector;
 use super::plugin::validate_persistent_plugin;
-use super::resources::{
-    validate_basic_resource, validate_positive_quantity_value, validate_resource_quantity_value,
-};
+use super::resources::{validate_basic_resource, validate_positive_quantity_value, validate_resource_quantity_value};
 use super::security::one_of;
 use crate::model::path::Path;
 
@@ -92,7 +90,8 @@ fn validate_persistent_volume_spec(errs: &mut Errors, spec: Obj, name: &str, pat
     }
     validate_sources(errs, spec, name, path);
     let root = spec.at("hostPath").str("path");
-    let is_root = !root.is_empty() && root.split('/').all(|part| part.is_empty() || part == ".") && root.starts_with('/');
+    let is_root =
+        !root.is_empty() && root.split('/').all(|part| part.is_empty() || part == ".") && root.starts_with('/');
     if is_root && spec.str("persistentVolumeReclaimPolicy") == "Recycle" {
         let detail = "may not be 'recycle' for a hostPath mount of '/'";
         errs.forbidden(&path.child("persistentVolumeReclaimPolicy"), detail);

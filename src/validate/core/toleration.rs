@@ -23,8 +23,7 @@ fn validate_toleration(errs: &mut Errors, toleration: Obj, path: &Path) {
     let at = path.child("operator");
     if key.is_empty() {
         if operator != "Exists" {
-            let detail =
-                "operator must be Exists when `key` is empty, which means \"match all values and all keys\"";
+            let detail = "operator must be Exists when `key` is empty, which means \"match all values and all keys\"";
             errs.invalid(&at, Shown::Typed(operator), detail);
         }
     } else {

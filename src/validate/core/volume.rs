@@ -226,8 +226,7 @@ pub(super) fn validate_host_path_volume_source(errs: &mut Errors, source: Obj, p
         return;
     }
     validate_path_no_backsteps(errs, source.str("path"), &path.child("path"));
-    let kinds =
-        ["", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"];
+    let kinds = ["", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"];
     if !kinds.contains(&source.str("type")) {
         errs.not_supported(&path.child("type"), Shown::Typed(source.str("type")), &kinds);
     }
