@@ -54,13 +54,21 @@ fn corpus(criterion: &mut Criterion) {
     let Some(corpus) = std::env::var_os("KPLAN_CORPUS").map(PathBuf::from) else { return };
     let mut group = criterion.benchmark_group("kubernetes-examples");
     group.sample_size(20);
-    group.bench_function("kplan check", |bencher| bencher.iter(|| run(kplan(&corpus, &["check", "--output", "json", "."]))));
+    group.bench_function("kplan check", |bencher| {
+        bencher.iter(|| run(kplan(&corpus, &["check", "--output", "json", "."])))
+    });
     let (program, schemas) = (std::env::var_os("KUBECONFORM"), std::env::var_os("KUBECONFORM_SCHEMAS"));
     if let (Some(program), Some(schemas)) = (program, schemas) {
         group.bench_function("kubeconform -strict", |bencher| {
             bencher.iter(|| {
                 let mut command = Command::new(&program);
-                command.current_dir(&corpus).args(["-strict", "-output", "json", "-ignore-missing-schemas", "-schema-location"]);
+                command.current_dir(&corpus).args([
+                    "-strict",
+                    "-output",
+                    "json",
+                    "-ignore-missing-schemas",
+                    "-schema-location",
+                ]);
                 run({
                     command.arg(&schemas).arg(".");
                     command

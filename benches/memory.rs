@@ -55,10 +55,15 @@ fn main() {
     let allocations = ALLOCATIONS.load(Relaxed) - allocations;
     let bytes = LIVE.load(Relaxed) - live;
     let peak = PEAK.load(Relaxed) - live;
-    let nodes: usize = file.documents.iter().filter_map(|document| document.root).map(|root| nodes(file.tree.view(root))).sum();
+    let nodes: usize =
+        file.documents.iter().filter_map(|document| document.root).map(|root| nodes(file.tree.view(root))).sum();
     let each = |sum: usize| sum as f64 / nodes as f64;
     println!("{} bytes, {} documents, {nodes} nodes (keys counted), {time:.3?}", text.len(), file.documents.len());
     println!("allocations: {allocations}, {:.2} a document", allocations as f64 / file.documents.len() as f64);
-    println!("held: {bytes} bytes, {:.1} a node, {:.2} a byte of source", each(bytes), bytes as f64 / text.len() as f64);
+    println!(
+        "held: {bytes} bytes, {:.1} a node, {:.2} a byte of source",
+        each(bytes),
+        bytes as f64 / text.len() as f64
+    );
     println!("peak: {peak} bytes");
 }

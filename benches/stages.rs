@@ -32,7 +32,13 @@ fn reading(criterion: &mut Criterion) {
     group.bench_function("25 MB to a tree", |bencher| bencher.iter(|| yaml::read(black_box(&text)).documents.len()));
     let file = yaml::read(&text);
     group.bench_function("view every node of 25 MB", |bencher| {
-        bencher.iter(|| file.documents.iter().filter_map(|document| document.root).map(|root| walk(file.tree.view(root))).sum::<usize>())
+        bencher.iter(|| {
+            file.documents
+                .iter()
+                .filter_map(|document| document.root)
+                .map(|root| walk(file.tree.view(root)))
+                .sum::<usize>()
+        })
     });
     group.finish();
 }
@@ -41,7 +47,12 @@ fn reading(criterion: &mut Criterion) {
 fn bundle(settings: &Settings, schema: &Schema) -> Bundle {
     let file = |number: usize| {
         let applications: Vec<String> = (0..10).map(|inner| manifests::application(number * 10 + inner, 3)).collect();
-        Input { name: format!("{number}.yaml"), content: Ok(applications.join("---\n").into_bytes()), path: 0, explicit: false }
+        Input {
+            name: format!("{number}.yaml"),
+            content: Ok(applications.join("---\n").into_bytes()),
+            path: 0,
+            explicit: false,
+        }
     };
     let (loaded, _) = load::assemble((0..100).map(file).collect(), settings);
     let scope = |api_version: &str, kind: &str| schema.served(api_version, kind).map(|kind| kind.namespaced);
@@ -55,7 +66,11 @@ fn stages(criterion: &mut Criterion) {
     group.sample_size(20).throughput(Throughput::Elements(3000));
     group.bench_function("parse", |bencher| bencher.iter(|| bundle(&settings, schema)));
     group.bench_function("defaults", |bencher| {
-        bencher.iter_batched(|| bundle(&settings, schema), |mut bundle| defaults::run(&mut bundle, schema), BatchSize::LargeInput);
+        bencher.iter_batched(
+            || bundle(&settings, schema),
+            |mut bundle| defaults::run(&mut bundle, schema),
+            BatchSize::LargeInput,
+        );
     });
     let mut bundle = bundle(&settings, schema);
     defaults::run(&mut bundle, schema);

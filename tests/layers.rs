@@ -162,23 +162,23 @@ fn stages_do_no_io() {
 /// Crates that one place knows, so that they can be replaced there.
 #[test]
 fn crates_stay_where_they_belong() {
-    let homes = [
-        ("miette", "report/human"),
-        ("comfy_table", "report/"),
-        ("serde_json::to_", "report/"),
-        ("clap", "cli/"),
-        ("indicatif", "cli/"),
-        ("libyaml", "yaml/"),
-        ("jsonschema", "schema/"),
-        ("similar::", "report/"),
+    let homes: [(&str, &[&str]); 8] = [
+        ("miette", &["report/human"]),
+        ("comfy_table", &["cli/"]),
+        ("serde_json::to_", &["report/", "cli/"]),
+        ("clap", &["cli/"]),
+        ("indicatif", &["cli/"]),
+        ("libyaml", &["yaml/"]),
+        ("jsonschema", &["config/"]),
+        ("similar::", &["cli/", "config/"]),
     ];
     let mut wrong = Vec::new();
     for file in files() {
         let path = file.path.display().to_string();
-        for (name, home) in homes {
+        for (name, homes) in homes {
             let uses = file.code.contains(&format!("{name}::")) || file.code.contains(&format!("use {name}"));
-            if uses && !path.starts_with(home) && path != "main.rs" {
-                wrong.push(format!("{path}: {name} belongs into {home}"));
+            if uses && !homes.iter().any(|home| path.starts_with(home)) && path != "main.rs" {
+                wrong.push(format!("{path}: {name} belongs into {homes:?}"));
             }
         }
     }
@@ -189,7 +189,10 @@ fn crates_stay_where_they_belong() {
 fn only_yaml_events_is_unsafe() {
     let wrong: Vec<String> = files()
         .iter()
-        .filter(|file| file.code.contains("unsafe") && !file.path.ends_with("yaml/events.rs"))
+        .filter(|file| {
+            ["unsafe {", "unsafe fn", "unsafe impl"].iter().any(|word| file.code.contains(word))
+                && !file.path.ends_with("yaml/events.rs")
+        })
         .map(|file| file.path.display().to_string())
         .collect();
     assert!(wrong.is_empty(), "unsafe code outside yaml/events.rs: {wrong:?}");

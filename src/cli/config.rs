@@ -25,9 +25,9 @@ pub(super) fn run(args: &ConfigArgs) -> Result<Exit, CliError> {
             "labels": node.labels, "taints": node.taints, "zone": node.zone,
         })
     });
-    let ignores = settings.ignores.iter().map(|ignore| {
-        json!({"rule": ignore.rule, "path": ignore.path, "object": ignore.object, "reason": ignore.reason})
-    });
+    let ignores = settings.ignores.iter().map(
+        |ignore| json!({"rule": ignore.rule, "path": ignore.path, "object": ignore.object, "reason": ignore.reason}),
+    );
     let resolved = json!({
         "config": options.config.as_ref().map(|config| &config.name),
         "kubeVersion": options.version_text(),

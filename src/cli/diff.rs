@@ -55,13 +55,15 @@ fn read_git(reference: &str, options: &Options) -> Result<Loaded, CliError> {
     let found = git_files(Path::new("."), reference, &options.paths, &load::is_manifest_name)
         .map_err(|error| CliError::usage(error.to_string(), error.help()))?;
     if !options.quiet {
-        let lines: Vec<String> = found.skipped.iter().map(|(name, what)| format!("{name} is {what}, not read")).collect();
+        let lines: Vec<String> =
+            found.skipped.iter().map(|(name, what)| format!("{name} is {what}, not read")).collect();
         progress::note(&lines);
     }
     let inputs = found.files.into_iter().map(|(name, bytes)| {
         let inside = name.split_once(':').map_or(name.as_str(), |(_, path)| path).to_owned();
         let plain = |path: &str| path.trim_start_matches("./").trim_end_matches('/').to_owned();
-        let path = options.paths.iter().position(|path| plain(path) == "." || Path::new(&inside).starts_with(plain(path)));
+        let path =
+            options.paths.iter().position(|path| plain(path) == "." || Path::new(&inside).starts_with(plain(path)));
         let explicit = options.paths.iter().any(|path| plain(path) == inside);
         Input { name, content: Ok(bytes), path: path.unwrap_or(0), explicit }
     });

@@ -26,7 +26,10 @@ impl Focus {
             return Ok(Focus { paths: Vec::new(), labels });
         }
         if options.paths.iter().any(|path| path == "-") {
-            return Err(CliError::usage("--focus and standard input contradict each other", "name files or directories"));
+            return Err(CliError::usage(
+                "--focus and standard input contradict each other",
+                "name files or directories",
+            ));
         }
         // No PATH is everything.
         let paths = if options.is_default { &[][..] } else { &options.paths };
@@ -100,7 +103,7 @@ fn selector(text: &str) -> Result<Vec<Requirement>, CliError> {
         let (part, tail) = end.map_or((rest, ""), |end| (&rest[..end], &rest[end + 1..]));
         let requirement = requirement(part.trim()).ok_or_else(|| {
             let help = "write it as app=web, tier!=db, stage in (a,b), legacy or !legacy, with commas between";
-            CliError::usage(format!("-l {text}: `{}` is no requirement", part.trim()), help)
+            CliError::usage(format!("-l \"{text}\": `{}` is no requirement", part.trim()), help)
         })?;
         found.push(requirement);
         rest = tail.trim_start();

@@ -13,14 +13,15 @@ mod fix;
 mod focus;
 mod init;
 mod inventory;
+mod locate;
 mod options;
 mod output;
 mod plan;
 mod progress;
 mod rules;
-mod stages;
 mod show;
 mod simulate;
+mod stages;
 
 use std::ffi::OsString;
 

@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::args::{InputArgs, NodeArgs, ReportArgs, Terms};
 use super::error::{CliError, ErrorKind};
+use super::locate;
 use super::output::{self, Output};
 use super::progress;
 use crate::config::{self, Config, Settings};
@@ -115,7 +116,7 @@ fn find_config(paths: &[String]) -> Result<Option<Config>, CliError> {
     let mut found: Option<Config> = None;
     for path in paths {
         let path = if path == "-" { "." } else { path };
-        let config = config::load(Path::new(path))?;
+        let config = locate::config(Path::new(path))?;
         match (&found, config) {
             (Some(known), Some(config)) if known.name != config.name => {
                 let message = format!("the PATHs have different configs: {} and {}", known.name, config.name);
@@ -167,7 +168,8 @@ fn versions(wanted: Option<&str>) -> Result<Vec<Version>, CliError> {
         return Err(CliError::usage(message, format!("write {last}..{first}")));
     }
     let known: Vec<Version> = Schema::versions().collect();
-    let asked: Vec<Version> = (first.minor..=last.minor.min(first.minor + 99)).map(|minor| Version::new(first.major, minor)).collect();
+    let asked: Vec<Version> =
+        (first.minor..=last.minor.min(first.minor + 99)).map(|minor| Version::new(first.major, minor)).collect();
     if let Some(unknown) = asked.iter().find(|version| !known.contains(version)) {
         let names: Vec<String> = known.iter().map(Version::to_string).collect();
         let message = format!("Kubernetes {unknown} is not known to this version of kplan");

@@ -88,7 +88,8 @@ impl Run {
     pub(super) fn place(&mut self) -> Result<(), CliError> {
         self.progress.stage("placing pods");
         let Some((inventory, note)) = inventory::find(&self.options, &self.bundle)? else {
-            self.placement_note = "no nodes known, so no placement (--nodes FILE, or `nodes:` in kplan.yaml)".to_owned();
+            self.placement_note =
+                "no nodes known, so no placement (--nodes FILE, or `nodes:` in kplan.yaml)".to_owned();
             return Ok(());
         };
         let (placement, found) = simulate::run(&self.bundle, &inventory, &self.options.settings);

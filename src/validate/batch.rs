@@ -6,9 +6,7 @@
 use super::content::{NameRule, is_dns1123_label, is_qualified_name, is_valid_label_value};
 use super::core::pod::validate_pod_template_spec;
 use super::errors::{Errors, Shown};
-use super::meta::{
-    Selector, label_selector_json, nonnegative, validate_label_selector, validate_object_meta,
-};
+use super::meta::{Selector, label_selector_json, nonnegative, validate_label_selector, validate_object_meta};
 use super::networking::is_domain_prefixed_path;
 use super::obj::Obj;
 use super::pod_failure::{validate_pod_failure_policy, validate_success_policy};
@@ -43,7 +41,8 @@ fn validate_generated_selector(errs: &mut Errors, job: Obj) {
     let name = job.at("metadata").str("name");
     let labels = job.at("spec").at("template").at("metadata").at("labels");
     let path = Path::root("spec.template.metadata.labels");
-    let order = [(UID_LABELS[0], None), (NAME_LABELS[0], Some(name)), (UID_LABELS[1], None), (NAME_LABELS[1], Some(name))];
+    let order =
+        [(UID_LABELS[0], None), (NAME_LABELS[0], Some(name)), (UID_LABELS[1], None), (NAME_LABELS[1], Some(name))];
     for (key, expected) in order {
         let Some(value) = labels.entry(key) else {
             continue;
@@ -142,9 +141,10 @@ pub(super) fn validate_job_spec(errs: &mut Errors, job: Obj, path: &Path) {
 /// Whether a selector matches the template's labels together with those that the server adds.
 fn generated_selector_fits(selector: Obj, labels: Obj, name: &str) -> bool {
     let value = |key: &str| {
-        labels.entry(key).or_else(|| NAME_LABELS.contains(&key).then_some(name)).or_else(|| {
-            UID_LABELS.contains(&key).then_some(UID)
-        })
+        labels
+            .entry(key)
+            .or_else(|| NAME_LABELS.contains(&key).then_some(name))
+            .or_else(|| UID_LABELS.contains(&key).then_some(UID))
     };
     let expressions = selector.list("matchExpressions").all(|requirement| {
         let found = value(requirement.str("key"));

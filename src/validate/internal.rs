@@ -75,8 +75,20 @@ pub(super) fn tree(kind: &str, value: Obj, parent: Obj) -> Value {
         "int" => Value::from(value.number()),
         "quantity" => Value::from(value.quantity().canonical()),
         "=selector" => parsed(&label_selector_json(value)),
-        "bytes" => if value.has() { parsed(&value.json()) } else { Value::Null },
-        "intstr" => if value.has() { parsed(&value.json()) } else { Value::from(0) },
+        "bytes" => {
+            if value.has() {
+                parsed(&value.json())
+            } else {
+                Value::Null
+            }
+        }
+        "intstr" => {
+            if value.has() {
+                parsed(&value.json())
+            } else {
+                Value::from(0)
+            }
+        }
         _ => structure(kind, value, parent),
     }
 }

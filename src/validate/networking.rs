@@ -3,7 +3,7 @@
 //! `pkg/apis/networking/validation/validation.go` (Kubernetes 1.36).
 
 use super::content::{
-    NameRule, NameError, is_dns1123_label, is_dns1123_subdomain, is_valid_path_segment_name, is_valid_port_name,
+    NameError, NameRule, is_dns1123_label, is_dns1123_subdomain, is_valid_path_segment_name, is_valid_port_name,
     is_valid_port_num, is_wildcard_dns1123_subdomain,
 };
 use super::errors::{Errors, Shown};

@@ -231,9 +231,8 @@ pub(super) fn pod_failure_policy_json(policy: Obj) -> String {
             codes.at("values").json()
         )
     };
-    let pattern = |pattern: Obj| {
-        format!("{{\"Type\":{},\"Status\":{}}}", text(pattern.str("type")), text(pattern.str("status")))
-    };
+    let pattern =
+        |pattern: Obj| format!("{{\"Type\":{},\"Status\":{}}}", text(pattern.str("type")), text(pattern.str("status")));
     let one = |rule: Obj| {
         let exit = rule.at("onExitCodes");
         let exit = if exit.has() { codes(exit) } else { "null".to_owned() };

@@ -106,7 +106,8 @@ fn compare(rows: &[Value]) -> (usize, Vec<String>) {
                 let same = own == wanted;
                 let said = row["message"].as_str().unwrap_or("");
                 if !same || (!accepted && without_uids(said) != without_uids(&message)) {
-                    differing.push(format!("{name}:\n   server {wanted:#?}\n   kplan  {own:#?}\n   {said}\n   {message}"));
+                    differing
+                        .push(format!("{name}:\n   server {wanted:#?}\n   kplan  {own:#?}\n   {said}\n   {message}"));
                 }
             }
         }

@@ -287,7 +287,8 @@ fn config_map(errs: &mut Errors, new: Obj, old: Obj) {
 
 fn secret(errs: &mut Errors, new: Obj, old: Obj) {
     validate_object_meta_update(errs, new);
-    let kind = |secret: Obj| if secret.str("type").is_empty() { "Opaque".to_owned() } else { secret.str("type").into() };
+    let kind =
+        |secret: Obj| if secret.str("type").is_empty() { "Opaque".to_owned() } else { secret.str("type").into() };
     if kind(new) != kind(old) {
         errs.invalid(&Path::root("type"), Shown::Typed(&kind(new)), "field is immutable");
     }
@@ -397,12 +398,9 @@ fn runtime_class(errs: &mut Errors, new: Obj, old: Obj) {
 
 fn storage_class(errs: &mut Errors, new: Obj, old: Obj) {
     validate_object_meta_update(errs, new);
-    for (key, default) in [
-        ("parameters", ""),
-        ("provisioner", ""),
-        ("reclaimPolicy", "Delete"),
-        ("volumeBindingMode", "Immediate"),
-    ] {
+    for (key, default) in
+        [("parameters", ""), ("provisioner", ""), ("reclaimPolicy", "Delete"), ("volumeBindingMode", "Immediate")]
+    {
         let (value, before) = (new.at(key), old.at(key));
         let text = |value: Obj| if value.has() { value.json() } else { json_string(default) };
         let same = if key == "parameters" { value.same(before) } else { text(value) == text(before) };

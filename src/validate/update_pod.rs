@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::core::pod::validate_pod_metadata_and_spec;
 use super::errors::{Errors, Shown};
+use super::internal;
 use super::meta::validate_object_meta_update;
 use super::obj::Obj;
-use super::internal;
 use crate::model::path::Path;
 
 const UPDATABLE: &str = "`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";

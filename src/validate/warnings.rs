@@ -81,7 +81,10 @@ fn workload(out: &mut Vec<String>, kind: &str, meta: Obj, spec: Obj) {
         return;
     }
     if spec.int("revisionHistoryLimit") < 0 {
-        out.push("spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended".to_owned());
+        out.push(
+            "spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended"
+                .to_owned(),
+        );
     }
     let claims = path.child("volumeClaimTemplates");
     for (index, claim) in spec.list("volumeClaimTemplates").enumerate() {
@@ -107,9 +110,7 @@ fn at(out: &mut Vec<String>, path: &Path, messages: Vec<String>) {
 fn service(out: &mut Vec<String>, meta: Obj, spec: Obj) {
     let hints = "service.kubernetes.io/topology-aware-hints";
     if meta.at("annotations").entry(hints).is_some() {
-        out.push(format!(
-            "annotation {hints} is deprecated, please use service.kubernetes.io/topology-mode instead"
-        ));
+        out.push(format!("annotation {hints} is deprecated, please use service.kubernetes.io/topology-mode instead"));
     }
     let path = Path::root("spec");
     let kind = if spec.str("type").is_empty() { "ClusterIP" } else { spec.str("type") };
@@ -178,7 +179,10 @@ pub(super) const GONE: [(&str, &str, &str); 8] = [
 fn persistent_volume(out: &mut Vec<String>, meta: Obj, spec: Obj) {
     let annotations = Path::root("metadata.annotations");
     for (key, text) in [
-        ("volume.beta.kubernetes.io/storage-class", "deprecated since v1.8; use \"storageClassName\" attribute instead"),
+        (
+            "volume.beta.kubernetes.io/storage-class",
+            "deprecated since v1.8; use \"storageClassName\" attribute instead",
+        ),
         ("volume.beta.kubernetes.io/mount-options", "deprecated since v1.31; use \"mountOptions\" attribute instead"),
     ] {
         if meta.at("annotations").entry(key).is_some() {
@@ -289,9 +293,7 @@ fn resource_quota(out: &mut Vec<String>, hard: Obj) {
         let (request, limit) = (hard.at(request_name), hard.at(&limit_name));
         if request.has() && limit.has() && request.quantity() > limit.quantity() {
             let (request, limit) = (request.quantity().canonical(), limit.quantity().canonical());
-            out.push(format!(
-                "ResourceQuota {request_name} ({request}) should be less than {limit_name} ({limit})"
-            ));
+            out.push(format!("ResourceQuota {request_name} ({request}) should be less than {limit_name} ({limit})"));
         }
     }
 }

@@ -35,11 +35,17 @@ fn mapped(items: Obj, source: &str) -> Vec<Mapped> {
 pub(super) fn warnings_for_overlapping_virtual_paths(out: &mut Vec<String>, spec: Obj) {
     for volume in spec.list("volumes") {
         let name = quote(volume.str("name"));
-        for (key, label, reference) in
-            [("configMap", "ConfigMap ", "name"), ("secret", "Secret ", "secretName"), ("downwardAPI", "DownwardAPI", "")]
-        {
+        for (key, label, reference) in [
+            ("configMap", "ConfigMap ", "name"),
+            ("secret", "Secret ", "secretName"),
+            ("downwardAPI", "DownwardAPI", ""),
+        ] {
             let source = volume.at(key);
-            let title = if reference.is_empty() { label.to_owned() } else { format!("{label}{}", quote(source.str(reference))) };
+            let title = if reference.is_empty() {
+                label.to_owned()
+            } else {
+                format!("{label}{}", quote(source.str(reference)))
+            };
             warn(out, &name, &title, mapped(source, ""));
         }
         let projected = volume.at("projected");

@@ -170,7 +170,8 @@ fn warnings_for_volumes(out: &mut Vec<String>, spec: Obj, path: &Path) {
     for (index, volume) in spec.list("volumes").enumerate() {
         let at = path.index(index);
         let mut gone = |key: &str| {
-            if let Some((_, name, text)) = GONE.iter().find(|(name, _, _)| *name == key).filter(|_| volume.at(key).has())
+            if let Some((_, name, text)) =
+                GONE.iter().find(|(name, _, _)| *name == key).filter(|_| volume.at(key).has())
             {
                 out.push(format!("{}: {text}", at.child(name)));
             }
