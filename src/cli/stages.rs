@@ -16,7 +16,7 @@ use crate::schema::Schema;
 use crate::simulate::{Placement, Verdict};
 use crate::source::Source;
 use crate::yaml;
-use crate::{defaults, parse, plan, simulate};
+use crate::{defaults, parse, plan, simulate, validate};
 
 /// Stack of a worker thread: manifests may nest as deeply as kubectl allows.
 const WORKER_STACK: usize = 64 << 20;
@@ -78,8 +78,10 @@ impl Run {
         for version in self.options.versions.clone() {
             self.progress.stage("judging");
             self.options.settings.kube_version = version;
-            fill_in(&mut self.bundle, version);
-            let found = lint::run(&self.bundle, &self.options.settings);
+            let Some(schema) = Schema::of(version) else { continue };
+            defaults::run(&mut self.bundle, schema);
+            let mut found = validate::run(&self.bundle, schema);
+            found.extend(lint::run(&self.bundle, &self.options.settings));
             self.judged.push((version, found));
         }
     }
@@ -113,7 +115,9 @@ impl Run {
             let line = format!("the base ({name}) has problems of its own: {} documents or files", problems.len());
             progress::note(&[line]);
         }
-        fill_in(&mut bundle, self.options.settings.kube_version);
+        if let Some(schema) = Schema::of(self.options.settings.kube_version) {
+            defaults::run(&mut bundle, schema);
+        }
         let (changes, found) = crate::diff::run(&self.bundle, &bundle, &self.options.settings);
         self.changes = Some(changes);
         self.base = Some((bundle, name));
@@ -224,13 +228,6 @@ fn parse_all(loaded: Loaded, settings: &Settings) -> (Bundle, Vec<Diagnostic>) {
         schema.and_then(|schema| schema.stands_for(api_version, kind)).map(|kind| kind.namespaced)
     };
     parse::run(loaded, settings, &scope)
-}
-
-/// Defaults, where the version is known.
-fn fill_in(bundle: &mut Bundle, version: Version) {
-    if let Some(schema) = Schema::of(version) {
-        defaults::run(bundle, schema);
-    }
 }
 
 /// Puts kplan.yaml among the sources, so that findings can point at it.

@@ -34,6 +34,11 @@ pub fn message(error: &DecodeError, tree: &Tree) -> String {
     format!("{} takes {takes}, not {}", error.path, value_text(tree.view(error.node), error.expected))
 }
 
+/// The value that does not fit, with what kubectl takes it for.
+pub fn value_of(error: &DecodeError, tree: &Tree) -> String {
+    value_text(tree.view(error.node), error.expected)
+}
+
 /// A value with what kubectl takes it for; nothing of what may be secret.
 fn value_text(view: View<'_>, expected: Expected) -> String {
     let read_as = |kind: &str, json: String| {
@@ -104,4 +109,31 @@ pub fn rename(schema: &Schema, unknown: &UnknownField, tree: &Tree) -> Option<Fi
 
 fn quoted(written: &str) -> bool {
     written.len() >= 2 && written.starts_with(['"', '\''])
+}
+
+/// What to do about a value of the wrong type.
+pub fn help(error: &DecodeError, tree: &Tree) -> Option<String> {
+    let view = tree.view(error.node);
+    Some(match error.expected {
+        Expected::String if fix(error, tree).is_some() => format!("put it in quotes: \"{}\"", view.written()),
+        Expected::String => "write text, in quotes where it looks like anything else".to_owned(),
+        Expected::Integer | Expected::Number => "write a number without quotes".to_owned(),
+        Expected::Bool => "write true or false without quotes".to_owned(),
+        Expected::Base64 => "encode the value with base64, or write it under `stringData` as it is".to_owned(),
+        Expected::Quantity => "write a number with a unit: 500m, 2, 200Mi, 1Gi".to_owned(),
+        Expected::IntOrString => "write a number, or a name or percentage in quotes".to_owned(),
+        Expected::Time => "write a time such as 2006-01-02T15:04:05Z".to_owned(),
+        Expected::Schema => "write a JSON schema".to_owned(),
+        Expected::Map => "write `key: value` lines, indented below the field".to_owned(),
+        Expected::List => "write `- item` lines below the field".to_owned(),
+    })
+}
+
+/// What an unknown field was meant to be, or where it belongs.
+pub fn unknown_help(unknown: &UnknownField) -> Option<String> {
+    match (unknown.near.first(), &unknown.belongs) {
+        (Some(near), _) => Some(format!("did you mean `{near}`?")),
+        (None, Some(parent)) => Some(format!("`{}` belongs under {parent}", unknown.key)),
+        (None, None) => Some("remove it, or correct its indentation".to_owned()),
+    }
 }

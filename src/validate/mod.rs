@@ -9,6 +9,7 @@ mod batch;
 mod content;
 mod core;
 mod errors;
+mod fixes;
 mod internal;
 mod ip;
 mod made;
@@ -20,6 +21,7 @@ mod policy;
 mod rbac;
 mod rules;
 mod schedule;
+mod stage;
 mod storage;
 #[cfg(test)]
 mod tests;
@@ -29,6 +31,7 @@ mod warnings;
 
 pub use errors::{Errors, Shown, status_message};
 pub use rules::rule_for;
+pub use stage::run;
 pub use update::update;
 pub use warnings::warnings;
 
