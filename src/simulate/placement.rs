@@ -14,6 +14,7 @@ pub struct Placement {
     pub losses: Vec<Loss>,
     pub drains: Vec<Drain>,
     /// Autoscaled workloads at their maximum.
+    #[serde(skip)]
     pub scales: Vec<ScaleOut>,
 }
 
