@@ -119,9 +119,20 @@ struct Entry {
     path: String,
 }
 
+const IGNORE_FILES: [&str; 3] = [".gitignore", ".ignore", ".kplanignore"];
+
+/// What a tree holds at and below a path, and the ignore files of the directories above it.
 fn list(git: &Git, commit: &str, path: &str) -> Result<Vec<Entry>, GitError> {
-    let path = if path.is_empty() { "." } else { path };
-    let output = git.bytes(&["--literal-pathspecs", "ls-tree", "-r", "-z", commit, "--", path], &[])?;
+    let mut above = Vec::new();
+    let mut directory = path;
+    while !directory.is_empty() {
+        directory = directory.rsplit_once('/').map_or("", |(parent, _)| parent);
+        above.extend(IGNORE_FILES.iter().map(|name| join(directory, name)));
+    }
+    let mut arguments = vec!["--literal-pathspecs", "ls-tree", "-r", "-z", commit, "--"];
+    arguments.push(if path.is_empty() { "." } else { path });
+    arguments.extend(above.iter().map(String::as_str));
+    let output = git.bytes(&arguments, &[])?;
     let mut entries = Vec::new();
     for line in output.split(|byte| *byte == 0).filter(|line| !line.is_empty()) {
         // `MODE TYPE HASH\tPATH`
@@ -143,7 +154,6 @@ fn read(
     is_manifest: &dyn Fn(&Path) -> bool,
     found: &mut GitFiles,
 ) -> Result<(), GitError> {
-    const IGNORE_FILES: [&str; 3] = [".gitignore", ".ignore", ".kplanignore"];
     let (shown, inside) = asked;
     let (mut wanted, mut rules) = (Vec::new(), Vec::new());
     for entry in tree {

@@ -31,23 +31,21 @@ pub fn message(error: &DecodeError, tree: &Tree) -> String {
         Expected::Map => "a map",
         Expected::List => "a list",
     };
-    let secret = error.owner == "io.k8s.api.core.v1.Secret";
-    format!("{} takes {takes}, not {}", error.path, value_text(tree.view(error.node), secret))
+    format!("{} takes {takes}, not {}", error.path, value_of(error, tree))
 }
 
-/// What is wrong with a field that its type does not have.
-pub fn unknown_message(unknown: &UnknownField) -> String {
-    let type_ = unknown.owner.rsplit('.').next().unwrap_or_default();
-    format!("unknown field {}: {type_} has no field {}", unknown.path, unknown.key)
+/// The value that does not fit, with what kubectl takes it for.
+pub fn value_of(error: &DecodeError, tree: &Tree) -> String {
+    value_text(tree.view(error.node), error.owner == "io.k8s.api.core.v1.Secret")
 }
 
 /// What to do about it.
 pub fn unknown_help(unknown: &UnknownField) -> Option<String> {
     match (unknown.near.first(), unknown.belongs.as_deref()) {
-        (Some(near), _) => Some(format!("did you mean {near}?")),
-        (None, Some("")) => Some(format!("{} belongs to the object itself, outside of spec", unknown.key)),
-        (None, Some(place)) => Some(format!("{} belongs to {place}", unknown.key)),
-        (None, None) => None,
+        (Some(near), _) => Some(format!("did you mean `{near}`?")),
+        (None, Some("")) => Some(format!("`{}` belongs to the object itself, outside of spec", unknown.key)),
+        (None, Some(place)) => Some(format!("`{}` belongs to {place}", unknown.key)),
+        (None, None) => Some("remove it, or correct its indentation".to_owned()),
     }
 }
 
@@ -125,6 +123,24 @@ fn quoted(written: &str) -> bool {
     written.len() >= 2 && written.starts_with(['"', '\''])
 }
 
+/// What to do about a value of the wrong type.
+pub fn help(error: &DecodeError, tree: &Tree) -> Option<String> {
+    let view = tree.view(error.node);
+    Some(match error.expected {
+        Expected::String if fix(error, tree).is_some() => format!("put it in quotes: \"{}\"", view.written()),
+        Expected::String => "write text, in quotes where it looks like anything else".to_owned(),
+        Expected::Integer | Expected::Number => "write a number without quotes".to_owned(),
+        Expected::Bool => "write true or false without quotes".to_owned(),
+        Expected::Base64 => "encode the value with base64, or write it under `stringData` as it is".to_owned(),
+        Expected::Quantity => "write a number with a unit: 500m, 2, 200Mi, 1Gi".to_owned(),
+        Expected::IntOrString => "write a number, or a name or percentage in quotes".to_owned(),
+        Expected::Time => "write a time such as 2006-01-02T15:04:05Z".to_owned(),
+        Expected::Schema => "write a JSON schema".to_owned(),
+        Expected::Map => "write `key: value` lines, indented below the field".to_owned(),
+        Expected::List => "write `- item` lines below the field".to_owned(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -189,7 +205,7 @@ mod tests {
         let (file, schema, decoded) = decode(&pod("    image: a\n    imagee: b\n"));
         assert!(rename(schema, &decoded.unknown[0], &file.tree).is_none());
         let (_, _, decoded) = decode(&pod("    restartPolicyy: x\n    nodeSelector: {}\n"));
-        assert_eq!(unknown_help(&decoded.unknown[0]).as_deref(), Some("nodeSelector belongs to spec"));
+        assert_eq!(unknown_help(&decoded.unknown[0]).as_deref(), Some("`nodeSelector` belongs to spec"));
         assert_eq!(decoded.unknown[1].near, ["restartPolicy", "restartPolicyRules"]);
     }
 

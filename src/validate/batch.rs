@@ -6,9 +6,7 @@
 use super::content::{NameRule, is_dns1123_label, is_qualified_name, is_valid_label_value};
 use super::core::pod::validate_pod_template_spec;
 use super::errors::{Errors, Shown};
-use super::meta::{
-    Selector, label_selector_json, nonnegative, validate_label_selector, validate_object_meta,
-};
+use super::meta::{Selector, label_selector_json, nonnegative, validate_label_selector, validate_object_meta};
 use super::networking::is_domain_prefixed_path;
 use super::obj::Obj;
 use super::pod_failure::{validate_pod_failure_policy, validate_success_policy};
@@ -43,7 +41,8 @@ fn validate_generated_selector(errs: &mut Errors, job: Obj) {
     let name = job.at("metadata").str("name");
     let labels = job.at("spec").at("template").at("metadata").at("labels");
     let path = Path::root("spec.template.metadata.labels");
-    let order = [(UID_LABELS[0], None), (NAME_LABELS[0], Some(name)), (UID_LABELS[1], None), (NAME_LABELS[1], Some(name))];
+    let order =
+        [(UID_LABELS[0], None), (NAME_LABELS[0], Some(name)), (UID_LABELS[1], None), (NAME_LABELS[1], Some(name))];
     for (key, expected) in order {
         let Some(value) = labels.entry(key) else {
             continue;
@@ -83,13 +82,22 @@ fn selector_is_generated(selector: Obj, name: &str) -> bool {
 
 /// The selector after the server has added its label.
 fn selector_json(selector: Obj) -> String {
-    let json = label_selector_json(selector);
-    let label = format!("\"{}\":\"{UID}\"", UID_LABELS[1]);
-    match json.strip_prefix("{\"matchLabels\":{") {
-        Some(rest) => format!("{{\"matchLabels\":{{{label},{rest}"),
-        None if json == "{}" || json == "null" => format!("{{\"matchLabels\":{{{label}}}}}"),
-        None => json.replacen('{', &format!("{{\"matchLabels\":{{{label}}},"), 1),
+    let text = super::errors::json_string;
+    let mut labels: Vec<String> = selector
+        .map("matchLabels")
+        .iter()
+        .map(|(key, value)| format!("{}:{}", text(key), text(value.text())))
+        .collect();
+    if selector.at("matchLabels").entry(UID_LABELS[1]).is_none() {
+        labels.push(format!("\"{}\":\"{UID}\"", UID_LABELS[1]));
     }
+    labels.sort();
+    let all = label_selector_json(selector);
+    let rest = all
+        .find("\"matchExpressions\"")
+        .and_then(|at| all.get(at..))
+        .map_or_else(|| "}".to_owned(), |rest| format!(",{rest}"));
+    format!("{{\"matchLabels\":{{{}}}{rest}", labels.join(","))
 }
 
 /// The labels of the template after the server has added its own.
@@ -142,9 +150,10 @@ pub(super) fn validate_job_spec(errs: &mut Errors, job: Obj, path: &Path) {
 /// Whether a selector matches the template's labels together with those that the server adds.
 fn generated_selector_fits(selector: Obj, labels: Obj, name: &str) -> bool {
     let value = |key: &str| {
-        labels.entry(key).or_else(|| NAME_LABELS.contains(&key).then_some(name)).or_else(|| {
-            UID_LABELS.contains(&key).then_some(UID)
-        })
+        labels
+            .entry(key)
+            .or_else(|| NAME_LABELS.contains(&key).then_some(name))
+            .or_else(|| UID_LABELS.contains(&key).then_some(UID))
     };
     let expressions = selector.list("matchExpressions").all(|requirement| {
         let found = value(requirement.str("key"));
@@ -330,5 +339,15 @@ fn validate_job_template_spec(errs: &mut Errors, spec: Obj, path: &Path) {
     }
     if spec.bool("manualSelector") {
         errs.not_supported(&at.child("manualSelector"), true, &["nil", "false"]);
+    }
+}
+
+/// A field of a Job as Go prints the internal type.
+pub(super) fn internal_json(key: &str, value: Obj) -> String {
+    match key {
+        _ if !value.has() => "null".to_owned(),
+        "podFailurePolicy" => super::pod_failure::pod_failure_policy_json(value),
+        "successPolicy" => super::pod_failure::success_policy_json(value),
+        _ => value.json(),
     }
 }

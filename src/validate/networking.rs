@@ -3,7 +3,7 @@
 //! `pkg/apis/networking/validation/validation.go` (Kubernetes 1.36).
 
 use super::content::{
-    NameRule, NameError, is_dns1123_label, is_dns1123_subdomain, is_valid_path_segment_name, is_valid_port_name,
+    NameError, NameRule, is_dns1123_label, is_dns1123_subdomain, is_valid_path_segment_name, is_valid_port_name,
     is_valid_port_num, is_wildcard_dns1123_subdomain,
 };
 use super::errors::{Errors, Shown};
@@ -150,8 +150,7 @@ fn validate_ip_block(errs: &mut Errors, block: Obj, old: &[&str], path: &Path) {
 /// `ValidateIngressCreate`.
 pub(super) fn validate_ingress_create(errs: &mut Errors, ingress: Obj) {
     let metadata = ingress.at("metadata");
-    validate_object_meta(errs, metadata, NameRule::Subdomain);
-    validate_ingress_spec(errs, ingress.at("spec"), true, &Path::root("spec"));
+    validate_ingress(errs, ingress);
     let name = "kubernetes.io/ingress.class";
     if let Some(class) = ingress.at("spec").opt_str("ingressClassName")
         && let Some(old) = metadata.at("annotations").entry(name).filter(|old| *old != class)
@@ -161,8 +160,14 @@ pub(super) fn validate_ingress_create(errs: &mut Errors, ingress: Obj) {
     }
 }
 
-/// `ValidateIngressSpec`; `secrets` is whether the names of TLS secrets are checked.
-pub(super) fn validate_ingress_spec(errs: &mut Errors, spec: Obj, secrets: bool, path: &Path) {
+/// `validateIngress`.
+pub(super) fn validate_ingress(errs: &mut Errors, ingress: Obj) {
+    validate_object_meta(errs, ingress.at("metadata"), NameRule::Subdomain);
+    validate_ingress_spec(errs, ingress.at("spec"), &Path::root("spec"));
+}
+
+/// `ValidateIngressSpec`.
+fn validate_ingress_spec(errs: &mut Errors, spec: Obj, path: &Path) {
     if spec.len("rules") == 0 && !spec.at("defaultBackend").has() {
         let shown = if spec.at("rules").has() { "[]" } else { "null" };
         let detail = "either `defaultBackend` or `rules` must be specified";
@@ -180,7 +185,7 @@ pub(super) fn validate_ingress_spec(errs: &mut Errors, spec: Obj, secrets: bool,
             validate_http_ingress_rule_value(errs, http, &at.child("http"));
         }
     }
-    validate_ingress_tls(errs, spec, secrets, &path.child("tls"));
+    validate_ingress_tls(errs, spec, &path.child("tls"));
     if let Some(class) = spec.opt_str("ingressClassName") {
         errs.invalid_each(&path.child("ingressClassName"), class, &is_dns1123_subdomain(class));
     }
@@ -201,7 +206,7 @@ fn host_messages(host: &str) -> Vec<String> {
 }
 
 /// `validateIngressTLS`.
-fn validate_ingress_tls(errs: &mut Errors, spec: Obj, secrets: bool, path: &Path) {
+fn validate_ingress_tls(errs: &mut Errors, spec: Obj, path: &Path) {
     for (index, tls) in spec.list("tls").enumerate() {
         let at = path.index(index);
         let hosts = at.child("hosts");
@@ -209,7 +214,7 @@ fn validate_ingress_tls(errs: &mut Errors, spec: Obj, secrets: bool, path: &Path
             errs.invalid_each(&hosts.index(place), host, &host_messages(host));
         }
         let secret = tls.str("secretName");
-        if secrets && !secret.is_empty() {
+        if !secret.is_empty() {
             errs.invalid_each(&at.child("secretName"), secret, &is_dns1123_subdomain(secret));
         }
     }

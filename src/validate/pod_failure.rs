@@ -219,3 +219,27 @@ pub(super) fn success_policy_json(policy: Obj) -> String {
     let rules = if policy.at("rules").has() { format!("[{}]", rules.join(",")) } else { "null".to_owned() };
     format!("{{\"Rules\":{rules}}}")
 }
+
+/// The internal `PodFailurePolicy` as Go prints it.
+pub(super) fn pod_failure_policy_json(policy: Obj) -> String {
+    let text = super::errors::json_string;
+    let codes = |codes: Obj| {
+        format!(
+            "{{\"ContainerName\":{},\"Operator\":{},\"Values\":{}}}",
+            codes.at("containerName").json(),
+            text(codes.str("operator")),
+            codes.at("values").json()
+        )
+    };
+    let pattern =
+        |pattern: Obj| format!("{{\"Type\":{},\"Status\":{}}}", text(pattern.str("type")), text(pattern.str("status")));
+    let one = |rule: Obj| {
+        let exit = rule.at("onExitCodes");
+        let exit = if exit.has() { codes(exit) } else { "null".to_owned() };
+        let list: Vec<String> = rule.list("onPodConditions").map(pattern).collect();
+        let list = if rule.at("onPodConditions").has() { format!("[{}]", list.join(",")) } else { "null".to_owned() };
+        format!("{{\"Action\":{},\"OnExitCodes\":{exit},\"OnPodConditions\":{list}}}", text(rule.str("action")))
+    };
+    let rules: Vec<String> = policy.list("rules").map(one).collect();
+    format!("{{\"Rules\":[{}]}}", rules.join(","))
+}

@@ -46,8 +46,9 @@ pub(super) fn validate_priority_class(errs: &mut Errors, class: Obj) {
     let (name, value) = (class.at("metadata").str("name"), class.int("value"));
     if name.starts_with("system-") {
         if let Some(problem) = system_priority_class_problem(name, value, class.bool("globalDefault")) {
-            let detail =
-                format!("priority class names with 'system-' prefix are reserved for system use only. error: {problem}");
+            let detail = format!(
+                "priority class names with 'system-' prefix are reserved for system use only. error: {problem}"
+            );
             errs.forbidden(&Path::root("metadata.name"), &detail);
         }
     } else if value > 1_000_000_000 {

@@ -45,7 +45,7 @@ pub(crate) fn validate_config_map(errs: &mut Errors, config: Obj) {
 }
 
 /// A secret's value by key: `stringData` is folded into `data` by defaulting, or not yet.
-fn secret_value(secret: Obj, key: &str) -> Option<Vec<u8>> {
+pub(crate) fn secret_value(secret: Obj, key: &str) -> Option<Vec<u8>> {
     if let Some(text) = secret.at("stringData").entry(key) {
         return Some(text.as_bytes().to_vec());
     }

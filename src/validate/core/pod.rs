@@ -55,7 +55,7 @@ pub(crate) fn validate_pod_create(errs: &mut Errors, pod: Obj) {
 }
 
 /// `validatePodMetadataAndSpec`.
-pub(super) fn validate_pod_metadata_and_spec(errs: &mut Errors, metadata: Obj, spec: Obj) {
+pub(crate) fn validate_pod_metadata_and_spec(errs: &mut Errors, metadata: Obj, spec: Obj) {
     let (meta_path, path) = (Path::root("metadata"), Path::root("spec"));
     meta::validate_object_meta(errs, metadata, NameRule::Subdomain);
     let annotations = metadata.at("annotations");
@@ -398,4 +398,10 @@ fn validate_host_aliases(errs: &mut Errors, spec: Obj, path: &Path) {
             validate_dns1123_subdomain(errs, name, &names.index(place));
         }
     }
+}
+
+/// `ValidatePodTemplate`.
+pub(crate) fn validate_pod_template(errs: &mut Errors, template: Obj) {
+    meta::validate_object_meta(errs, template.at("metadata"), NameRule::Subdomain);
+    validate_pod_template_spec(errs, template.at("template"), &Path::root("template"));
 }

@@ -1,0 +1,302 @@
+//! Properties of the field diff, and the git base on real repositories.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+use super::fields::compare;
+use super::place::Place;
+use super::{Base, FieldChange, GitError, Op, git_files};
+use crate::model::Version;
+use crate::model::path::{Step, parse};
+use crate::schema::Schema;
+
+fn fields(before: &Value, after: &Value) -> Vec<FieldChange> {
+    let read = |value: &Value| crate::yaml::read(&Arc::from(value.to_string()));
+    let (a, b) = (read(before), read(after));
+    let view = |file: &crate::yaml::File| file.documents[0].root.unwrap();
+    let text = |key: &str| after[key].as_str().unwrap().to_owned();
+    let place = Place::of(Schema::of(Version::DEFAULT), &text("apiVersion"), &text("kind"));
+    compare(Some(a.tree.view(view(&a))), Some(b.tree.view(view(&b))), place, &[])
+}
+
+/// Makes the one from the other: removals by the old indices from the last on, then the rest by the new ones.
+fn apply(mut object: Value, fields: &[FieldChange]) -> Value {
+    for field in fields.iter().rev().filter(|field| field.op == Op::Remove) {
+        change(&mut object, &parse(&field.path), None);
+    }
+    for field in fields.iter().filter(|field| field.op != Op::Remove) {
+        change(&mut object, &parse(&field.path), Some((field.op, field.after.clone().unwrap())));
+    }
+    object
+}
+
+fn change(at: &mut Value, steps: &[Step<'_>], new: Option<(Op, Value)>) {
+    let (first, rest) = steps.split_first().unwrap();
+    match (first, at) {
+        (Step::Index(index), Value::Array(items)) => match (rest.is_empty(), new) {
+            (true, None) => drop(items.remove(*index)),
+            (true, Some((Op::Add, value))) => items.insert(*index, value),
+            (true, Some((_, value))) => items[*index] = value,
+            (false, new) => change(&mut items[*index], rest, new),
+        },
+        (Step::Field(key) | Step::Key(key), Value::Object(map)) => match (rest.is_empty(), new) {
+            (true, None) => drop(map.remove(*key).unwrap()),
+            (true, Some((_, value))) => drop(map.insert((*key).to_owned(), value)),
+            (false, new) => change(map.get_mut(*key).unwrap(), rest, new),
+        },
+        (step, at) => panic!("no {step:?} in {at}"),
+    }
+}
+
+/// A JSON value without null, as a custom resource may hold it.
+fn anything() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        any::<bool>().prop_map(Value::from),
+        (-9i64..9).prop_map(Value::from),
+        "[a-z]{0,3}".prop_map(Value::from)
+    ];
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map("[a-d]|a\\.b|c/d", inner, 0..4)
+                .prop_map(|map| Value::Object(map.into_iter().collect()))
+        ]
+    })
+}
+
+fn custom(spec: Value) -> Value {
+    json!({"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "t"}, "spec": spec})
+}
+
+/// A Deployment whose lists have keys; no value is one that the API drops.
+fn deployment() -> impl Strategy<Value = Value> {
+    let named = |key: &'static str| {
+        prop::collection::btree_map("[a-f]", "[x-z]{1,2}", 1..5)
+            .prop_shuffle_map(move |name, value| json!({"name": name, key: value}))
+    };
+    let ports = prop::collection::btree_map((1..5i64, prop::bool::ANY), "[p-r]", 1..4).prop_shuffle_map(|key, name| {
+        let (port, udp) = key;
+        if udp {
+            json!({"containerPort": port, "protocol": "UDP", "name": name})
+        } else {
+            json!({"containerPort": port, "name": name})
+        }
+    });
+    let tolerations = prop::collection::vec("[k-m]", 1..3)
+        .prop_map(|keys| Value::from(keys.into_iter().map(|key| json!({"key": key})).collect::<Vec<_>>()));
+    let container = ("[i-k]", named("value"), ports, prop::collection::vec("[a-c]", 1..3));
+    let containers =
+        prop::collection::btree_map("[a-e]", container, 1..4).prop_shuffle_map(|name, (image, env, ports, args)| {
+            json!({"name": name, "image": image, "env": env, "ports": ports, "args": args})
+        });
+    let labels = prop::collection::btree_map("[a-d]|a\\.b/c", "[x-z]", 1..4);
+    (containers, tolerations, labels, 1..5i64).prop_map(|(containers, tolerations, labels, replicas)| {
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d", "labels": labels},
+            "spec": {"replicas": replicas, "selector": {"matchLabels": labels},
+                "template": {"spec": {"containers": containers, "tolerations": tolerations}}}})
+    })
+}
+
+/// Turns a map into a list in any order.
+trait ShuffleMap<K, V>: Strategy<Value = std::collections::BTreeMap<K, V>> + Sized {
+    fn prop_shuffle_map(self, item: impl Fn(K, V) -> Value + Clone) -> impl Strategy<Value = Value>
+    where
+        K: Clone + std::fmt::Debug,
+        V: Clone + std::fmt::Debug,
+    {
+        self.prop_map(|map| map.into_iter().collect::<Vec<_>>())
+            .prop_shuffle()
+            .prop_map(move |items| Value::from(items.into_iter().map(|(k, v)| item(k, v)).collect::<Vec<_>>()))
+    }
+}
+
+impl<K, V, S: Strategy<Value = std::collections::BTreeMap<K, V>>> ShuffleMap<K, V> for S {}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_differs_from_itself(spec in anything(), deployment in deployment()) {
+        let thing = custom(spec);
+        prop_assert!(fields(&thing, &thing).is_empty());
+        prop_assert!(fields(&deployment, &deployment).is_empty());
+    }
+
+    #[test]
+    fn fields_of_custom_resources_lead_to_the_new_version(a in anything(), b in anything()) {
+        let (a, b) = (custom(a), custom(b));
+        let changes = fields(&a, &b);
+        prop_assert_eq!(apply(a, &changes), b);
+    }
+
+    #[test]
+    fn fields_of_keyed_lists_lead_to_the_new_version(a in deployment(), b in deployment()) {
+        let changes = fields(&a, &b);
+        prop_assert_eq!(apply(a, &changes), b);
+    }
+
+    #[test]
+    fn an_added_item_is_one_field(mut a in deployment(), at in 0usize..5) {
+        let b = a.clone();
+        let env = a["spec"]["template"]["spec"]["containers"][0]["env"].as_array_mut().unwrap();
+        let at = at % env.len();
+        let removed = env.remove(at);
+        prop_assume!(!env.is_empty());
+        let changes = fields(&a, &b);
+        prop_assert_eq!(changes.len(), 1);
+        prop_assert_eq!(&changes[0].path, &format!("spec.template.spec.containers[0].env[{at}]"));
+        prop_assert_eq!(changes[0].after.clone(), Some(removed));
+    }
+}
+
+#[test]
+fn zero_values_are_absent_where_go_drops_them() {
+    let of = |spec: Value| json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": spec});
+    let same = [
+        (json!({"hostNetwork": false}), json!({})),
+        (json!({"nodeSelector": {}, "tolerations": []}), json!({})),
+        (json!({"containers": [{"name": "a", "resources": {"limits": {}}}]}), json!({"containers": [{"name": "a"}]})),
+        (
+            json!({"containers": [{"name": "a", "env": [{"name": "E", "value": ""}]}]}),
+            json!({"containers": [{"name": "a", "env": [{"name": "E"}]}]}),
+        ),
+        (
+            json!({"containers": [{"name": "a", "resources": {"limits": {"cpu": 1, "memory": "0.5Gi"}}}]}),
+            json!({"containers": [{"name": "a", "resources": {"limits": {"cpu": "1000m", "memory": "512Mi"}}}]}),
+        ),
+    ];
+    for (a, b) in same {
+        assert!(fields(&of(a.clone()), &of(b.clone())).is_empty(), "{a} {b}");
+    }
+    let differ = [
+        (json!({"affinity": {}}), json!({})),
+        (json!({"securityContext": {"runAsNonRoot": false}}), json!({"securityContext": {}})),
+        (json!({"volumes": [{"name": "a", "emptyDir": {}}]}), json!({"volumes": [{"name": "a"}]})),
+        (json!({"enableServiceLinks": false}), json!({})),
+    ];
+    for (a, b) in differ {
+        assert_eq!(fields(&of(a.clone()), &of(b.clone())).len(), 1, "{a} {b}");
+    }
+}
+
+#[test]
+fn what_the_server_writes_never_differs() {
+    let mut a = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"a": "b"}});
+    let b = a.clone();
+    a["status"] = json!({});
+    let metadata: Map<String, Value> = ["creationTimestamp", "resourceVersion", "uid", "generation", "managedFields"]
+        .iter()
+        .map(|key| ((*key).to_owned(), json!("x")))
+        .collect();
+    a["metadata"].as_object_mut().unwrap().extend(metadata);
+    a["metadata"]["annotations"] = json!({"kubectl.kubernetes.io/last-applied-configuration": "{}"});
+    let changes = fields(&a, &b);
+    assert!(changes.iter().all(|change| change.path == "metadata.annotations"), "{changes:?}");
+}
+
+#[test]
+fn a_base_is_read_as_written() {
+    let exists = |path: &str| path == "deploy";
+    let read = |text: &str| Base::parse(text, exists);
+    assert_eq!(read("empty"), Ok(Base::Empty));
+    assert_eq!(read("dir:a"), Ok(Base::Dir("a".to_owned())));
+    assert_eq!(read("git:main"), Ok(Base::Git("main".to_owned())));
+    assert_eq!(read("deploy"), Ok(Base::Dir("deploy".to_owned())));
+    assert_eq!(read("HEAD~2"), Ok(Base::Git("HEAD~2".to_owned())));
+    assert!(read("cluster").is_err() && read("git:").is_err() && read("").is_err());
+}
+
+struct Repository(PathBuf);
+
+impl Repository {
+    fn new(name: &str) -> Repository {
+        let root = std::env::temp_dir().join(format!("kplan-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&root);
+        std::fs::create_dir_all(&root).unwrap();
+        let repository = Repository(root);
+        repository.git(&["init", "-q", "-b", "main"]);
+        repository
+    }
+
+    fn git(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new("git");
+        command.arg("-C").arg(&self.0).args(["-c", "user.name=k", "-c", "user.email=k@example.com"]).args(arguments);
+        let output = command.env_remove("GIT_DIR").env_remove("GIT_INDEX_FILE").output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.0.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+}
+
+impl Drop for Repository {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn is_yaml(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "yaml")
+}
+
+#[test]
+fn a_git_base_leaves_the_work_tree_alone() {
+    let repository = Repository::new("git-base");
+    repository.write("deploy/a.yaml", "kind: A\n");
+    repository.write("deploy/sub/ü b.yaml", "kind: B\n");
+    repository.write("deploy/skipped/c.yaml", "kind: C\n");
+    repository.write("deploy/notes.txt", "no manifest\n");
+    repository.write("other/d.yaml", "kind: D\n");
+    repository.write(".kplanignore", "skipped/\n");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("a.yaml", repository.0.join("deploy/link.yaml")).unwrap();
+    repository.git(&["add", "-A"]);
+    repository.git(&["commit", "-qm", "one"]);
+    repository.write("deploy/a.yaml", "kind: Changed\n");
+    std::fs::remove_dir_all(repository.0.join("deploy/sub")).unwrap();
+    let status = repository.git(&["status", "--porcelain"]);
+
+    let found = git_files(&repository.0, "HEAD", &["deploy".to_owned()], &is_yaml).unwrap();
+    let names: Vec<&str> = found.files.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["HEAD:deploy/a.yaml", "HEAD:deploy/sub/ü b.yaml"]);
+    assert_eq!(found.files[0].1, b"kind: A\n");
+    #[cfg(unix)]
+    assert_eq!(found.skipped, [("HEAD:deploy/link.yaml".to_owned(), "a link")]);
+    // A path that the work tree has no more, and one that the reference never had.
+    let gone = git_files(&repository.0, "main", &["deploy/sub".to_owned()], &is_yaml).unwrap();
+    assert_eq!(gone.files.len(), 1);
+    assert!(git_files(&repository.0, "main", &["nowhere/x.yaml".to_owned()], &is_yaml).unwrap().files.is_empty());
+    // From inside a directory, and a file of any name.
+    let inside = git_files(&repository.0.join("deploy"), "main", &["notes.txt".to_owned()], &is_yaml).unwrap();
+    assert_eq!(inside.files, [("main:notes.txt".to_owned(), b"no manifest\n".to_vec())]);
+    let whole = git_files(&repository.0, "main", &[".".to_owned(), "deploy".to_owned()], &is_yaml).unwrap();
+    assert_eq!(whole.files.len(), 3);
+    assert_eq!(repository.git(&["status", "--porcelain"]), status);
+}
+
+#[test]
+fn a_git_base_that_cannot_be_read_says_why() {
+    let repository = Repository::new("git-errors");
+    repository.write("a.yaml", "kind: A\n");
+    repository.git(&["add", "-A"]);
+    repository.git(&["commit", "-qm", "one"]);
+    let at = |reference: &str| git_files(&repository.0, reference, &[".".to_owned()], &is_yaml).unwrap_err();
+    let error = at("mian");
+    assert_eq!(error.to_string(), "git knows no commit `mian`");
+    assert_eq!(error.help(), "did you mean main?");
+    assert!(matches!(at("--output=x"), GitError::NoReference { .. }));
+    assert!(matches!(at("a b"), GitError::NoReference { .. }));
+    let outside = std::env::temp_dir().join(format!("kplan-no-git-{}", std::process::id()));
+    std::fs::create_dir_all(&outside).unwrap();
+    let error = git_files(&outside, "main", &[".".to_owned()], &is_yaml).unwrap_err();
+    std::fs::remove_dir_all(&outside).unwrap();
+    assert!(matches!(error, GitError::NoRepository(_)), "{error}");
+}
