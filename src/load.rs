@@ -171,7 +171,7 @@ fn walk(root: &str, settings: &Settings) -> Result<Vec<PathBuf>, LoadError> {
 }
 
 /// kubectl reads `.json`, `.yaml` and `.yml` when it walks; a kustomization file may have no extension.
-fn is_manifest_name(path: &Path) -> bool {
+pub fn is_manifest_name(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str());
     matches!(extension, Some("json" | "yaml" | "yml")) || path.file_name().is_some_and(|name| name == "Kustomization")
 }

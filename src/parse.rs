@@ -189,10 +189,15 @@ fn object(
 }
 
 fn unreadable(id: FileId, source: &Source, document: &yaml::Document, error: &ReadError) -> Diagnostic {
-    let reason = error.message.trim_start_matches("error converting YAML to JSON: ");
+    let reason = error.message.trim_start_matches("error converting YAML to JSON: ").trim_start_matches("yaml: ");
+    // The reader counts lines from the start of the document; the place of the finding says it better.
+    let reason = match reason.strip_prefix("line ").and_then(|rest| rest.split_once(": ")) {
+        Some((line, rest)) if line.bytes().all(|byte| byte.is_ascii_digit()) => rest,
+        _ => reason,
+    };
     let (rule, message) = match reason.strip_prefix("not UTF-8") {
         Some(rest) => ("file-unreadable", format!("the document is not UTF-8{rest}")),
-        None => ("yaml-invalid", format!("the document cannot be read: {}", reason.trim_start_matches("yaml: "))),
+        None => ("yaml-invalid", format!("the document cannot be read: {reason}")),
     };
     let mut diagnostic = Diagnostic::new(rule, id, error.span, message);
     diagnostic.document = Some(document.index);

@@ -19,8 +19,29 @@ use support::{kplan, recorded};
 /// The lines to print when all is done.
 type Lines = Arc<Mutex<Vec<String>>>;
 
-/// Rows that 1.36 answers otherwise than the recorded 1.34, asked of a kube-apiserver 1.36.3.
-const CHANGED_SINCE_1_34: &[&str] = &[];
+/// Rows that need not agree, by file, with the reason.
+const KNOWN: &[(&str, &[&str])] = &[
+    // libyaml refuses `a:,` in brackets and takes the comma into the tag `!!str,`; go-yaml does neither.
+    ("yts-kubectl-verdicts", &["4ABK", "WZ62"]),
+    // A kube-apiserver 1.36.3 answers these otherwise than the validation of 1.34.1 did.
+    (
+        "core-validation-1.34",
+        &[
+            "env",
+            "svc name num",
+            "svc ext2",
+            "svc headless lb",
+            "svc type",
+            "label long value",
+            "label prefix too long",
+            "label two slashes",
+            "generateName",
+            "init restartPolicy",
+            "container restartPolicy",
+            "pv csi",
+        ],
+    ),
+];
 
 fn main() {
     let arguments = Arguments::from_args();
@@ -44,6 +65,12 @@ fn trial(name: &'static str, lines: &Lines, test: impl FnOnce() -> (usize, Vec<S
     Trial::test(name, move || {
         let (rows, wrong) = test();
         lines.lock().unwrap().push(format!("{name}: {} of {rows}", rows - wrong.len()));
+        let is_known = |line: &String| {
+            KNOWN.iter().any(|(file, rows)| {
+                *file == name && rows.iter().any(|row| line.strip_prefix(row).is_some_and(|rest| rest.starts_with(':')))
+            })
+        };
+        let wrong: Vec<String> = wrong.into_iter().filter(|line| !is_known(line)).collect();
         if wrong.is_empty() { Ok(()) } else { Err(Failed::from(wrong.join("\n"))) }
     })
 }
@@ -67,10 +94,7 @@ fn quantities() -> (usize, Vec<String>) {
 /// Objects, and updates of objects, as the API server's validation of the core group answers them.
 fn core_validation() -> (usize, Vec<String>) {
     let folder = support::folder("recorded-core-validation");
-    let rows: Vec<Value> = recorded("core-validation-1.34")
-        .into_iter()
-        .filter(|row| !CHANGED_SINCE_1_34.contains(&row["name"].as_str().unwrap()))
-        .collect();
+    let rows = recorded("core-validation-1.34");
     let wrong = rows.iter().enumerate().filter_map(|(number, row)| {
         let name = row["name"].as_str().unwrap();
         match validated(&folder, &format!("{number}.yaml"), row) {
@@ -127,7 +151,7 @@ fn yaml_test_suite(suite: &Path) -> (usize, Vec<String>) {
             Ok(text) => text,
             Err(error) => return Some(format!("{}: {error}", path.display())),
         };
-        let accepted = yaml::read(&Arc::from(text)).documents.iter().all(|document| document.error.is_none());
+        let accepted = yaml::read_unsplit(&Arc::from(text)).documents[0].error.is_none();
         (row["kubectl_accepts"] != accepted).then(|| format!("{id}: kubectl's reader says {}", row["kubectl_accepts"]))
     });
     (rows.len(), wrong.collect())

@@ -1,43 +1,82 @@
-//! `--fix`: applies the edits of findings and writes the files; whatever cannot be edited safely is left alone and named.
+//! `--fix`: applies the edits of findings to the files; every other byte stays.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
 
-use crate::diag::Finding;
+use super::error::{CliError, ErrorKind};
+use crate::diag::{Edit, Finding};
 use crate::model::Bundle;
-use crate::source::{FileId, Span};
-use crate::yaml::{self, edit};
+use crate::report::{Mask, mask};
+use crate::source::{FileId, Source, Span};
+use crate::yaml::edit;
 
-/// A file with its new text.
-#[derive(Debug, PartialEq, Eq)]
-pub struct FixedFile {
-    pub file: FileId,
-    pub text: String,
-    pub edits: usize,
-}
+/// Edits by file.
+pub(super) type Fixes<'f> = BTreeMap<FileId, Vec<&'f Edit>>;
 
-/// The new text of every file that has fixes; `unsafe_too` takes also those that change a meaning.
-/// The second list names files whose result would not read back.
-pub fn apply(bundle: &Bundle, findings: &[Finding], unsafe_too: bool) -> (Vec<FixedFile>, Vec<FileId>) {
-    let mut fixed = Vec::new();
-    let mut refused = Vec::new();
-    for (file, source) in bundle.sources.iter() {
-        let mine = findings.iter().filter(|finding| finding.diagnostic.file == file && finding.suppressed.is_none());
-        let fixes = mine.filter_map(|finding| finding.diagnostic.fix.as_ref()).filter(|fix| fix.safe || unsafe_too);
-        let edits: Vec<(Span, &str)> = fixes.flat_map(|fix| &fix.edits).map(|e| (e.span, e.text.as_str())).collect();
-        if edits.is_empty() {
-            continue;
-        }
-        let (text, count) = edit::apply(&source.text, &edits);
-        if source.invalid.is_empty() && broken(&text) <= broken(&source.text) {
-            fixed.push(FixedFile { file, text, edits: count });
-        } else {
-            refused.push(file);
+/// The fixes of all findings that count; unsafe ones only when asked for. Of fixes that overlap the first one stays,
+/// the other one comes in the next round.
+pub(super) fn collect<'f>(bundle: &Bundle, findings: &'f [Finding], with_unsafe: bool) -> Fixes<'f> {
+    let mut fixes: Fixes<'f> = BTreeMap::new();
+    for finding in findings.iter().filter(|finding| finding.suppressed.is_none()) {
+        let Some(fix) = &finding.diagnostic.fix else { continue };
+        let file = finding.diagnostic.file;
+        let known = fixes.get(&file).map_or(&[][..], Vec::as_slice);
+        let clear = fix.edits.iter().all(|edit| !known.iter().any(|other| overlap(edit.span, other.span)));
+        // Bytes that are no UTF-8 stand as others in the text, so such a file is left alone.
+        let writable = bundle.sources.get(file).invalid.is_empty();
+        if (fix.safe || with_unsafe) && clear && writable {
+            fixes.entry(file).or_default().extend(&fix.edits);
         }
     }
-    (fixed, refused)
+    fixes
 }
 
-/// How many documents of a text cannot be read.
-fn broken(text: &str) -> usize {
-    yaml::read(&Arc::from(text)).documents.iter().filter(|document| document.error.is_some()).count()
+fn overlap(a: Span, b: Span) -> bool {
+    a == b || (a.start < b.end && b.start < a.end)
+}
+
+/// Writes the files; gives the number of places changed.
+pub(super) fn write(bundle: &Bundle, fixes: &Fixes<'_>) -> Result<usize, CliError> {
+    let mut changed = 0;
+    for (file, edits) in fixes {
+        let source = bundle.sources.get(*file);
+        let edits: Vec<(Span, &str)> = edits.iter().map(|edit| (edit.span, edit.text.as_str())).collect();
+        let (text, applied) = edit::apply(&source.text, &edits);
+        std::fs::write(&source.name, text).map_err(|error| {
+            let message = format!("cannot write {}: {error}", source.name);
+            CliError::new(ErrorKind::Usage, message, "make the file writable, or look at --fix --diff")
+        })?;
+        changed += applied;
+    }
+    Ok(changed)
+}
+
+/// Prints what would be written as a unified diff, with secrets masked.
+pub(super) fn print(bundle: &Bundle, fixes: &Fixes<'_>, show_secrets: bool) -> Result<(), CliError> {
+    let mask = if show_secrets { Mask::none() } else { Mask::new(bundle) };
+    let mut out = io::stdout().lock();
+    for (file, edits) in fixes {
+        let source = bundle.sources.get(*file);
+        let (before, after) = masked(source, edits, mask.places(*file));
+        let (old, new) = (format!("a/{}", source.name), format!("b/{}", source.name));
+        let diff = similar::TextDiff::from_lines(&before, &after);
+        write!(out, "{}", diff.unified_diff().header(&old, &new))?;
+    }
+    Ok(out.flush()?)
+}
+
+/// The file before and after, without secrets; a secret that changes says so.
+fn masked(source: &Source, edits: &[&Edit], secrets: &[Span]) -> (String, String) {
+    let hidden: Vec<(Span, &str)> = secrets.iter().map(|span| (*span, mask::MASKED)).collect();
+    let (before, _) = edit::apply(&source.text, &hidden);
+    let mut changes: Vec<(Span, &str)> = Vec::new();
+    for edit in edits {
+        let secret = secrets.iter().any(|secret| overlap(*secret, edit.span));
+        changes.push((edit.span, if secret { "*** (changed)" } else { &edit.text }));
+    }
+    let apart = hidden.iter().filter(|(span, _)| !edits.iter().any(|edit| overlap(*span, edit.span)));
+    let apart: Vec<(Span, &str)> = apart.copied().collect();
+    changes.extend(apart);
+    let (after, _) = edit::apply(&source.text, &changes);
+    (before, after)
 }

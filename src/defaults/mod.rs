@@ -52,6 +52,11 @@ pub fn object(schema: &Schema, object: View<'_>, kind: &Kind) -> (Tree, NodeId) 
     (draft.tree, root)
 }
 
+/// A copy of an object as it decodes: quantities canonical, no defaults.
+pub fn decoded(schema: &Schema, object: View<'_>, kind: &Kind) -> (Tree, NodeId) {
+    decoded::copy(schema, schema.type_(kind.type_id), object)
+}
+
 /// Fills in the defaults of a struct, then those of its fields: the order of the server, where a parent may decide
 /// what its children get.
 fn fill(schema: &Schema, type_: &Type, draft: &mut Draft, node: NodeId, depth: usize) {

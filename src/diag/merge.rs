@@ -34,6 +34,7 @@ pub fn merge(
     for diagnostic in diagnostics {
         findings.extend(by_id.get(diagnostic.rule).and_then(|rule| decide(rule, bundle, diagnostic, settings)));
     }
+    silence_dependents(&mut findings);
     let mut suppressions = Suppressions::read(bundle, settings);
     for finding in &mut findings {
         finding.suppressed = suppressions.apply(bundle, finding);
@@ -70,6 +71,17 @@ fn decide(rule: &'static Rule, bundle: &Bundle, diagnostic: Diagnostic, settings
     }
     let fingerprint = String::new();
     Some(Finding { rule, class, severity, kube_version: None, fingerprint, diagnostic, suppressed: None })
+}
+
+/// A pod that waits for a claim is the claim's finding, where there is one.
+fn silence_dependents(findings: &mut Vec<Finding>) {
+    let claims = ["pvc-missing", "pvc-no-pv"];
+    if findings.iter().any(|finding| claims.contains(&finding.rule.id)) {
+        findings.retain(|finding| {
+            let help = finding.diagnostic.help.as_deref().unwrap_or_default().to_lowercase();
+            finding.rule.id != "pod-unschedulable" || !help.contains("persistentvolumeclaim")
+        });
+    }
 }
 
 /// Rule, object and field make a fingerprint; equal ones are told apart by their order.

@@ -74,7 +74,8 @@ impl<'a> Index<'a> {
         }
         let titles = [format!("{kind} {namespace}/{name}"), format!("{kind} {name}")];
         let generated = self.bundle.unrendered_sets.contains(&from.set);
-        let hidden = self.broken.get(&from.set).is_some_and(|texts| texts.iter().any(|text| text.contains(name)));
+        let broken = self.broken.get(&from.set).map_or(&[][..], Vec::as_slice);
+        let hidden = broken.iter().any(|text| text.contains(kind) && text.contains(name));
         if generated || hidden || titles.iter().any(|title| self.assumed.is_match(title)) {
             Existence::Maybe
         } else {
@@ -101,9 +102,12 @@ impl<'a> Index<'a> {
         self.workloads.get(&(from.set, namespace)).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether a set may hold more than is seen: it was not rendered, or a document of it cannot be read.
-    pub(super) fn is_open(&self, from: &Object) -> bool {
-        self.bundle.unrendered_sets.contains(&from.set) || self.broken.contains_key(&from.set)
+    /// Whether a set may hold objects of a kind that are not seen: it was not rendered, or a document of it that
+    /// cannot be read names the kind.
+    pub(super) fn is_open(&self, from: &Object, kind: &str) -> bool {
+        let kind = format!("kind: {kind}\n");
+        let broken = self.broken.get(&from.set).map_or(&[][..], Vec::as_slice);
+        self.bundle.unrendered_sets.contains(&from.set) || broken.iter().any(|text| text.contains(&kind))
     }
 
     /// Whether a pod with these label values may stand where it is not seen.

@@ -10,7 +10,7 @@ use crate::yaml::View;
 
 /// A claim of a class that volumes of the set serve, none of which fits it.
 pub(super) fn pvc_no_pv(cx: &mut Cx<'_>) {
-    if !cx.is("", "PersistentVolumeClaim") || cx.index.is_open(cx.object) {
+    if !cx.is("", "PersistentVolumeClaim") || cx.index.is_open(cx.object, "PersistentVolume") {
         return;
     }
     let Some(spec) = cx.root.get("spec") else { return };

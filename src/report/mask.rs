@@ -245,3 +245,21 @@ fn find_unreadable(text: &str, document: Span, places: &mut Vec<Span>, values: &
         value.rsplit(": ").for_each(|part| add_text(part.trim_matches(['"', '\'']), values));
     }
 }
+
+/// Masks the values of a Secret that is shown as a whole.
+pub fn object(value: &mut Value) {
+    if let Some(Value::Array(items)) = value.get_mut("items") {
+        items.iter_mut().for_each(object);
+    }
+    if value.get("kind").and_then(Value::as_str) != Some("Secret") {
+        return;
+    }
+    for key in ["data", "stringData"] {
+        if let Some(data) = value.get_mut(key) {
+            mask_value(data);
+        }
+    }
+    if let Some(copy) = value.pointer_mut("/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration") {
+        mask_value(copy);
+    }
+}

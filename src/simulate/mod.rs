@@ -9,18 +9,65 @@ mod cycle;
 pub mod engine;
 pub mod expand;
 pub mod filters;
+pub mod findings;
 pub mod labels;
+pub mod losses;
 mod message;
 pub mod nodes;
 mod placement;
 pub mod pod;
 pub mod preemption;
+pub mod queue;
+pub mod remedies;
+mod report;
 mod requests;
 mod resources;
+pub mod rollout;
 mod scores;
 pub mod state;
 mod topology;
 mod volumes;
 
+#[cfg(test)]
+mod tests;
+
 pub use nodes::{Inventory, NodeError};
-pub use placement::{Blocked, Drain, Loss, PlacedNode, PlacedPod, Placement, Remedy, Rollout, Settled, Stall, Verdict};
+pub use placement::{
+    Blocked, Drain, Loss, PlacedNode, PlacedPod, Placement, Remedy, Rollout, ScaleOut, Settled, Stall, Verdict,
+};
+
+use cluster::Cluster;
+use expand::Expansion;
+use remedies::Trial;
+use state::State;
+
+use crate::config::Settings;
+use crate::diag::Diagnostic;
+use crate::model::Bundle;
+
+/// Places every pod of a set on the nodes, and says what follows: updates, losses, remedies, findings.
+pub fn run(bundle: &Bundle, inventory: &Inventory, settings: &Settings) -> (Placement, Vec<Diagnostic>) {
+    let (mut state, expansion) = prepare(bundle, inventory, settings);
+    let before = state.clone();
+    let outcomes = queue::run(&mut state, &expansion.replicas, settings.sequential);
+    let mut placement = report::placement(&state, &expansion, &outcomes);
+    placement.rollouts = rollout::like_versions(&mut state, &expansion, &outcomes);
+    placement.scales = losses::scales(&mut state, &expansion);
+    (placement.losses, placement.drains) = losses::run(&state, &expansion, &outcomes);
+    let scheduled = outcomes.iter().filter(|outcome| outcome.verdict == Verdict::Scheduled).count();
+    let trial = Trial { before: &before, expansion: &expansion, sequential: settings.sequential, scheduled };
+    let groups = findings::groups(&state, &expansion, &outcomes).into_iter();
+    let groups: Vec<_> = groups.map(|group| (group.clone(), remedies::find(&trial, &group))).collect();
+    placement.remedies = groups.iter().flat_map(|(_, remedies)| remedies.clone()).collect();
+    let diagnostics = findings::diagnostics(bundle, &state, &expansion, &groups);
+    (placement, diagnostics)
+}
+
+/// The cluster before anything is scheduled, and the pods to come.
+pub fn prepare(bundle: &Bundle, inventory: &Inventory, settings: &Settings) -> (State, Expansion) {
+    let mut cluster = Cluster::from_bundle(bundle, settings.kube_version);
+    let mut expansion = expand::run(bundle, &cluster, &inventory.nodes);
+    cluster.volumes.add_claims(std::mem::take(&mut expansion.claims));
+    cluster.volumes.settle();
+    (State::new(cluster, inventory.nodes.clone()), expansion)
+}

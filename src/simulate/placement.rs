@@ -13,6 +13,8 @@ pub struct Placement {
     pub rollouts: Vec<Rollout>,
     pub losses: Vec<Loss>,
     pub drains: Vec<Drain>,
+    /// Autoscaled workloads at their maximum.
+    pub scales: Vec<ScaleOut>,
 }
 
 /// A node with what runs on it after the simulation; amounts are canonical quantities.
@@ -106,6 +108,21 @@ pub struct Stall {
     /// 1-based step of the rollout.
     pub step: usize,
     pub message: String,
+}
+
+/// What happens when a HorizontalPodAutoscaler goes to its maximum.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScaleOut {
+    /// `Deployment/web`.
+    pub owner: String,
+    pub namespace: String,
+    /// `maxReplicas`.
+    pub replicas: i64,
+    /// How many of them find no node.
+    pub pending: usize,
+    /// The scheduler's sentence for the first of those.
+    pub message: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize)]

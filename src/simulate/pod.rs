@@ -111,6 +111,17 @@ impl Pod {
     /// Priority, admission and the default spreading are filled in by `expand`.
     pub fn compile(namespace: &str, metadata: Option<View<'_>>, spec: View<'_>, status: Option<View<'_>>) -> Pod {
         let labels = labels(metadata.and_then(|metadata| metadata.get("labels")));
+        Pod::with_labels(namespace, labels, metadata, spec, status)
+    }
+
+    /// As [`Pod::compile`], with labels that an owner has completed.
+    pub fn with_labels(
+        namespace: &str,
+        labels: Labels,
+        metadata: Option<View<'_>>,
+        spec: View<'_>,
+        status: Option<View<'_>>,
+    ) -> Pod {
         let mut pod = Pod {
             namespace: namespace.to_owned(),
             requests: pod_requests(spec, status),
@@ -183,6 +194,23 @@ impl Pod {
             namespaces.insert(self.namespace.clone());
         }
         PodTerm { key: view.get_str("topologyKey").unwrap_or("").to_owned(), selector, namespaces, namespace_selector }
+    }
+
+    /// The same pod under another value of a label, also where its own terms name that value.
+    #[must_use]
+    pub fn relabelled(&self, key: &str, value: &str) -> Pod {
+        let mut pod = self.clone();
+        pod.labels.insert(key.to_owned(), value.to_owned());
+        let terms = pod.affinity.iter_mut().chain(&mut pod.anti_affinity);
+        let terms = terms.chain(pod.preferred_pods.iter_mut().map(|(_, term)| term));
+        let selectors =
+            terms.map(|term| &mut term.selector).chain(pod.spread.iter_mut().map(|spread| &mut spread.selector));
+        for requirement in selectors.flatten().flat_map(|selector| &mut selector.requirements) {
+            if requirement.key == key {
+                requirement.values = vec![value.to_owned()];
+            }
+        }
+        pod
     }
 
     /// Whether it asks for neither cpu nor memory.

@@ -16,7 +16,8 @@ pub struct Requests {
     pub actual: Resources,
     /// What the pod adds to its node in scores: containers without requests count as small ones.
     pub nonzero: Amounts,
-    /// What the pod counts for while it is scored itself; differs only with requests for the whole pod.
+    /// What the pod counts for while NodeResourcesFit scores it, which overlooks requests for the whole pod
+    /// (`resourceAllocationScorer` in noderesources/fit.go, 1.34 to 1.36).
     pub scored: Amounts,
 }
 
@@ -30,7 +31,7 @@ pub struct Amounts {
 /// Computes the requests of a pod; `status` is given for a pod that already runs.
 pub fn pod_requests(spec: View<'_>, status: Option<View<'_>>) -> Requests {
     let level = pod_level_requests(spec);
-    let finish = |missing: &ResourceList| {
+    let finish = |missing: &ResourceList, level: &ResourceList| {
         let mut total = containers(spec, status, missing);
         total.extend(level.clone());
         add_list(&mut total, &resource_list(spec.get("overhead")));
@@ -40,16 +41,16 @@ pub fn pod_requests(spec: View<'_>, status: Option<View<'_>>) -> Requests {
         let rounded = Resources::from_list(list);
         Amounts { cpu: rounded.cpu, memory: rounded.memory }
     };
-    let actual = finish(&ResourceList::new());
+    let actual = finish(&ResourceList::new(), &level);
     let mut missing = ResourceList::new();
     missing.insert("cpu".to_owned(), Quantity::from_milli(DEFAULT_MILLI_CPU));
     missing.insert("memory".to_owned(), Quantity::from_i64(DEFAULT_MEMORY));
-    let scored = amounts(&finish(&missing));
+    let scored = amounts(&finish(&missing, &ResourceList::new()));
     if !level.is_empty() {
         // With requests for the whole pod, only what they leave open is assumed.
         missing.retain(|name, _| !actual.contains_key(name));
     }
-    let nonzero = amounts(&finish(&missing));
+    let nonzero = amounts(&finish(&missing, &level));
     Requests { actual: Resources::from_list(&actual), nonzero, scored }
 }
 

@@ -116,6 +116,13 @@ impl Volumes {
         }
     }
 
+    /// Adds claims that controllers create; one that is there already stays.
+    pub fn add_claims(&mut self, claims: Vec<Claim>) {
+        for claim in claims {
+            self.claims.entry(format!("{}/{}", claim.namespace, claim.name)).or_insert(claim);
+        }
+    }
+
     /// What the controllers do before any pod is scheduled: claims without a class get the default one, and
     /// claims that need not wait for a pod are bound to volumes of the set.
     pub fn settle(&mut self) {
@@ -262,7 +269,8 @@ fn mismatch(claim: &Claim, volume: &PersistentVolume) -> Option<String> {
 /// Stands for a claim's class that is absent, which is not the same as empty.
 const UNSET: &str = "\0";
 
-fn claim(name: &str, namespace: &str, view: View<'_>) -> Claim {
+/// Reads a claim, or the template of one, under a name.
+pub fn claim(name: &str, namespace: &str, view: View<'_>) -> Claim {
     let spec = view.get("spec");
     let text = |key: &str| spec.and_then(|spec| spec.get_str(key)).unwrap_or("").to_owned();
     let annotation = |key: &str| view.at(&["metadata", "annotations"]).and_then(|map| map.get_str(key));

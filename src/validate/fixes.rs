@@ -19,15 +19,16 @@ pub(super) fn changed_defaults(api_version: &str, kind: &str) -> Option<&'static
         ("apps/v1beta1", "Deployment") => {
             Some("apps/v1 requires spec.selector; revisionHistoryLimit defaults to 10 instead of 2")
         }
-        ("extensions/v1beta1", "DaemonSet") => Some(
-            "apps/v1 requires spec.selector; updateStrategy defaults to RollingUpdate instead of OnDelete",
-        ),
-        ("apps/v1beta1", "StatefulSet") => Some(
-            "apps/v1 requires spec.selector; updateStrategy defaults to RollingUpdate instead of OnDelete",
-        ),
-        ("extensions/v1beta1" | "apps/v1beta2" | "apps/v1beta1", "ReplicaSet" | "Deployment" | "DaemonSet" | "StatefulSet") => {
-            Some("apps/v1 requires spec.selector")
+        ("extensions/v1beta1", "DaemonSet") => {
+            Some("apps/v1 requires spec.selector; updateStrategy defaults to RollingUpdate instead of OnDelete")
         }
+        ("apps/v1beta1", "StatefulSet") => {
+            Some("apps/v1 requires spec.selector; updateStrategy defaults to RollingUpdate instead of OnDelete")
+        }
+        (
+            "extensions/v1beta1" | "apps/v1beta2" | "apps/v1beta1",
+            "ReplicaSet" | "Deployment" | "DaemonSet" | "StatefulSet",
+        ) => Some("apps/v1 requires spec.selector"),
         _ => None,
     }
 }

@@ -1,6 +1,7 @@
 //! Which rule of the catalogue explains a cause.
 
 use crate::diag::Cause;
+use crate::model::names;
 
 /// Kinds whose pods are chosen by `spec.selector`.
 const SELECTING: [&str; 4] = ["Deployment", "ReplicaSet", "StatefulSet", "DaemonSet"];
@@ -21,11 +22,8 @@ pub fn rule_for(kind: &str, cause: &Cause) -> &'static str {
     if TEMPLATED.contains(&kind) && field.ends_with("template.spec.restartPolicy") {
         return "restart-policy-invalid";
     }
-    if field == "metadata.name" || field == "metadata.generateName" {
+    if is_name(field) && cause.reason == "FieldValueInvalid" {
         return "name-invalid";
-    }
-    if cause.message.contains("provided port is not in the valid range") {
-        return "nodeport-collision";
     }
     match cause.reason {
         "FieldValueRequired" => "api-required",
@@ -35,5 +33,41 @@ pub fn rule_for(kind: &str, cause: &Cause) -> &'static str {
         "FieldValueNotFound" => "api-not-found",
         "FieldValueTooLong" | "FieldValueTooMany" => "api-too-long",
         _ => "api-invalid",
+    }
+}
+
+/// Names of the object itself, of its containers and of its node.
+fn is_name(field: &str) -> bool {
+    let container = field.ends_with("].name") && field.contains("ontainers[") && field.matches('[').count() == 1;
+    matches!(field, "metadata.name" | "metadata.generateName") || field.ends_with("spec.nodeName") || container
+}
+
+/// What to do about a cause, where more can be said than the server says.
+pub(super) fn help(rule: &str, cause: &Cause) -> Option<String> {
+    match rule {
+        "name-invalid" => {
+            let name = cause.message.strip_prefix("Invalid value: \"")?.split_once('"')?.0;
+            let lower = name.to_lowercase().replace(['_', ' '], "-");
+            let valid = lower != name && names::is_dns1123_subdomain(&lower).is_empty();
+            valid.then(|| format!("did you mean `{lower}`?"))
+        }
+        "selector-missing" => Some("add spec.selector with the labels of the pod template".to_owned()),
+        "selector-template-mismatch" => {
+            Some("give the pod template the labels of spec.selector, or select the labels that it has".to_owned())
+        }
+        "api-unsupported" | "restart-policy-invalid" => {
+            let (value, supported) =
+                cause.message.strip_prefix("Unsupported value: ")?.split_once(": supported values: ")?;
+            let value = value.trim_matches('"');
+            let supported: Vec<&str> = supported.split(", ").map(|value| value.trim_matches('"')).collect();
+            let near = supported.iter().find(|near| near.eq_ignore_ascii_case(value));
+            let near = near.or_else(|| supported.iter().find(|near| strsim::osa_distance(near, value) <= 2));
+            match (near, &supported[..]) {
+                (Some(near), _) => Some(format!("did you mean `{near}`?")),
+                (None, [only]) => Some(format!("write `{only}`")),
+                _ => None,
+            }
+        }
+        _ => None,
     }
 }

@@ -37,7 +37,8 @@ impl Judge<'_> {
             }
             Lookup::UnknownKind { served, .. } => vec![self.unknown_kind(&served)],
             Lookup::UnknownGroup => {
-                let message = format!("{api_version} {kind} is not judged: no CustomResourceDefinition of it is in the set");
+                let message =
+                    format!("{api_version} {kind} is not judged: no CustomResourceDefinition of it is in the set");
                 let help = "add the CRD to the set, or its folder with --crd-dir";
                 vec![self.diagnostic("schema-missing", "apiVersion", message).help(help)]
             }
@@ -139,8 +140,14 @@ impl Judge<'_> {
             causes: Vec::new(),
         });
         for (index, error) in decoded.error.iter().chain(&decoded.others).enumerate() {
-            let message = names::message(error, tree);
-            let mut diagnostic = self.diagnostic_at(names::rule_for(error), error.span, &error.path, message);
+            let rule = names::rule_for(error);
+            let message = match self.env_name(&error.path).filter(|_| rule == "env-value-not-string") {
+                Some(name) => {
+                    format!("`{name}` is {}, and a variable takes only strings", names::value_of(error, tree))
+                }
+                None => names::message(error, tree),
+            };
+            let mut diagnostic = self.diagnostic_at(rule, error.span, &error.path, message);
             diagnostic.fix = names::fix(error, tree);
             diagnostic.server = server.clone().filter(|_| index == 0);
             diagnostic.help = names::help(error, tree);
@@ -156,16 +163,29 @@ impl Judge<'_> {
         }
     }
 
+    /// The variable whose value stands at a path.
+    fn env_name(&self, path: &str) -> Option<String> {
+        let env = path.strip_suffix(".value")?;
+        let found = path::follow(self.bundle.written(self.id), env);
+        found.view.get_str("name").map(str::to_owned)
+    }
+
     /// Validation of the defaulted object: the answer 422, which the server gives only to what decodes.
     fn semantic_errors(&self, decoded: &Decoded, asked: bool, found: &mut Vec<Diagnostic>) {
-        let causes = object(self.object.group(), &self.object.kind, self.bundle.full(self.id));
+        let Object { api_version, kind, name, .. } = self.object;
+        let successor = self.schema.stands_for(api_version, kind).map_or(api_version.as_str(), |kind| kind.api_version);
+        let group = successor.split_once('/').map_or("", |(group, _)| group);
+        let causes = object(group, kind, self.bundle.full(self.id));
         if causes.is_empty() {
             return;
         }
-        let Object { kind, name, .. } = self.object;
-        let message: Arc<str> = errors::status_message(kind, self.object.group(), name, &causes).into();
+        let message: Arc<str> = errors::status_message(kind, group, name, &causes).into();
         let asked = asked && decoded.message.is_none();
         let wrong: Vec<&str> = decoded.error.iter().chain(&decoded.others).map(|error| error.path.as_str()).collect();
+        let no_selector = causes.iter().any(|cause| rules::rule_for(kind, cause) == "selector-missing");
+        let (implied, causes): (Vec<Cause>, Vec<Cause>) = causes
+            .into_iter()
+            .partition(|cause| no_selector && rules::rule_for(kind, cause) == "selector-template-mismatch");
         for cause in causes {
             // A field that did not decode has no value to validate.
             if wrong.iter().any(|path| path.starts_with(cause.field.as_str()) || cause.field.starts_with(path)) {
@@ -174,7 +194,12 @@ impl Judge<'_> {
             let mut diagnostic = self.cause(&cause);
             if asked {
                 let message = message.clone();
-                diagnostic.server = Some(Server { code: 422, reason: "Invalid", message, causes: vec![cause] });
+                let mut causes = vec![cause];
+                // A selector that is missing also matches nothing: one cause, one finding.
+                if diagnostic.rule == "selector-missing" {
+                    causes.extend(implied.iter().cloned());
+                }
+                diagnostic.server = Some(Server { code: 422, reason: "Invalid", message, causes });
             }
             found.push(diagnostic);
         }
@@ -193,7 +218,7 @@ impl Judge<'_> {
 
     /// What the server would say in a `Warning` header, less what other rules say better.
     fn warnings(&self, found: &mut Vec<Diagnostic>) {
-        for warning in warnings::object(self.object.group(), &self.object.kind, self.bundle.full(self.id)) {
+        for warning in warnings::warnings(self.object.group(), &self.object.kind, self.bundle.full(self.id)) {
             if warning.contains("fractional byte value") {
                 continue;
             }
@@ -205,7 +230,9 @@ impl Judge<'_> {
 }
 
 fn replacement(life: &Life) -> Option<String> {
-    life.replacement.map(|(api_version, kind)| {
-        if kind == life.kind { api_version.to_owned() } else { format!("{api_version} {kind}") }
-    })
+    life.replacement.map(
+        |(api_version, kind)| {
+            if kind == life.kind { api_version.to_owned() } else { format!("{api_version} {kind}") }
+        },
+    )
 }

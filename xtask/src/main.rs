@@ -5,7 +5,9 @@
 
 mod catalogue;
 mod cluster;
+mod new_rule;
 mod schemas;
+mod test;
 
 use std::process::ExitCode;
 
@@ -13,12 +15,16 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
   catalogue [--check]
           write (or compare) what is generated from rules/
+  new-rule GROUP ID
+          write the files of a new rule, to be filled in
   schemas --facts FACTS.json --openapi DIR --version 1.36
           write schemas/kubernetes-1.36.facts
   cluster up|down
           a real control plane on this machine; prints its kubeconfig
   cluster dump DIR
-          save what `schemas` reads: DIR/facts.json, and DIR itself for --openapi";
+          save what `schemas` reads: DIR/facts.json, and DIR itself for --openapi
+  test [FILTER...]
+          run all tests; names and counts what cannot run here";
 
 /// What a command answers: nothing, or one sentence saying why it failed.
 type Outcome = Result<(), String>;
@@ -45,7 +51,9 @@ fn run(arguments: &[&str]) -> Outcome {
         ["catalogue"] => catalogue::run(false),
         ["catalogue", "--check"] => catalogue::run(true),
         ["cluster", options @ ..] => cluster::run(options),
+        ["new-rule", group, id] => new_rule::run(group, id),
         ["schemas", options @ ..] => schemas::run(options),
+        ["test", options @ ..] => test::run(options),
         _ => Err(format!("no such command\n{USAGE}")),
     }
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::cluster::{Amount, Cluster};
-use super::labels::{Labels, Selector};
+use super::labels::{Labels, Selector, labels};
 use super::nodes::Node;
 use super::pod::{Pod, Volume};
 use super::volumes::Claim;
@@ -19,6 +19,8 @@ use crate::yaml::View;
 
 pub use autoscaler::Scale;
 
+/// Label that tells the pods of a Deployment's versions apart; here `old` and `new`.
+pub const TEMPLATE_HASH: &str = "pod-template-hash";
 /// More replicas than this are not simulated one by one.
 pub const MAX_REPLICAS: i64 = 200_000;
 
@@ -164,7 +166,11 @@ fn expand(input: &Input<'_>, scale: Option<Scale>, out: &mut Expansion) {
 
 /// Compiles the template's pod with what admission and the owner add.
 fn compile(input: &Input<'_>, template: &Template<'_>) -> (Pod, Option<String>) {
-    let mut pod = Pod::compile(input.namespace, template.metadata, template.spec, None);
+    let mut labels = labels(template.metadata.and_then(|metadata| metadata.get("labels")));
+    if input.kind == "Deployment" {
+        labels.insert(TEMPLATE_HASH.to_owned(), "old".to_owned());
+    }
+    let mut pod = Pod::with_labels(input.namespace, labels, template.metadata, template.spec, None);
     let rejected = admission::admit(&mut pod, template.spec, input.cluster);
     pod.default_spread = default_spread(input, &pod.labels);
     (pod, rejected)

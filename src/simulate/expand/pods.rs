@@ -8,6 +8,7 @@ use super::{
 };
 use crate::simulate::cluster::Amount;
 use crate::simulate::pod::{Pod, Volume};
+use crate::simulate::volumes;
 use crate::yaml::View;
 
 /// A pod of the set. One that has ended takes no room.
@@ -114,11 +115,10 @@ pub(super) fn stateful_set(input: &Input<'_>, template: &Template<'_>, scale: Op
     let count = count(input, scale);
     let start = spec.and_then(|spec| spec.at(&["ordinals", "start"])).and_then(View::int).unwrap_or(0);
     let parallel = spec.and_then(|spec| spec.get_str("podManagementPolicy")) == Some("Parallel");
-    let templates: Vec<String> = spec
+    let templates: Vec<(&str, View<'_>)> = spec
         .into_iter()
         .flat_map(|spec| spec.list("volumeClaimTemplates"))
-        .filter_map(|claim| claim.at(&["metadata", "name"]).and_then(View::str))
-        .map(str::to_owned)
+        .filter_map(|claim| Some((claim.at(&["metadata", "name"])?.str()?, claim)))
         .collect();
     let mut before = None;
     for index in 0..count.clamp(0, MAX_REPLICAS) {
@@ -131,8 +131,11 @@ pub(super) fn stateful_set(input: &Input<'_>, template: &Template<'_>, scale: Op
                 ("apps.kubernetes.io/pod-index", ordinal.as_str()),
             ],
         );
-        one.volumes
-            .extend(templates.iter().map(|claim| Volume::Claim { name: format!("{claim}-{name}"), ephemeral: false }));
+        for (claim, view) in &templates {
+            let claim_name = format!("{claim}-{name}");
+            out.claims.push(volumes::claim(&claim_name, input.namespace, *view));
+            one.volumes.push(Volume::Claim { name: claim_name, ephemeral: false });
+        }
         let rejected = rejected.as_ref().map(|why| format!("pods \"{name}\" is forbidden: {why}"));
         let pod = Arc::new(name_claims(one, &name));
         out.replicas.push(Replica { name, workload: out.workloads.len(), pod, rejected, after: before, started: None });

@@ -10,27 +10,29 @@ const MIB: i64 = 1024 * 1024;
 const MIN_THRESHOLD: i64 = 23 * MIB;
 const MAX_CONTAINER_THRESHOLD: i64 = 1000 * MIB;
 
-/// How many nodes have each image of the pod.
+/// What each image of the pod counts for on a node that has it.
 pub struct Images<'a> {
-    holders: HashMap<&'a str, i64>,
-    nodes: i64,
+    scores: HashMap<&'a str, i64>,
 }
 
 impl Images<'_> {
+    /// The scheduler remembers one size for an image, that of the first node that listed it
+    /// (`addNodeImageStates` in backend/cache/cache.go).
     pub fn new<'a>(pod: &'a Pod, nodes: &[Node]) -> Images<'a> {
-        let count = |image: &String| nodes.iter().filter(|node| node.images.contains_key(image)).count() as i64;
-        let holders = pod.images.iter().map(|image| (image.as_str(), count(image))).collect();
-        Images { holders, nodes: nodes.len() as i64 }
+        let score = |image: &String| {
+            let mut sizes = nodes.iter().filter_map(|node| node.images.get(image));
+            let size = sizes.next().copied().unwrap_or(0);
+            let spread = (sizes.count() + 1) as f64 / nodes.len() as f64;
+            (size as f64 * spread) as i64
+        };
+        Images { scores: pod.images.iter().map(|image| (image.as_str(), score(image))).collect() }
     }
 
     pub fn score(&self, pod: &Pod, node: &Node) -> i64 {
-        let sizes = pod.images.iter().filter_map(|image| Some((image, *node.images.get(image)?)));
-        let scaled = sizes.map(|(image, size)| {
-            let spread = self.holders.get(image.as_str()).copied().unwrap_or(0) as f64 / self.nodes as f64;
-            (size as f64 * spread) as i64
-        });
+        let present = pod.images.iter().filter(|image| node.images.contains_key(*image));
+        let sum: i64 = present.filter_map(|image| self.scores.get(image.as_str())).sum();
         let highest = MAX_CONTAINER_THRESHOLD * pod.containers.max(1) as i64;
-        let sum = scaled.sum::<i64>().clamp(MIN_THRESHOLD, highest);
+        let sum = sum.clamp(MIN_THRESHOLD, highest);
         MAX * (sum - MIN_THRESHOLD) / (highest - MIN_THRESHOLD)
     }
 }

@@ -1,0 +1,254 @@
+//! The command line as it is typed. What it means is settled in [`super::options`].
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// terraform plan for Kubernetes: says before anything is applied whether the cluster will take it, whether it will
+/// run, and what changes
+#[derive(Debug, Parser)]
+#[command(name = "kplan", version, max_term_width = 100)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    pub terms: Terms,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Say what is wrong with manifests: will the cluster take them, will they run, are they any good
+    Check(CheckArgs),
+    /// Place every pod on the nodes, as kube-scheduler would
+    Simulate(SimulateArgs),
+    /// Show what differs from a base, object by object and field by field
+    Diff(CompareArgs),
+    /// Show what would change, in which order, with which risk, and where the pods land
+    Plan(PlanArgs),
+    /// Print objects decoded and canonical
+    Show(ShowArgs),
+    /// Print the page of a rule
+    Explain(ExplainArgs),
+    /// List the rules
+    Rules(RulesArgs),
+    /// Write a kplan.yaml to start from
+    Init(InitArgs),
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+    /// Print the resolved settings
+    Config(ConfigArgs),
+}
+
+/// How much is said, and how it looks.
+#[derive(Debug, Args)]
+pub(super) struct Terms {
+    /// When to use colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Terminal")]
+    pub color: Color,
+    /// Say more: hidden fields, how long it took; repeat for more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Terminal")]
+    pub verbose: u8,
+    /// No progress and no notes on stderr
+    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Terminal")]
+    pub quiet: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    Always,
+    Never,
+}
+
+/// What is read.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct InputArgs {
+    /// Files, directories (with everything below them) or - for standard input
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<String>,
+    /// The same as PATH, as in kubectl
+    #[arg(short, long = "filename", value_name = "PATH")]
+    pub filenames: Vec<String>,
+    /// A kustomization directory
+    #[arg(short, long, value_name = "DIR", conflicts_with_all = ["filenames", "paths"])]
+    pub kustomize: Option<String>,
+    /// Accepted as in kubectl; directories are always read with everything below them
+    #[arg(short = 'R', long)]
+    pub recursive: bool,
+    /// Namespace of objects that name none
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// Report on objects with these labels only, as app=web,tier!=db
+    #[arg(short = 'l', long, value_name = "SELECTOR")]
+    pub selector: Option<String>,
+    /// Context of the kubeconfig
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// The kubeconfig
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Directory with CustomResourceDefinitions; can be given several times
+    #[arg(long = "crd-dir", value_name = "DIR")]
+    pub crd_dirs: Vec<PathBuf>,
+    /// Kubernetes version whose rules apply, or a range as 1.34..1.36
+    #[arg(long, value_name = "VERSION")]
+    pub kube_version: Option<String>,
+    /// No objects found is fine
+    #[arg(long)]
+    pub allow_empty: bool,
+    /// A kustomization or chart that is not rendered is an error
+    #[arg(long)]
+    pub require_render: bool,
+}
+
+/// What is judged, and how it is reported.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct ReportArgs {
+    /// Format, to stdout or to a file: human, concise, json, jsonl, sarif, junit, github, gitlab, markdown;
+    /// can be given several times
+    #[arg(short, long = "output", value_name = "FORMAT[=FILE]")]
+    pub outputs: Vec<String>,
+    /// Findings of this severity and above make the exit code 1
+    #[arg(long, value_name = "SEVERITY", value_parser = ["error", "warning", "info"])]
+    pub fail_on: Option<String>,
+    /// Which rules run
+    #[arg(long, value_name = "TIER", value_parser = ["default", "recommended", "strict"])]
+    pub tier: Option<String>,
+    /// Report on the PATHs only, but look at everything under the root of the config or of git
+    #[arg(long)]
+    pub focus: bool,
+    /// Comments and annotations in manifests suppress nothing
+    #[arg(long)]
+    pub no_ignores: bool,
+    /// Show the values of Secrets
+    #[arg(long)]
+    pub show_secrets: bool,
+    /// Findings listed in this file do not count
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+}
+
+/// The nodes that pods are placed on.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct NodeArgs {
+    /// File with Node objects, or with `nodes:` as in kplan.yaml
+    #[arg(long, value_name = "FILE")]
+    pub nodes: Option<PathBuf>,
+    /// Snapshot of a cluster
+    #[arg(long, value_name = "FILE")]
+    pub snapshot: Option<PathBuf>,
+    /// Schedule each pod before the next one exists, in input order
+    #[arg(long)]
+    pub sequential: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    #[command(flatten)]
+    pub report: ReportArgs,
+    #[command(flatten)]
+    pub nodes: NodeArgs,
+    /// Mend what can be mended safely, in the files
+    #[arg(long)]
+    pub fix: bool,
+    /// With --fix: mend also where it changes what the manifest means
+    #[arg(long, requires = "fix")]
+    pub r#unsafe: bool,
+    /// With --fix: print the changes instead of writing them
+    #[arg(long, requires = "fix")]
+    pub diff: bool,
+    /// Write the findings of this run to a baseline file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["fix", "baseline"])]
+    pub write_baseline: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SimulateArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    #[command(flatten)]
+    pub report: ReportArgs,
+    #[command(flatten)]
+    pub nodes: NodeArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CompareArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    #[command(flatten)]
+    pub report: ReportArgs,
+    /// What to compare with: empty, dir:PATH, git:REF, or a bare path or git reference
+    #[arg(long, value_name = "BASE")]
+    pub base: Option<String>,
+    /// Exit with 1 where there are changes
+    #[arg(long)]
+    pub exit_code: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PlanArgs {
+    #[command(flatten)]
+    pub compare: CompareArgs,
+    #[command(flatten)]
+    pub nodes: NodeArgs,
+    /// Save the plan for apply
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShowArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// Any YAML as kubectl's reader has it: a line of JSON for each document
+    #[arg(long, conflicts_with_all = ["defaults", "to", "output"])]
+    pub raw: bool,
+    /// Fill in the defaults of the API server
+    #[arg(long)]
+    pub defaults: bool,
+    /// Convert to this API version
+    #[arg(long, value_name = "VERSION")]
+    pub to: Option<String>,
+    /// YAML documents, or one List in JSON
+    #[arg(short, long, value_name = "FORMAT", value_parser = ["yaml", "json"])]
+    pub output: Option<String>,
+    /// Show the values of Secrets
+    #[arg(long)]
+    pub show_secrets: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExplainArgs {
+    /// Id of the rule
+    pub id: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RulesArgs {
+    /// A table, or JSON
+    #[arg(short, long, value_name = "FORMAT", value_parser = ["human", "json"], default_value = "human")]
+    pub output: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct InitArgs {
+    /// Where to write it
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub directory: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CompletionsArgs {
+    pub shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ConfigArgs {
+    /// Whose settings
+    #[arg(value_name = "PATH", default_value = ".")]
+    pub path: PathBuf,
+}

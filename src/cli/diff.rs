@@ -1,0 +1,72 @@
+//! `kplan diff`, and reading the base that `plan` compares with too.
+
+use std::path::Path;
+
+use super::args::{CompareArgs, NodeArgs, Terms};
+use super::error::{CliError, Exit};
+use super::options::Options;
+use super::progress;
+use super::stages::Run;
+use crate::diff::{Base, git_files};
+use crate::load::{self, Input, Loaded};
+
+pub(super) fn run(args: &CompareArgs, terms: &Terms) -> Result<Exit, CliError> {
+    let Some(base) = &args.base else {
+        let help = "give one: --base git:HEAD, --base dir:PATH or --base empty";
+        return Err(CliError::usage("diff needs a base, and none is given", help));
+    };
+    let options = Options::new(&args.input, &args.report, &NodeArgs::default(), terms)?;
+    let mut run = Run::read(options)?;
+    run.judge();
+    run.compare(base)?;
+    finish(run, "diff", args.exit_code)
+}
+
+/// Writes the report; with `--exit-code` changes are a negative answer.
+pub(super) fn finish(run: Run, command: &'static str, exit_code: bool) -> Result<Exit, CliError> {
+    let findings = run.findings()?;
+    let changed = exit_code && run.has_changes();
+    let exit = run.report(command, &findings)?;
+    Ok(if changed { Exit::Negative } else { exit })
+}
+
+/// The files of a base, and what it is called.
+pub(super) fn read_base(text: &str, options: &Options) -> Result<(Loaded, String), CliError> {
+    let base = Base::parse(text, |path| Path::new(path).exists())
+        .map_err(|message| CliError::usage(message, "write empty, dir:PATH or git:REF"))?;
+    match base {
+        Base::Empty => Ok((Loaded::default(), "empty base".to_owned())),
+        Base::Dir(path) => {
+            let (loaded, _) = load::run(std::slice::from_ref(&path), &options.settings)?;
+            Ok((loaded, format!("directory {path}")))
+        }
+        Base::Git(reference) => {
+            let loaded = read_git(&reference, options)?;
+            Ok((loaded, format!("git {reference}")))
+        }
+    }
+}
+
+fn read_git(reference: &str, options: &Options) -> Result<Loaded, CliError> {
+    if options.paths.iter().any(|path| path == "-") {
+        let help = "name the files or directories that git knows";
+        return Err(CliError::usage("standard input has no counterpart in git", help));
+    }
+    let found = git_files(Path::new("."), reference, &options.paths, &load::is_manifest_name)
+        .map_err(|error| CliError::usage(error.to_string(), error.help()))?;
+    if !options.quiet {
+        let lines: Vec<String> =
+            found.skipped.iter().map(|(name, what)| format!("{name} is {what}, not read")).collect();
+        progress::note(&lines);
+    }
+    let inputs = found.files.into_iter().map(|(name, bytes)| {
+        let inside = name.split_once(':').map_or(name.as_str(), |(_, path)| path).to_owned();
+        let plain = |path: &str| path.trim_start_matches("./").trim_end_matches('/').to_owned();
+        let path =
+            options.paths.iter().position(|path| plain(path) == "." || Path::new(&inside).starts_with(plain(path)));
+        let explicit = options.paths.iter().any(|path| plain(path) == inside);
+        Input { name, content: Ok(bytes), path: path.unwrap_or(0), explicit }
+    });
+    let (loaded, _) = load::assemble(inputs.collect(), &options.settings);
+    Ok(loaded)
+}

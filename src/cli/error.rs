@@ -1,0 +1,95 @@
+//! What goes wrong with kplan itself, and the exit codes.
+
+use std::fmt;
+use std::io::{self, Write};
+
+use crate::config::ConfigError;
+use crate::load::LoadError;
+
+/// Exit codes; 4 belongs to `apply`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    Fine = 0,
+    /// A negative answer: findings, pods that find no node, changes with `--exit-code`.
+    Negative = 1,
+    /// Usage, configuration or internal error.
+    Failure = 2,
+    /// No file, no Kubernetes object.
+    NoInput = 3,
+}
+
+/// Which exit code an error has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    Usage,
+    Config,
+    NoInput,
+    Internal,
+    /// Whoever read the output has gone; nothing is said.
+    BrokenPipe,
+}
+
+/// An error at the edge: one line on what is wrong, one on what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CliError {
+    pub kind: ErrorKind,
+    pub message: String,
+    pub help: String,
+}
+
+impl CliError {
+    pub fn new(kind: ErrorKind, message: impl Into<String>, help: impl Into<String>) -> CliError {
+        CliError { kind, message: message.into(), help: help.into() }
+    }
+
+    pub fn usage(message: impl Into<String>, help: impl Into<String>) -> CliError {
+        CliError::new(ErrorKind::Usage, message, help)
+    }
+
+    /// Prints the error on stderr; gives the exit code.
+    pub fn print(&self) -> u8 {
+        let exit = match self.kind {
+            ErrorKind::Usage | ErrorKind::Config | ErrorKind::Internal => Exit::Failure,
+            ErrorKind::NoInput => Exit::NoInput,
+            ErrorKind::BrokenPipe => Exit::Fine,
+        };
+        if self.kind != ErrorKind::BrokenPipe {
+            let _ = write!(io::stderr(), "{self}");
+        }
+        exit as u8
+    }
+}
+
+impl fmt::Display for CliError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "error: {}", self.message)?;
+        for line in self.help.lines() {
+            writeln!(f, "  help: {line}")?;
+        }
+        Ok(())
+    }
+}
+
+impl From<ConfigError> for CliError {
+    fn from(error: ConfigError) -> CliError {
+        let mut helps: Vec<String> = error.problems.iter().map(|problem| problem.help.clone()).collect();
+        helps.dedup();
+        CliError::new(ErrorKind::Config, error.to_string().replace('\n', "\nerror: "), helps.join("\n"))
+    }
+}
+
+impl From<LoadError> for CliError {
+    fn from(error: LoadError) -> CliError {
+        CliError::usage(error.message, error.help)
+    }
+}
+
+impl From<io::Error> for CliError {
+    /// Errors of writing to stdout.
+    fn from(error: io::Error) -> CliError {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return CliError::new(ErrorKind::BrokenPipe, "", "");
+        }
+        CliError::new(ErrorKind::Internal, format!("cannot write the output: {error}"), "make room, or write elsewhere")
+    }
+}

@@ -1,0 +1,190 @@
+//! From what was typed to what it means: paths, settings, outputs; contradictions are found here.
+
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::args::{InputArgs, NodeArgs, ReportArgs, Terms};
+use super::error::{CliError, ErrorKind};
+use super::output::{self, Output};
+use super::progress;
+use crate::config::{self, Config, Settings};
+use crate::model::Version;
+use crate::schema::Schema;
+
+/// A run, settled.
+#[derive(Debug)]
+pub(super) struct Options {
+    /// What is read.
+    pub paths: Vec<String>,
+    /// The paths as given, for people.
+    pub target: String,
+    pub settings: Settings,
+    /// Oldest first; more than one for a range.
+    pub versions: Vec<Version>,
+    pub config: Option<Config>,
+    pub outputs: Vec<Output>,
+    pub selector: Option<String>,
+    pub focus: bool,
+    pub allow_empty: bool,
+    pub baseline: Option<std::path::PathBuf>,
+    pub nodes: Option<std::path::PathBuf>,
+    pub verbose: u8,
+    pub quiet: bool,
+    pub color: super::args::Color,
+}
+
+impl Options {
+    /// Settles the flags of a command; `report` and `nodes` where it has them.
+    pub(super) fn new(
+        input: &InputArgs,
+        report: &ReportArgs,
+        nodes: &NodeArgs,
+        terms: &Terms,
+    ) -> Result<Options, CliError> {
+        let needs_cluster = |flag: &str| {
+            let help = "leave the flag out; without it kplan works on files alone";
+            CliError::usage(format!("{flag} needs a cluster, and this build of kplan cannot reach one"), help)
+        };
+        if let Some(context) = &input.context {
+            return Err(needs_cluster(&format!("--context {context}")));
+        }
+        if nodes.snapshot.is_some() {
+            let help = "give the nodes with --nodes FILE or under `nodes:` in kplan.yaml";
+            return Err(CliError::usage("--snapshot: snapshots cannot be read yet", help));
+        }
+        let paths = paths(input)?;
+        let config = find_config(&paths)?;
+        let (mut settings, expired) = settings(input, config.as_ref());
+        add_report(&mut settings, report);
+        settings.sequential = nodes.sequential;
+        if !terms.quiet {
+            progress::note(&expired);
+        }
+        let wanted = input.kube_version.as_deref().or(config.as_ref().and_then(|c| c.kube_version.as_deref()));
+        let versions = versions(wanted)?;
+        settings.kube_version = versions.last().copied().unwrap_or(Version::DEFAULT);
+        Ok(Options {
+            target: paths.join(" "),
+            paths,
+            settings,
+            versions,
+            config,
+            outputs: output::parse(&report.outputs)?,
+            selector: input.selector.clone(),
+            focus: report.focus,
+            allow_empty: input.allow_empty,
+            baseline: report.baseline.clone(),
+            nodes: nodes.nodes.clone(),
+            verbose: terms.verbose,
+            quiet: terms.quiet,
+            color: terms.color,
+        })
+    }
+
+    /// `1.36` or `1.34..1.36`.
+    pub(super) fn version_text(&self) -> String {
+        match self.versions.as_slice() {
+            [first, .., last] => format!("{first}..{last}"),
+            [only] => only.to_string(),
+            [] => Version::DEFAULT.to_string(),
+        }
+    }
+}
+
+/// PATHs, `-f` and `-k` are one list; nothing is the working directory.
+fn paths(input: &InputArgs) -> Result<Vec<String>, CliError> {
+    let mut paths: Vec<String> = input.paths.iter().chain(&input.filenames).chain(&input.kustomize).cloned().collect();
+    if let Some(url) = paths.iter().find(|path| path.starts_with("http://") || path.starts_with("https://")) {
+        let help = "fetch it first, and check the file: curl -fsSL URL | kplan check -";
+        return Err(CliError::usage(format!("cannot read {url}: kplan reads no URLs"), help));
+    }
+    if paths.iter().filter(|path| *path == "-").count() > 1 {
+        return Err(CliError::usage("standard input (-) is named twice", "name it once"));
+    }
+    if paths.is_empty() {
+        paths.push(".".to_owned());
+    }
+    Ok(paths)
+}
+
+/// All PATHs of a run share one config.
+fn find_config(paths: &[String]) -> Result<Option<Config>, CliError> {
+    let mut found: Option<Config> = None;
+    for path in paths {
+        let path = if path == "-" { "." } else { path };
+        let config = config::load(Path::new(path))?;
+        match (&found, config) {
+            (Some(known), Some(config)) if known.name != config.name => {
+                let message = format!("the PATHs have different configs: {} and {}", known.name, config.name);
+                return Err(CliError::new(ErrorKind::Config, message, "run kplan once for each of them"));
+            }
+            (None, config) => found = config,
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+fn settings(input: &InputArgs, config: Option<&Config>) -> (Settings, Vec<String>) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let mut settings = Settings { now, ..Settings::default() };
+    let expired = config.map(|config| config.apply(&mut settings)).unwrap_or_default();
+    if let Some(namespace) = &input.namespace {
+        settings.namespace.clone_from(namespace);
+    }
+    settings.crd_dirs.extend(input.crd_dirs.iter().cloned());
+    if input.require_render {
+        settings.rules.insert("not-rendered".to_owned(), Some(crate::diag::Severity::Error));
+    }
+    (settings, expired)
+}
+
+fn add_report(settings: &mut Settings, report: &ReportArgs) {
+    settings.tier = report.tier.as_deref().and_then(config::tier).unwrap_or(settings.tier);
+    settings.fail_on = report.fail_on.as_deref().and_then(config::severity).unwrap_or(settings.fail_on);
+    settings.no_ignores = report.no_ignores;
+    settings.show_secrets = report.show_secrets;
+}
+
+/// The versions of `1.36` or `1.34..1.36`, all of which must be known.
+fn versions(wanted: Option<&str>) -> Result<Vec<Version>, CliError> {
+    let Some(wanted) = wanted else {
+        return Ok(vec![Version::DEFAULT]);
+    };
+    let read = |text: &str| {
+        text.parse::<Version>().map_err(|message| {
+            let (message, help) = message.split_once("; ").unwrap_or((&message, "write it as 1.36"));
+            CliError::usage(format!("--kube-version: {message}"), help)
+        })
+    };
+    let (first, last) = wanted.split_once("..").unwrap_or((wanted, wanted));
+    let (first, last) = (read(first)?, read(last)?);
+    if first > last || first.major != last.major {
+        let message = format!("--kube-version {wanted}: the range ends before it starts");
+        return Err(CliError::usage(message, format!("write {last}..{first}")));
+    }
+    let known: Vec<Version> = Schema::versions().collect();
+    let asked: Vec<Version> =
+        (first.minor..=last.minor.min(first.minor + 99)).map(|minor| Version::new(first.major, minor)).collect();
+    if let Some(unknown) = asked.iter().find(|version| !known.contains(version)) {
+        let names: Vec<String> = known.iter().map(Version::to_string).collect();
+        let message = format!("Kubernetes {unknown} is not known to this version of kplan");
+        return Err(CliError::usage(message, format!("known: {}", names.join(", "))));
+    }
+    Ok(asked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_single_or_a_range() {
+        assert_eq!(versions(None).unwrap(), [Version::DEFAULT]);
+        assert_eq!(versions(Some("v1.36.3")).unwrap(), [Version::new(1, 36)]);
+        assert_eq!(versions(Some("1.36..1.36")).unwrap(), [Version::new(1, 36)]);
+        for wrong in ["1.36..1.35", "1.20", "x", "1.36..1.99", "1.36..9.1"] {
+            assert!(versions(Some(wrong)).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! The stages of a run in their order; each command is a prefix of this line.
+
+use super::error::{CliError, ErrorKind, Exit};
+use super::focus::Focus;
+use super::options::Options;
+use super::progress::{self, Progress};
+use super::{baseline, inventory, output};
+use crate::config::Settings;
+use crate::diag::{self, Class, Diagnostic, Finding};
+use crate::diff::{Action, Change};
+use crate::lint;
+use crate::load::{self, Loaded};
+use crate::model::{Bundle, ParsedFile, Role, SetId, Version};
+use crate::report::{Mask, Report, Summary};
+use crate::schema::Schema;
+use crate::simulate::{Placement, Verdict};
+use crate::source::Source;
+use crate::yaml;
+use crate::{defaults, parse, plan, simulate, validate};
+
+/// Stack of a worker thread: manifests may nest as deeply as kubectl allows.
+const WORKER_STACK: usize = 64 << 20;
+
+/// What a run has found out so far.
+pub(super) struct Run {
+    pub options: Options,
+    pub bundle: Bundle,
+    focus: Focus,
+    progress: Progress,
+    /// What reading found; the same for every version.
+    read: Vec<Diagnostic>,
+    /// What judging found, by version.
+    judged: Vec<(Version, Vec<Diagnostic>)>,
+    placement: Option<Placement>,
+    placement_note: String,
+    /// The other side of a diff, and what it is called.
+    base: Option<(Bundle, String)>,
+    changes: Option<Vec<Change>>,
+}
+
+impl Run {
+    /// load and parse.
+    pub(super) fn read(mut options: Options) -> Result<Run, CliError> {
+        let _ = rayon::ThreadPoolBuilder::new().stack_size(WORKER_STACK).build_global();
+        let mut progress = Progress::new(options.quiet);
+        progress.stage("reading");
+        let focus = Focus::new(&mut options)?;
+        let (loaded, mut read) = load::run(&options.paths, &options.settings)?;
+        let (mut bundle, found) = parse_all(loaded, &options.settings);
+        read.extend(found);
+        options.settings.config_file = add_config(&mut bundle, &options);
+        let placement_note = String::new();
+        let (judged, placement, base, changes) = (Vec::new(), None, None, None);
+        let run = Run { options, bundle, focus, progress, read, judged, placement, placement_note, base, changes };
+        run.check_input()?;
+        Ok(run)
+    }
+
+    /// A run over nothing is an error, unless that is allowed.
+    fn check_input(&self) -> Result<(), CliError> {
+        let counts = &self.bundle.counts;
+        let silent = self.read.iter().all(|diagnostic| diagnostic.rule == "suppression-stale");
+        if counts.objects > 0 || counts.not_rendered > 0 || !silent || self.options.allow_empty {
+            return Ok(());
+        }
+        let target = &self.options.target;
+        let message = match counts.files {
+            0 => format!("no manifests in {target}: no file ends in .yaml, .yml or .json"),
+            1 => format!("no Kubernetes objects in {target} (1 file, without apiVersion and kind)"),
+            files => format!("no Kubernetes objects in {target} ({files} files, none with apiVersion and kind)"),
+        };
+        let help = "name a file or directory with manifests; --allow-empty accepts that";
+        Err(CliError::new(ErrorKind::NoInput, message, help))
+    }
+
+    /// default, admit, validate, lint: for each version, the newest last.
+    pub(super) fn judge(&mut self) {
+        for version in self.options.versions.clone() {
+            self.progress.stage("judging");
+            self.options.settings.kube_version = version;
+            let Some(schema) = Schema::of(version) else { continue };
+            defaults::run(&mut self.bundle, schema);
+            let mut found = validate::run(&self.bundle, schema);
+            found.extend(lint::run(&self.bundle, &self.options.settings));
+            self.judged.push((version, found));
+        }
+    }
+
+    /// simulate; without nodes there is no placement.
+    pub(super) fn place(&mut self) -> Result<(), CliError> {
+        self.progress.stage("placing pods");
+        let Some((inventory, note)) = inventory::find(&self.options, &self.bundle)? else {
+            self.placement_note =
+                "no nodes known, so no placement (--nodes FILE, or `nodes:` in kplan.yaml)".to_owned();
+            return Ok(());
+        };
+        let (placement, found) = simulate::run(&self.bundle, &inventory, &self.options.settings);
+        self.placement = Some(placement);
+        self.placement_note = note;
+        self.add(found);
+        Ok(())
+    }
+
+    /// Whether pods were placed.
+    pub(super) fn is_placed(&self) -> bool {
+        self.placement.is_some()
+    }
+
+    /// diff against a base.
+    pub(super) fn compare(&mut self, base: &str) -> Result<(), CliError> {
+        self.progress.stage("comparing");
+        let (loaded, name) = super::diff::read_base(base, &self.options)?;
+        let (mut bundle, problems) = parse_all(loaded, &self.options.settings);
+        if !problems.is_empty() && !self.options.quiet {
+            let line = format!("the base ({name}) has problems of its own: {} documents or files", problems.len());
+            progress::note(&[line]);
+        }
+        if let Some(schema) = Schema::of(self.options.settings.kube_version) {
+            defaults::run(&mut bundle, schema);
+        }
+        let (changes, found) = crate::diff::run(&self.bundle, &bundle, &self.options.settings);
+        self.changes = Some(changes);
+        self.base = Some((bundle, name));
+        self.add(found);
+        Ok(())
+    }
+
+    /// plan: order, risk and consequences of the changes.
+    pub(super) fn plan(&mut self) {
+        self.progress.stage("planning");
+        let (Some(changes), Some((base, _))) = (self.changes.take(), &self.base) else {
+            return;
+        };
+        let settings = &self.options.settings;
+        let (changes, found) = plan::run(changes, &self.bundle, base, self.placement.as_ref(), settings);
+        self.changes = Some(changes);
+        self.add(found);
+    }
+
+    fn add(&mut self, found: Vec<Diagnostic>) {
+        if let Some((_, diagnostics)) = self.judged.last_mut() {
+            diagnostics.extend(found);
+        }
+    }
+
+    /// The one merge, then what the user asked to see of it.
+    pub(super) fn findings(&self) -> Result<Vec<Finding>, CliError> {
+        let mut settings = self.options.settings.clone();
+        let mut findings = Vec::new();
+        for (version, judged) in &self.judged {
+            settings.kube_version = *version;
+            let all = self.read.iter().chain(judged).cloned().collect();
+            let mut merged = diag::merge(lint::catalog::RULES, &self.bundle, all, &settings);
+            if self.judged.len() > 1 {
+                merged.iter_mut().for_each(|finding| finding.kube_version = Some(version.to_string()));
+            }
+            findings.extend(merged);
+        }
+        // Stable: findings of one version keep the order of the merge.
+        findings.sort_by_key(|finding| (finding.diagnostic.file, finding.diagnostic.span));
+        findings.retain(|finding| self.focus.keeps(&self.bundle, &finding.diagnostic));
+        if let Some(path) = &self.options.baseline {
+            baseline::apply(path, &mut findings, self.options.quiet)?;
+        }
+        Ok(findings)
+    }
+
+    /// report: writes all outputs and gives the exit code.
+    pub(super) fn report(mut self, command: &'static str, findings: &[Finding]) -> Result<Exit, CliError> {
+        self.progress.end();
+        let changes = self.changes.take().map(|mut changes| {
+            let base = self.base.as_ref().map(|(bundle, _)| bundle).unwrap_or(&self.bundle);
+            changes.retain(|change| self.focus.keeps_change(&self.bundle, base, change));
+            changes
+        });
+        let mask = if self.options.settings.show_secrets { Mask::none() } else { Mask::new(&self.bundle) };
+        let report = Report {
+            command,
+            kube_version: self.options.version_text(),
+            target: self.options.target.clone(),
+            base: self.base.as_ref().map(|(_, name)| name.clone()),
+            bundle: &self.bundle,
+            findings,
+            placement: self.placement.as_ref(),
+            placement_note: self.placement_note.clone(),
+            changes: changes.as_deref(),
+            summary: Summary::new(&self.bundle, findings, self.placement.as_ref(), changes.as_deref()),
+            elapsed: self.progress.elapsed(),
+            mask: &mask,
+        };
+        let negative = reaches(findings, &self.options.settings)
+            || (command == "simulate" && self.placement.as_ref().is_some_and(has_homeless));
+        match output::write(&self.options, &report) {
+            Err(error) if error.kind != ErrorKind::BrokenPipe => Err(error),
+            _ if negative => Ok(Exit::Negative),
+            _ => Ok(Exit::Fine),
+        }
+    }
+
+    /// Whether anything would be changed.
+    pub(super) fn has_changes(&self) -> bool {
+        let changes = self.changes.iter().flatten();
+        changes.into_iter().any(|change| !matches!(change.action, Action::Unchanged | Action::Keep))
+    }
+}
+
+/// Whether a finding is at or over `--fail-on`.
+fn reaches(findings: &[Finding], settings: &Settings) -> bool {
+    findings.iter().any(|finding| finding.suppressed.is_none() && finding.severity >= settings.fail_on)
+}
+
+/// Whether a pod stays without a node.
+fn has_homeless(placement: &Placement) -> bool {
+    placement.pods.iter().any(|pod| {
+        let verdict = pod.settled.as_ref().map_or(pod.verdict, |settled| settled.verdict);
+        matches!(verdict, Verdict::Pending | Verdict::Rejected)
+    })
+}
+
+/// Findings that stop an object from having pods at all, and those about its pods.
+pub(super) fn of_placement(findings: &mut Vec<Finding>) {
+    findings.retain(|finding| finding.class <= Class::Pending);
+}
+
+fn parse_all(loaded: Loaded, settings: &Settings) -> (Bundle, Vec<Diagnostic>) {
+    let schema = Schema::of(settings.kube_version);
+    let scope = |api_version: &str, kind: &str| {
+        schema.and_then(|schema| schema.stands_for(api_version, kind)).map(|kind| kind.namespaced)
+    };
+    parse::run(loaded, settings, &scope)
+}
+
+/// Fills in the defaults of every object that decodes; unknown fields are left out.
+
+/// Puts kplan.yaml among the sources, so that findings can point at it.
+fn add_config(bundle: &mut Bundle, options: &Options) -> Option<crate::source::FileId> {
+    let config = options.config.as_ref()?;
+    let known = bundle.sources.iter().find(|(_, source)| source.name == config.name);
+    if let Some((id, _)) = known {
+        return Some(id);
+    }
+    let id = bundle.sources.add(Source::new(config.name.clone(), config.text.clone()));
+    let yaml::File { tree, documents, comments } = yaml::read(&config.text);
+    bundle.files.push(ParsedFile { tree, documents, comments, role: Role::NotJudged });
+    bundle.file_sets.push(SetId(u32::MAX));
+    Some(id)
+}
+
+impl Run {
+    /// What reading found, one line each.
+    pub(super) fn unreadable(&self) -> Vec<String> {
+        let mask = Mask::new(&self.bundle);
+        let lines = self.read.iter().filter(|found| is_unreadable(found.rule)).map(|found| {
+            let source = self.bundle.sources.get(found.file);
+            let place = source.line_column(found.span.start);
+            format!("{}:{}:{}: {}", source.name, place.line, place.column, mask.message(found, &found.message))
+        });
+        lines.collect()
+    }
+}
+
+fn is_unreadable(id: &str) -> bool {
+    lint::catalog::RULES.iter().any(|rule| rule.id == id && rule.class == Class::Unreadable)
+}

@@ -1,0 +1,197 @@
+//! Pods in the scheduler's order: by priority, then by age; each goes to the first of the best nodes.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::sync::Arc;
+
+use super::engine::{self, Answer, Unschedulable};
+use super::expand::Replica;
+use super::placement::{Settled, Verdict};
+use super::preemption::{NOT_STARTED, Preemption};
+use super::state::{PlacedId, State};
+
+/// What became of one replica.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    pub verdict: Verdict,
+    pub best: Arc<Vec<u32>>,
+    pub feasible: usize,
+    /// Where it is now, on a known node.
+    pub placed: Option<PlacedId>,
+    pub message: Option<String>,
+    pub why: Option<Arc<Unschedulable>>,
+    pub victims: Vec<String>,
+    pub settled: Option<Settled>,
+}
+
+impl Outcome {
+    fn new(verdict: Verdict, message: Option<String>) -> Outcome {
+        Outcome {
+            verdict,
+            best: Arc::default(),
+            feasible: 0,
+            placed: None,
+            message,
+            why: None,
+            victims: Vec::new(),
+            settled: None,
+        }
+    }
+
+    fn pending(why: Arc<Unschedulable>) -> Outcome {
+        Outcome { why: Some(why.clone()), ..Outcome::new(Verdict::Pending, Some(why.message.clone())) }
+    }
+}
+
+/// Replicas that wait, and what happened to each so far.
+#[derive(Debug, Default)]
+struct Queue {
+    outcomes: Vec<Outcome>,
+    waiting: BinaryHeap<(i32, Reverse<usize>)>,
+    by_placed: HashMap<PlacedId, usize>,
+    followers: HashMap<usize, usize>,
+}
+
+/// Places every replica: all created first, or (`sequential`) each before the next one exists.
+pub fn run(state: &mut State, replicas: &[Replica], sequential: bool) -> Vec<Outcome> {
+    let mut queue = Queue::default();
+    if sequential {
+        for index in 0..replicas.len() {
+            queue.create(state, replicas, index);
+            queue.enqueue(replicas, index);
+            queue.drain(state, replicas);
+        }
+    } else {
+        (0..replicas.len()).for_each(|index| queue.create(state, replicas, index));
+        (0..replicas.len()).for_each(|index| queue.enqueue(replicas, index));
+        queue.drain(state, replicas);
+    }
+    queue.outcomes
+}
+
+/// The verdict that needs no scheduler; pending where it needs one.
+pub(super) fn arrive(replica: &Replica) -> Outcome {
+    let pod = &replica.pod;
+    let unknown = |why: String| Outcome::new(Verdict::Unknown, Some(format!("not simulated: {why}")));
+    if let Some(why) = &replica.rejected {
+        Outcome::new(Verdict::Rejected, Some(why.clone()))
+    } else if pod.node_name.is_some() {
+        Outcome::new(Verdict::Bypassed, None)
+    } else if !pod.gates.is_empty() {
+        let text = "Scheduling is blocked due to non-empty scheduling gates";
+        Outcome::new(Verdict::Gated, Some(text.to_owned()))
+    } else if pod.scheduler != "default-scheduler" {
+        unknown(format!("spec.schedulerName {} decides", pod.scheduler))
+    } else if pod.resource_claims {
+        unknown("dynamic resource claims (spec.resourceClaims) decide".to_owned())
+    } else {
+        Outcome::new(Verdict::Pending, None)
+    }
+}
+
+impl Queue {
+    /// A pod that names its node is there at once.
+    fn create(&mut self, state: &mut State, replicas: &[Replica], index: usize) {
+        let outcome = arrive(&replicas[index]);
+        let bypassed = outcome.verdict == Verdict::Bypassed;
+        self.outcomes.push(outcome);
+        let node = replicas[index].pod.node_name.as_deref().and_then(|name| state.node(name));
+        if let Some(node) = node.filter(|_| bypassed) {
+            self.place(state, replicas, index, node);
+        }
+    }
+
+    fn place(&mut self, state: &mut State, replicas: &[Replica], index: usize, node: u32) {
+        let replica = &replicas[index];
+        let class = state.class(&replica.pod);
+        engine::bind_volumes(state, class, node);
+        // A pod without start time counts as started now.
+        let started = replica.started.unwrap_or(NOT_STARTED);
+        let id = state.place(class, &Arc::from(replica.full_name()), node, started);
+        self.outcomes[index].placed = Some(id);
+        self.by_placed.insert(id, index);
+    }
+
+    /// Puts a replica in the queue, or behind the one that it waits for.
+    fn enqueue(&mut self, replicas: &[Replica], index: usize) {
+        let replica = &replicas[index];
+        if self.outcomes[index].verdict != Verdict::Pending {
+            return;
+        }
+        match replica.after.filter(|before| self.outcomes[*before].placed.is_none()) {
+            Some(before) => {
+                let first = &replicas[before].name;
+                let text =
+                    format!("not created: StatefulSet waits for {first} to run (podManagementPolicy OrderedReady)");
+                self.outcomes[index].message = Some(text);
+                self.followers.insert(before, index);
+            }
+            None => self.waiting.push((replica.pod.priority, Reverse(index))),
+        }
+    }
+
+    fn drain(&mut self, state: &mut State, replicas: &[Replica]) {
+        while let Some((_, Reverse(index))) = self.waiting.pop() {
+            self.attempt(state, replicas, index);
+            if let Some(next) = self.followers.remove(&index).filter(|_| self.outcomes[index].placed.is_some()) {
+                self.waiting.push((replicas[next].pod.priority, Reverse(next)));
+            }
+        }
+    }
+
+    fn attempt(&mut self, state: &mut State, replicas: &[Replica], index: usize) {
+        let class = state.class(&replicas[index].pod);
+        match engine::schedule(state, class) {
+            Answer::Scheduled { best, feasible, .. } => {
+                let node = best.first().copied();
+                self.outcomes[index] = Outcome { best, feasible, ..Outcome::new(Verdict::Scheduled, None) };
+                if let Some(node) = node {
+                    self.place(state, replicas, index, node);
+                }
+            }
+            Answer::Pending(why) => {
+                self.outcomes[index] = Outcome::pending(why.clone());
+                if let Preemption::Nominated { node, victims, .. } = &why.preemption {
+                    self.evict(state, replicas, index, *node, victims);
+                }
+            }
+        }
+    }
+
+    /// The victims leave, the pod takes their place; what a controller makes in their stead is tried again.
+    fn evict(&mut self, state: &mut State, replicas: &[Replica], index: usize, node: u32, victims: &[PlacedId]) {
+        for id in victims {
+            let placed = state.placed[id.0 as usize].clone();
+            // A pod that is terminating goes anyway.
+            if !state.pod(placed.class).terminating {
+                self.outcomes[index].victims.push(placed.name.to_string());
+            }
+            state.remove(*id);
+        }
+        self.place(state, replicas, index, node);
+        let name = state.nodes.get(node as usize).map(|node| node.name.clone());
+        self.outcomes[index].settled = Some(Settled { verdict: Verdict::Scheduled, node: name });
+        let evicted: Vec<usize> = victims.iter().filter_map(|id| self.by_placed.remove(id)).collect();
+        for victim in evicted {
+            self.resettle(state, replicas, victim);
+        }
+    }
+
+    /// Tries the successor of an evicted pod once; its first answer stays.
+    fn resettle(&mut self, state: &mut State, replicas: &[Replica], index: usize) {
+        self.outcomes[index].placed = None;
+        let mut settled = Settled { verdict: Verdict::Pending, node: None };
+        // A naked pod that named its node is gone for good.
+        if replicas[index].pod.node_name.is_none() {
+            let class = state.class(&replicas[index].pod);
+            if let Answer::Scheduled { best, .. } = engine::schedule(state, class)
+                && let Some(node) = best.first()
+            {
+                self.place(state, replicas, index, *node);
+                settled.verdict = Verdict::Scheduled;
+                settled.node = state.nodes.get(*node as usize).map(|node| node.name.clone());
+            }
+        }
+        self.outcomes[index].settled = Some(settled);
+    }
+}

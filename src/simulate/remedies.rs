@@ -1,0 +1,228 @@
+//! Changes that help pending pods, each found by simulating it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::expand::{Expansion, Replica};
+use super::filters::taint_toleration;
+use super::findings::{Cause, Group};
+use super::nodes::{HOSTNAME, Node};
+use super::placement::{Remedy, Verdict};
+use super::pod::{Pod, Toleration};
+use super::queue;
+use super::resources::Resources;
+use super::state::State;
+use crate::model::quantity::Quantity;
+
+/// Beyond this many pods times nodes, remedies are not looked for.
+const MAX_WORK: usize = 400_000;
+const MIB: i64 = 1024 * 1024;
+
+/// What remedies are tried on: everything before the first pod was scheduled.
+#[derive(Debug)]
+pub struct Trial<'a> {
+    pub before: &'a State,
+    pub expansion: &'a Expansion,
+    pub sequential: bool,
+    /// Pods that found a node without any change.
+    pub scheduled: usize,
+}
+
+impl Trial<'_> {
+    /// Plays the set again with other nodes or pods; gives how many pods of the group then find a node, none
+    /// when others lose theirs for it.
+    fn places(&self, group: &Group, nodes: Option<Vec<Node>>, change: &dyn Fn(&Replica) -> Option<Pod>) -> usize {
+        let nodes = nodes.unwrap_or_else(|| self.before.nodes.to_vec());
+        let mut state = State::new(self.before.cluster.clone(), nodes);
+        let mut replicas = self.expansion.replicas.clone();
+        for replica in &mut replicas {
+            if let Some(pod) = change(replica) {
+                replica.pod = Arc::new(pod);
+            }
+        }
+        let outcomes = queue::run(&mut state, &replicas, self.sequential);
+        let placed =
+            |index: &&usize| outcomes.get(**index).is_some_and(|outcome| outcome.verdict == Verdict::Scheduled);
+        let helped = group.replicas.iter().filter(placed).count();
+        let all = outcomes.iter().filter(|outcome| outcome.verdict == Verdict::Scheduled).count();
+        if all >= self.scheduled + helped { helped } else { 0 }
+    }
+
+    fn remedy(&self, group: &Group, change: String, places: usize) -> Option<Remedy> {
+        let pods = group.replicas.iter().filter_map(|index| self.expansion.replicas.get(*index));
+        (places > 0).then(|| Remedy { pods: pods.map(Replica::full_name).collect(), change, places })
+    }
+}
+
+/// Remedies for one group, best first within its kind.
+pub fn find(trial: &Trial<'_>, group: &Group) -> Vec<Remedy> {
+    let work = trial.expansion.replicas.len() * trial.before.nodes.len();
+    let Some(pod) = group.replicas.first().and_then(|index| trial.expansion.replicas.get(*index)) else {
+        return Vec::new();
+    };
+    if work > MAX_WORK || trial.before.nodes.is_empty() {
+        return Vec::new();
+    }
+    let pod = pod.pod.clone();
+    match &group.cause {
+        Cause::Exceeds(resource) | Cause::Insufficient(resource) => lower_request(trial, group, resource)
+            .into_iter()
+            .chain(one_more_node(trial, group))
+            .chain(tolerate(trial, group, &pod))
+            .collect(),
+        Cause::Tainted => tolerate(trial, group, &pod),
+        Cause::NoMatch => label(trial, group, &pod),
+        Cause::Claims | Cause::Volumes => Vec::new(),
+        _ => one_more_node(trial, group).into_iter().collect(),
+    }
+}
+
+/// The largest request with which all pods of the group find a node, for every workload that asks for the
+/// resource.
+fn lower_request(trial: &Trial<'_>, group: &Group, resource: &str) -> Option<Remedy> {
+    let get = |amounts: &Resources| match resource {
+        "cpu" => Some(amounts.cpu),
+        "memory" => Some(amounts.memory / MIB),
+        _ => None,
+    };
+    let workload = |index: usize| trial.expansion.workloads.get(index);
+    let asks = |index: &usize| {
+        workload(*index)
+            .is_some_and(|workload| workload.kind != "DaemonSet" && get(&workload.pod.requests.actual) > Some(0))
+    };
+    let alone: BTreeSet<usize> = group.workloads.iter().copied().filter(asks).collect();
+    let all: BTreeSet<usize> = (0..trial.expansion.workloads.len()).filter(asks).collect();
+    let chosen = if matches!(group.cause, Cause::Exceeds(_)) { alone } else { all };
+    let most = chosen.iter().filter_map(|index| get(&workload(*index)?.pod.requests.actual)).max()?;
+    let places = |bound: i64| {
+        trial.places(group, None, &|replica: &Replica| {
+            let lower = chosen.contains(&replica.workload) && replica.pod.node_name.is_none();
+            lower.then(|| capped(&replica.pod, resource, bound))
+        })
+    };
+    let (mut works, mut fails) = (0, most);
+    while works + 1 < fails {
+        let middle = works + (fails - works) / 2;
+        if places(middle) == group.replicas.len() { works = middle } else { fails = middle }
+    }
+    if works == 0 {
+        return None;
+    }
+    let text =
+        if resource == "cpu" { Quantity::from_milli(works) } else { Quantity::from_bytes(works.saturating_mul(MIB)) };
+    let names: Vec<&str> = chosen.iter().filter_map(|index| Some(workload(*index)?.name.as_str())).collect();
+    trial.remedy(group, format!("requests.{resource} ≤ {text} for {}", join(&names)), group.replicas.len())
+}
+
+fn capped(pod: &Pod, resource: &str, bound: i64) -> Pod {
+    let mut pod = pod.clone();
+    let requests = &mut pod.requests;
+    let amounts = [&mut requests.nonzero, &mut requests.scored];
+    if resource == "cpu" {
+        requests.actual.cpu = requests.actual.cpu.min(bound);
+        amounts.into_iter().for_each(|amounts| amounts.cpu = amounts.cpu.min(bound));
+    } else {
+        let bound = bound.saturating_mul(MIB);
+        requests.actual.memory = requests.actual.memory.min(bound);
+        amounts.into_iter().for_each(|amounts| amounts.memory = amounts.memory.min(bound));
+    }
+    pod
+}
+
+fn join(names: &[&str]) -> String {
+    match names {
+        [head @ .., last] if !head.is_empty() => format!("{} and {last}", head.join(", ")),
+        names => names.join(""),
+    }
+}
+
+/// One node that is just large enough for the group; a copy of a node where labels matter.
+fn one_more_node(trial: &Trial<'_>, group: &Group) -> Option<Remedy> {
+    let replicas: Vec<&Replica> =
+        group.replicas.iter().filter_map(|index| trial.expansion.replicas.get(*index)).collect();
+    let mut sum = Resources::default();
+    replicas.iter().for_each(|replica| sum.add(&replica.pod.requests.actual, 1));
+    let name = "another-node".to_owned();
+    let choosy =
+        replicas.iter().any(|replica| !replica.pod.node_selector.is_empty() || replica.pod.required_nodes.is_some());
+    let (node, text) = if choosy || !sum.scalars.is_empty() {
+        let like = trial
+            .before
+            .nodes
+            .iter()
+            .filter(|node| replicas.iter().all(|replica| replica.pod.selects_node(&node.name, &node.labels)));
+        let like = like.max_by_key(|node| (node.allocatable.cpu, node.allocatable.memory))?;
+        (Node { name: name.clone(), ..like.clone() }, format!("one more node like {}", like.name))
+    } else {
+        let (cpu, memory) = (Quantity::from_milli(sum.cpu), Quantity::from_bytes(sum.memory));
+        let node = Node { name: name.clone(), allocatable: sum.clone(), max_pods: 110, ..Node::default() };
+        let memory = if sum.memory > 0 { format!(" and ≥ {memory} memory") } else { String::new() };
+        (node, format!("one more node with ≥ {cpu} cpu{memory}"))
+    };
+    let mut node = node;
+    node.labels.insert(HOSTNAME.to_owned(), name);
+    let mut nodes = trial.before.nodes.to_vec();
+    nodes.push(node);
+    let places = trial.places(group, Some(nodes), &|_| None);
+    trial.remedy(group, text, places)
+}
+
+/// A toleration, or the taint removed, for each taint that stands in the way.
+fn tolerate(trial: &Trial<'_>, group: &Group, pod: &Pod) -> Vec<Remedy> {
+    let matching = trial.before.nodes.iter().filter(|node| pod.selects_node(&node.name, &node.labels));
+    let mut taints: Vec<(&Node, &super::nodes::Taint)> =
+        matching.filter_map(|node| Some((node, taint_toleration::untolerated(pod, node)?))).collect();
+    taints.truncate(5);
+    let mut out = Vec::new();
+    let mut seen = BTreeSet::new();
+    for (node, taint) in taints {
+        if seen.insert(taint.to_string()) {
+            let places = trial.places(group, None, &|replica: &Replica| {
+                let mut pod = group.workloads.contains(&replica.workload).then(|| (*replica.pod).clone())?;
+                pod.tolerations.push(Toleration {
+                    key: taint.key.clone(),
+                    exists: taint.value.is_empty(),
+                    value: taint.value.clone(),
+                    effect: taint.effect.clone(),
+                });
+                Some(pod)
+            });
+            out.extend(trial.remedy(group, format!("a toleration for the taint {taint}"), places));
+        }
+        let mut nodes = trial.before.nodes.to_vec();
+        for other in nodes.iter_mut().filter(|other| other.name == node.name) {
+            other.taints.retain(|known| known != taint);
+        }
+        let places = trial.places(group, Some(nodes), &|_| None);
+        out.extend(trial.remedy(group, format!("the taint {taint} removed from {}", node.name), places));
+    }
+    out
+}
+
+/// The labels that nodeSelector or a required term wants, on each node in turn.
+fn label(trial: &Trial<'_>, group: &Group, pod: &Pod) -> Vec<Remedy> {
+    use super::labels::Operator;
+    let mut wanted: Vec<(String, String)> = pod.node_selector.clone();
+    let term = pod.required_nodes.iter().flatten().find(|term| term.fields.is_empty());
+    for expression in term.into_iter().flat_map(|term| &term.expressions) {
+        match (expression.operator, expression.values.first()) {
+            (Operator::In, Some(value)) => wanted.push((expression.key.clone(), value.clone())),
+            (Operator::Exists, _) => wanted.push((expression.key.clone(), String::new())),
+            _ => return Vec::new(),
+        }
+    }
+    let mut out = Vec::new();
+    for node in trial.before.nodes.iter().take(20) {
+        let mut nodes = trial.before.nodes.to_vec();
+        for other in nodes.iter_mut().filter(|other| other.name == node.name) {
+            other.labels.extend(wanted.iter().cloned());
+        }
+        let places = trial.places(group, Some(nodes), &|_| None);
+        let labels: Vec<String> = wanted.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        out.extend(trial.remedy(group, format!("label {} on node {}", labels.join(" "), node.name), places));
+        if out.len() == 3 {
+            break;
+        }
+    }
+    out
+}

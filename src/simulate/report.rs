@@ -1,0 +1,58 @@
+//! From the simulation to the `placement` part of the report.
+
+use std::collections::BTreeMap;
+
+use super::expand::{Expansion, Replica, Workload};
+use super::placement::{PlacedNode, PlacedPod, Placement, Verdict};
+use super::preemption::Preemption;
+use super::queue::Outcome;
+use super::state::State;
+
+/// Nodes and pods; the other parts are filled in by their own modules.
+pub fn placement(state: &State, expansion: &Expansion, outcomes: &[Outcome]) -> Placement {
+    let pods = expansion.replicas.iter().zip(outcomes).filter_map(|(replica, outcome)| {
+        let workload = expansion.workloads.get(replica.workload)?;
+        Some(placed_pod(state, workload, replica, outcome))
+    });
+    Placement { nodes: placed_nodes(state), pods: pods.collect(), ..Placement::default() }
+}
+
+fn placed_pod(state: &State, workload: &Workload, replica: &Replica, outcome: &Outcome) -> PlacedPod {
+    let name = |node: u32| state.nodes.get(node as usize).map(|node| node.name.clone()).unwrap_or_default();
+    let scheduled = outcome.verdict == Verdict::Scheduled;
+    let nominated = match outcome.why.as_deref().map(|why| &why.preemption) {
+        Some(Preemption::Nominated { node, .. }) => Some(name(*node)),
+        _ => None,
+    };
+    PlacedPod {
+        name: replica.name.clone(),
+        namespace: workload.namespace.clone(),
+        owner: workload.owner(),
+        verdict: outcome.verdict,
+        nodes: outcome.best.iter().map(|node| name(*node)).collect(),
+        feasible: outcome.feasible,
+        node: match outcome.verdict {
+            Verdict::Bypassed => replica.pod.node_name.clone(),
+            _ => outcome.best.first().filter(|_| scheduled).map(|node| name(*node)),
+        },
+        message: outcome.message.clone(),
+        nominated_node: nominated,
+        victims: outcome.victims.clone(),
+        settled: outcome.settled.clone(),
+    }
+}
+
+fn placed_nodes(state: &State) -> Vec<PlacedNode> {
+    let each = state.nodes.iter().zip(&state.infos).map(|(node, info)| {
+        let mut requested: BTreeMap<String, String> = info.used.display();
+        requested.insert("pods".to_owned(), info.pods.len().to_string());
+        PlacedNode {
+            name: node.name.clone(),
+            allocatable: node.allocatable_display.clone(),
+            requested,
+            pods: info.pods.iter().map(|id| state.placed[id.0 as usize].name.to_string()).collect(),
+            taints: node.taints.iter().map(ToString::to_string).collect(),
+        }
+    });
+    each.collect()
+}

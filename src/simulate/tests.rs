@@ -1,0 +1,410 @@
+//! The recorded answers of a real kube-scheduler, pod by pod.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::engine::{self, Answer};
+use super::nodes::Inventory;
+use super::preemption::{NOT_STARTED, Preemption};
+use super::queue;
+use super::state::{PlacedId, State};
+use super::{Verdict, prepare};
+use crate::config::Settings;
+use crate::model::{Bundle, Object, ParsedFile, Role, SetId};
+use crate::source::Source;
+use crate::yaml;
+
+/// A set with these objects, as they stand.
+pub fn bundle(objects: &[Value]) -> Bundle {
+    let mut bundle = Bundle::default();
+    let text: Arc<str> = objects.iter().map(|object| format!("{object}\n")).collect::<String>().into();
+    let file = yaml::read(&text);
+    let id = bundle.sources.add(Source::new("test.json", text));
+    for document in &file.documents {
+        let Some(root) = document.root else { continue };
+        let view = file.tree.view(root);
+        let meta = |key: &str| view.at(&["metadata", key]).and_then(yaml::View::str).map(str::to_owned);
+        let kind = view.get_str("kind").unwrap_or("").to_owned();
+        let cluster_scoped = [
+            "Node",
+            "Namespace",
+            "PriorityClass",
+            "RuntimeClass",
+            "PersistentVolume",
+            "StorageClass",
+            "CSINode",
+            "CSIDriver",
+        ];
+        let namespace = meta("namespace").or_else(|| Some("default".to_owned()));
+        bundle.objects.push(Object {
+            file: id,
+            document: document.index,
+            set: SetId(0),
+            root,
+            api_version: view.get_str("apiVersion").unwrap_or("").to_owned(),
+            name: meta("name").unwrap_or_default(),
+            namespace: namespace.filter(|_| !cluster_scoped.contains(&kind.as_str())),
+            kind,
+            full: None,
+        });
+    }
+    bundle.files.push(ParsedFile {
+        tree: file.tree,
+        documents: file.documents,
+        comments: file.comments,
+        role: Role::Manifest,
+    });
+    bundle
+}
+
+fn list<'a>(row: &'a Value, key: &str) -> &'a [Value] {
+    row[key].as_array().map_or(&[], Vec::as_slice)
+}
+
+/// Plays a row, each pod on the recorded placements of those before it; gives what differs.
+fn play(row: &Value) -> Vec<String> {
+    let objects: Vec<Value> =
+        ["nodes", "objects", "pods"].iter().flat_map(|key| list(row, key).iter().cloned()).collect();
+    let bundle = bundle(&objects);
+    let settings = Settings::default();
+    let (mut state, expansion) = prepare(&bundle, &Inventory::from_bundle(&bundle), &settings);
+    let mut places: BTreeMap<String, PlacedId> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for (index, result) in list(row, "results").iter().enumerate() {
+        let name = result["pod"].as_str().unwrap_or("");
+        let Some(replica) = expansion.replicas.iter().find(|replica| replica.full_name() == name) else {
+            // A pod that has ended takes no room and is not reported.
+            if result["outcome"] != "bypassed" {
+                wrong.push(format!("{name}: not expanded"));
+            }
+            continue;
+        };
+        for difference in compare(&mut state, replica, result) {
+            wrong.push(format!("{name} ({index}): {difference}"));
+        }
+        settle(&mut state, replica, result, &mut places);
+    }
+    wrong
+}
+
+/// What kplan says of one pod, against the record.
+fn compare(state: &mut State, replica: &super::expand::Replica, result: &Value) -> Vec<String> {
+    let arrived = queue::arrive(replica);
+    let recorded = result["outcome"].as_str().unwrap_or("");
+    let text = |key: &str| result[key].as_str().map(str::to_owned);
+    let mut out = Vec::new();
+    let mut check = |what: &str, ours: String, theirs: String| {
+        if ours != theirs {
+            out.push(format!("{what}\n    kplan    {ours}\n    recorded {theirs}"));
+        }
+    };
+    if arrived.verdict != Verdict::Pending {
+        let ours = match arrived.verdict {
+            Verdict::Rejected => "rejected",
+            Verdict::Bypassed => "bypassed",
+            Verdict::Gated => "gated",
+            _ => "unknown",
+        };
+        check("verdict", ours.to_owned(), recorded.to_owned());
+        if ours == "rejected" || ours == "gated" {
+            check("message", arrived.message.unwrap_or_default(), text("message").unwrap_or_default());
+        }
+        return out;
+    }
+    let class = state.class(&replica.pod);
+    let name = |node: &u32| state.nodes[*node as usize].name.clone();
+    match engine::schedule(&mut state.clone(), class) {
+        Answer::Scheduled { best, scores, .. } => {
+            check("verdict", "scheduled".to_owned(), recorded.to_owned());
+            let ours: Vec<String> = best.iter().map(name).collect();
+            let theirs: Option<Vec<String>> = serde_json::from_value(result["best"].clone()).ok();
+            match theirs {
+                Some(mut theirs) => {
+                    theirs.sort();
+                    let mut ours = ours.clone();
+                    ours.sort();
+                    check("best", ours.join(" "), theirs.join(" "));
+                }
+                None => check(
+                    "node among best",
+                    format!("{}", ours.contains(&text("node").unwrap_or_default())),
+                    "true".to_owned(),
+                ),
+            }
+            let theirs: Option<BTreeMap<String, i64>> = serde_json::from_value(result["scores"].clone()).ok();
+            if let Some(theirs) = theirs {
+                let ours: BTreeMap<String, i64> = scores.iter().map(|(node, score)| (name(node), *score)).collect();
+                check("scores", format!("{ours:?}"), format!("{theirs:?}"));
+            }
+        }
+        Answer::Pending(why) => {
+            let preempts = recorded == "preempting" || recorded == "nominated" || recorded == "preempts";
+            check(
+                "verdict",
+                "unschedulable".to_owned(),
+                if preempts { "unschedulable".to_owned() } else { recorded.to_owned() },
+            );
+            check("message", why.message.clone(), text("message").unwrap_or_default());
+            if let Preemption::Nominated { node, victims, ties } = &why.preemption {
+                let theirs = text("nominated_node").unwrap_or_default();
+                check("nominated", ties.iter().map(name).any(|tie| tie == theirs).to_string(), "true".to_owned());
+                let mut victims: Vec<&str> = victims.iter().map(|id| &*state.placed[id.0 as usize].name).collect();
+                victims.sort_unstable();
+                let recorded: Vec<&str> = list(result, "victims").iter().filter_map(Value::as_str).collect();
+                if name(node) == theirs {
+                    check("victims", victims.join(" "), recorded.join(" "));
+                }
+            } else {
+                check("nominated", String::new(), text("nominated_node").unwrap_or_default());
+            }
+        }
+    }
+    out
+}
+
+/// Does what the record says happened.
+fn settle(
+    state: &mut State,
+    replica: &super::expand::Replica,
+    result: &Value,
+    places: &mut BTreeMap<String, PlacedId>,
+) {
+    for victim in list(result, "victims").iter().filter_map(Value::as_str) {
+        if let Some(id) = places.remove(victim) {
+            state.remove(id);
+        }
+    }
+    let node = result["settled_node"].as_str().or(result["node"].as_str()).and_then(|name| state.node(name));
+    if let Some(node) = node {
+        let class = state.class(&replica.pod);
+        engine::bind_volumes(state, class, node);
+        let name = replica.full_name();
+        let id = state.place(class, &Arc::from(name.as_str()), node, replica.started.unwrap_or(NOT_STARTED));
+        places.insert(name, id);
+    }
+}
+
+/// Plays a file; gives how many rows agree, of how many.
+fn agreement(name: &str, text: &str) -> (usize, usize) {
+    let rows: Vec<Value> =
+        text.lines().filter(|line| !line.is_empty()).map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mut agree = 0;
+    for row in &rows {
+        let wrong = play(row);
+        if wrong.is_empty() {
+            agree += 1;
+        }
+        for difference in wrong {
+            println!("{}: {difference}", row["name"].as_str().unwrap_or("?"));
+        }
+    }
+    println!("{name}: {agree} of {}", rows.len());
+    (agree, rows.len())
+}
+
+#[test]
+fn recorded_placements() {
+    let (agree, all) = agreement("placement-1.36", include_str!("../../fixtures/recorded/placement-1.36.jsonl"));
+    assert_eq!(agree, all);
+}
+
+/// Rows found by random clusters on a real control plane, all kinds of plugins.
+#[test]
+fn random_placements() {
+    let text = include_str!("../../fixtures/simulate/placement-1.36.jsonl");
+    let (agree, all) = agreement("fixtures/simulate/placement-1.36", text);
+    assert_eq!(agree, all);
+}
+
+/// Rows from elsewhere: `KPLAN_PLACEMENT=FILE cargo test --lib placements_of_a_file -- --nocapture`.
+#[test]
+fn placements_of_a_file() {
+    if let Ok(path) = std::env::var("KPLAN_PLACEMENT") {
+        let (agree, all) = agreement(&path, &std::fs::read_to_string(&path).unwrap());
+        assert_eq!(agree, all);
+    }
+}
+
+fn node(name: &str, cpu: &str, memory: &str) -> Value {
+    let amounts = serde_json::json!({"cpu": cpu, "memory": memory, "pods": "110"});
+    serde_json::json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}},
+        "spec": {}, "status": {"allocatable": amounts}})
+}
+
+fn deployment(name: &str, replicas: i64, cpu: &str, memory: &str) -> Value {
+    serde_json::json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name},
+        "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": name}},
+            "template": {"metadata": {"labels": {"app": name}},
+                "spec": {"containers": [{"name": "c", "image": "app:1", "resources": {"requests": {"cpu": cpu, "memory": memory}}}]}}}})
+}
+
+fn simulate(objects: &[Value]) -> (super::Placement, Vec<crate::diag::Diagnostic>) {
+    let bundle = bundle(objects);
+    super::run(&bundle, &Inventory::from_bundle(&bundle), &Settings::default())
+}
+
+fn changes(placement: &super::Placement) -> Vec<&str> {
+    placement.remedies.iter().map(|remedy| remedy.change.as_str()).collect()
+}
+
+#[test]
+fn insufficient_cpu() {
+    let (placement, found) = simulate(&[
+        node("one", "1", "2Gi"),
+        deployment("web", 3, "200m", "200Mi"),
+        deployment("celery", 3, "200m", "200Mi"),
+        deployment("beat", 1, "200m", "200Mi"),
+    ]);
+    let pending = placement.pods.iter().filter(|pod| pod.verdict == Verdict::Pending).count();
+    assert_eq!((placement.pods.len(), pending, found.len()), (7, 2, 1));
+    assert_eq!(found[0].rule, "pod-unschedulable");
+    assert_eq!(found[0].message, "2 of 7 pods find no node");
+    assert_eq!(found[0].field.as_deref(), Some("spec.template.spec.containers[0].resources.requests.cpu"));
+    assert_eq!(found[0].related.len(), 1);
+    assert_eq!(
+        changes(&placement),
+        ["requests.cpu ≤ 142m for web, celery and beat", "one more node with ≥ 400m cpu and ≥ 400Mi memory"]
+    );
+}
+
+#[test]
+fn memory_too_big_and_taints() {
+    let mut master = node("my-master", "2", "2Gi");
+    master["spec"] = serde_json::json!({"taints": [{"key": "node-role.kubernetes.io/master", "effect": "NoSchedule"}]});
+    let (_, found) = simulate(&[master.clone(), node("my-node", "2", "2Gi"), deployment("web", 1, "100m", "3Gi")]);
+    assert_eq!(found.iter().map(|one| one.rule).collect::<Vec<_>>(), ["request-exceeds-node"]);
+    assert_eq!(found[0].message, "requests 3Gi memory, the most that a node has is 2Gi (my-node) even when empty");
+    master["metadata"]["labels"]["test123_env"] = "prod".into();
+    let mut web = deployment("web", 10, "0", "0");
+    web["spec"]["template"]["spec"]["nodeSelector"] = serde_json::json!({"test123_env": "prod"});
+    let (placement, found) = simulate(&[master, node("my-node", "2", "2Gi"), web.clone()]);
+    assert_eq!(found.iter().map(|one| one.rule).collect::<Vec<_>>(), ["taint-conflict"]);
+    assert_eq!(found[0].field.as_deref(), Some("spec.template.spec.nodeSelector"));
+    assert_eq!(
+        changes(&placement),
+        [
+            "a toleration for the taint node-role.kubernetes.io/master:NoSchedule",
+            "the taint node-role.kubernetes.io/master:NoSchedule removed from my-master"
+        ]
+    );
+    let (placement, found) = simulate(&[node("my-node", "2", "2Gi"), web]);
+    assert_eq!(found.iter().map(|one| one.rule).collect::<Vec<_>>(), ["pod-unschedulable"]);
+    assert_eq!(changes(&placement), ["label test123_env=prod on node my-node"]);
+}
+
+#[test]
+fn rollout_of_sms_web() {
+    let (placement, found) = simulate(&[node("big", "4", "8Gi"), deployment("sms-web", 6, "100m", "200Mi")]);
+    let rollout = &placement.rollouts[0];
+    assert_eq!((rollout.fits, rollout.peak_pods, rollout.lowest_ready, found.len()), (true, 8, 5, 0));
+    let (placement, _) = simulate(&[node("small", "600m", "8Gi"), deployment("sms-web", 6, "100m", "200Mi")]);
+    let rollout = &placement.rollouts[0];
+    assert_eq!((rollout.fits, rollout.peak_pods, rollout.lowest_ready), (true, 8, 5));
+    let mut strict = deployment("sms-web", 3, "200m", "200Mi");
+    strict["spec"]["strategy"] = serde_json::json!({"rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}});
+    let (placement, _) = simulate(&[node("small", "600m", "8Gi"), strict]);
+    let rollout = &placement.rollouts[0];
+    let stall = rollout.stalls.as_ref().unwrap();
+    assert_eq!((rollout.fits, rollout.peak_pods, rollout.lowest_ready, stall.step), (false, 4, 3, 2));
+    assert!(stall.message.starts_with("0/1 nodes are available: 1 Insufficient cpu."));
+}
+
+#[test]
+fn claims_daemons_and_autoscalers() {
+    let claim = serde_json::json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "my-pvc"},
+        "spec": {"accessModes": ["ReadWriteMany"], "storageClassName": "manual", "resources": {"requests": {"storage": "1Gi"}}}});
+    let volume = |size: &str| {
+        serde_json::json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "my-pv"},
+        "spec": {"accessModes": ["ReadWriteMany"], "storageClassName": "manual", "capacity": {"storage": size}, "hostPath": {"path": "/x"}}})
+    };
+    let mut web = deployment("web", 1, "300m", "1Gi");
+    web["spec"]["template"]["spec"]["volumes"] =
+        serde_json::json!([{"name": "v", "persistentVolumeClaim": {"claimName": "my-pvc"}}]);
+    let (placement, found) = simulate(&[node("n", "1", "8Gi"), claim.clone(), volume("1Gi"), web.clone()]);
+    assert_eq!((placement.pods[0].verdict, found.len()), (Verdict::Scheduled, 0));
+    let (placement, found) = simulate(&[node("n", "1", "8Gi"), claim, volume("500Mi"), web]);
+    assert_eq!(
+        placement.pods[0].message.as_deref(),
+        Some("0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found")
+    );
+    assert!(
+        found[0]
+            .help
+            .as_deref()
+            .unwrap()
+            .contains("claim my-pvc is not bound: volume my-pv has 500Mi, the claim asks for 1Gi")
+    );
+    let autoscaler = serde_json::json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "h"},
+        "spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}, "minReplicas": 2, "maxReplicas": 5}});
+    let mut daemon = deployment("agent", 1, "100m", "10Mi");
+    daemon["kind"] = "DaemonSet".into();
+    let (placement, _) = simulate(&[
+        node("n", "1", "8Gi"),
+        node("m", "1", "8Gi"),
+        deployment("web", 1, "300m", "1Gi"),
+        autoscaler,
+        daemon,
+    ]);
+    let names: Vec<&str> = placement.pods.iter().map(|pod| pod.name.as_str()).collect();
+    assert_eq!(names, ["web-0", "web-1", "agent-0", "agent-1"]);
+    assert_eq!((placement.scales[0].replicas, placement.scales[0].pending), (5, 0));
+    assert!(placement.losses.iter().all(|loss| loss.pending.is_empty()));
+}
+
+#[test]
+fn inventories() {
+    let read = |text: &str| Inventory::from_text(&Arc::from(text));
+    let nodes = read("nodes:\n- {name: w, count: 2, cpu: 4, memory: 8Gi, zone: a, taints: [k=v:NoSchedule]}\n- {name: m, cpu: '2', memory: 2Gi, pods: 5}\n").unwrap().nodes;
+    let names: Vec<&str> = nodes.iter().map(|node| node.name.as_str()).collect();
+    assert_eq!((names, nodes[0].allocatable.cpu, nodes[2].max_pods), (vec!["w-1", "w-2", "m"], 4000, 5));
+    assert_eq!(nodes[1].labels.get("kubernetes.io/hostname").map(String::as_str), Some("w-2"));
+    let message = |text: &str| read(text).unwrap_err().remove(0).message;
+    assert_eq!(message("nodes:\n- {name: a, cpu: -1, memory: 1Gi}\n"), "node `a`: cpu `-1` is negative");
+    assert_eq!(
+        message("nodes:\n- {name: a, cpu: 1, memory: 1g}\n"),
+        "node `a`: memory `1g` is no quantity; write 4, 500m or 8Gi"
+    );
+    assert_eq!(message("nodes:\n- {name: a, cpu: 0, memory: 1Gi}\n"), "node `a`: cpu `0` is zero; nothing would fit");
+    assert!(
+        message("nodes:\n- {name: a, cpu: 1, memory: 1Gi}\n- {name: a, cpu: 1, memory: 1Gi}\n").contains("given twice")
+    );
+    assert!(message("nodes:\n- {name: a, cpus: 1}\n").starts_with("`cpus` is no field"));
+}
+
+/// Time that this thread spent on a processor: other work on the machine does not count.
+fn cpu_time() -> std::time::Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    std::time::Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
+}
+
+/// 5,000 pods on 1,000 nodes: `cargo test --release --lib simulate::tests::speed -- --ignored --nocapture`.
+#[test]
+#[ignore = "measures"]
+fn speed() {
+    let shape = |index: usize| {
+        let mut one = node(&format!("n{index}"), "32", "64Gi");
+        one["metadata"]["labels"]["topology.kubernetes.io/zone"] = format!("z{}", index % 3).into();
+        one
+    };
+    for (name, workloads, replicas) in
+        [("identical", 1, 5000), ("50 workloads", 50, 100), ("500 workloads", 500, 10), ("nothing fits", 1, 5000)]
+    {
+        let mut objects: Vec<Value> = (0..1000).map(shape).collect();
+        let cpu =
+            |index: usize| if name == "nothing fits" { "64".to_owned() } else { format!("{}m", 100 + index % 37) };
+        objects.extend((0..workloads).map(|index| deployment(&format!("w{index}"), replicas, &cpu(index), "256Mi")));
+        let bundle = bundle(&objects);
+        let inventory = Inventory::from_bundle(&bundle);
+        let start = cpu_time();
+        let (mut state, expansion) = prepare(&bundle, &inventory, &Settings::default());
+        let prepared = cpu_time() - start;
+        let outcomes = queue::run(&mut state, &expansion.replicas, false);
+        let placed = outcomes.iter().filter(|outcome| outcome.verdict == Verdict::Scheduled).count();
+        println!("{name}: {placed} placed, prepare {prepared:?}, schedule {:?}", cpu_time() - start - prepared);
+        let start = cpu_time();
+        let (placement, _) = super::run(&bundle, &inventory, &Settings::default());
+        println!("{name}: whole run {:?}, {} rollouts", cpu_time() - start, placement.rollouts.len());
+    }
+}
