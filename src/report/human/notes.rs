@@ -5,7 +5,7 @@ use std::path::Path;
 use super::super::summary::count;
 use super::super::{Report, Row, Style};
 use super::paint::Paint;
-use crate::diag::Fix;
+use crate::diag::{Class, Fix};
 
 /// `= server: …`, `= fix: …`, `= help: …`, and places that the frame does not show.
 pub(super) fn notes(page: &mut String, report: &Report<'_>, row: &Row<'_>, help_shown: bool, paint: &Paint) {
