@@ -6,7 +6,7 @@ mod problems;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-pub use load::{Config, ConfigError, FILE_NAME, SCHEMA, load, parse, severity, tier};
+pub use load::{Config, ConfigError, FILE_NAME, SCHEMA, parse, severity, tier};
 pub use problems::{Problem, suggest};
 
 use crate::diag::{Severity, Tier};

@@ -9,15 +9,14 @@ use std::path::{Path, PathBuf};
 
 const MAX_LINES: usize = 500;
 
-/// What reads files, starts programs or prints; all else is pure.
-const IMPURE: [&str; 5] = ["cli/", "config/load.rs", "load.rs", "load/", "main.rs"];
+/// Modules that read files, start programs or print; all others are pure.
+const IMPURE: [&str; 5] = ["cli", "cluster", "load", "main", "apply"];
 
 /// What a pure module may not name.
-const EFFECTS: [&str; 10] = [
+const EFFECTS: [&str; 9] = [
     "std::fs",
     "std::process",
-    "TcpStream",
-    "UdpSocket",
+    "std::net",
     "std::env",
     "println!",
     "eprintln!",
@@ -153,8 +152,7 @@ fn layers_run_one_way() {
 #[test]
 fn stages_do_no_io() {
     let mut wrong = Vec::new();
-    let is_impure = |file: &File| IMPURE.iter().any(|home| file.path.to_string_lossy().starts_with(home));
-    for file in files().iter().filter(|file| !is_impure(file)) {
+    for file in files().iter().filter(|file| !IMPURE.contains(&file.module.as_str())) {
         let named = EFFECTS.iter().filter(|effect| file.code.contains(**effect));
         wrong.extend(named.map(|effect| format!("{}: {effect}", file.path.display())));
     }
@@ -175,11 +173,10 @@ fn crates_stay_where_they_belong() {
     let mut wrong = Vec::new();
     for file in files() {
         let path = file.path.display().to_string();
-        for (name, home) in homes {
-            let used = file.code.contains(&format!("{name}::")) || file.code.contains(&format!("use {name};"));
-            if (used || file.code.contains(&format!("use {name} "))) && !home.iter().any(|home| path.starts_with(home))
-            {
-                wrong.push(format!("{path}: {name} belongs into {}", home.join(" or ")));
+        for (name, homes) in homes {
+            let uses = file.code.contains(&format!("{name}::")) || file.code.contains(&format!("use {name}"));
+            if uses && !homes.iter().any(|home| path.starts_with(home)) && path != "main.rs" {
+                wrong.push(format!("{path}: {name} belongs into {homes:?}"));
             }
         }
     }
@@ -190,8 +187,10 @@ fn crates_stay_where_they_belong() {
 fn only_yaml_events_is_unsafe() {
     let wrong: Vec<String> = files()
         .iter()
-        .filter(|file| ["unsafe {", "unsafe fn", "unsafe impl"].iter().any(|word| file.code.contains(word)))
-        .filter(|file| !file.path.ends_with("yaml/events.rs"))
+        .filter(|file| {
+            ["unsafe {", "unsafe fn", "unsafe impl"].iter().any(|word| file.code.contains(word))
+                && !file.path.ends_with("yaml/events.rs")
+        })
         .map(|file| file.path.display().to_string())
         .collect();
     assert!(wrong.is_empty(), "unsafe code outside yaml/events.rs: {wrong:?}");

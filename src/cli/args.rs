@@ -155,8 +155,8 @@ pub(super) struct CheckArgs {
     #[arg(long)]
     pub fix: bool,
     /// With --fix: mend also where it changes what the manifest means
-    #[arg(long, requires = "fix")]
-    pub r#unsafe: bool,
+    #[arg(long = "unsafe", requires = "fix")]
+    pub with_unsafe: bool,
     /// With --fix: print the changes instead of writing them
     #[arg(long, requires = "fix")]
     pub diff: bool,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::error::{CliError, ErrorKind};
+use super::error::{CliError, ErrorKind, io_text};
 use super::{output, progress};
 use crate::diag::Finding;
 
@@ -32,7 +32,7 @@ pub(super) fn apply(path: &Path, findings: &mut [Finding], quiet: bool) -> Resul
         let message = format!("cannot use the baseline {}: {cause}", path.display());
         CliError::new(ErrorKind::Config, message, "write it with `kplan check --write-baseline FILE`")
     };
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(io_text(&error)))?;
     let baseline: Baseline = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
     if baseline.schema != SCHEMA {
         return Err(wrong(format!("its schema is `{}`, not {SCHEMA}", baseline.schema)));

@@ -24,7 +24,7 @@ pub(super) fn run(args: &CheckArgs, terms: &Terms) -> Result<Exit, CliError> {
         if !args.fix {
             return run.report("check", &findings);
         }
-        let fixes = fix::collect(&run.bundle, &findings, args.r#unsafe);
+        let fixes = fix::collect(&run.bundle, &findings, args.with_unsafe);
         if args.diff {
             fix::print(&run.bundle, &fixes, run.options.settings.show_secrets)?;
             return Ok(if fixes.is_empty() { Exit::Fine } else { Exit::Negative });

@@ -90,6 +90,18 @@ impl From<io::Error> for CliError {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return CliError::new(ErrorKind::BrokenPipe, "", "");
         }
-        CliError::new(ErrorKind::Internal, format!("cannot write the output: {error}"), "make room, or write elsewhere")
+        CliError::new(
+            ErrorKind::Internal,
+            format!("cannot write the output: {}", io_text(&error)),
+            "make room, or write elsewhere",
+        )
     }
+}
+
+/// An I/O error without the system's number.
+pub(super) fn io_text(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or(&text);
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::error::{CliError, ErrorKind};
+use super::error::{CliError, ErrorKind, io_text};
 use crate::diag::{Edit, Finding};
 use crate::model::Bundle;
 use crate::report::{Mask, mask};
@@ -43,7 +43,7 @@ pub(super) fn write(bundle: &Bundle, fixes: &Fixes<'_>) -> Result<usize, CliErro
         let edits: Vec<(Span, &str)> = edits.iter().map(|edit| (edit.span, edit.text.as_str())).collect();
         let (text, applied) = edit::apply(&source.text, &edits);
         std::fs::write(&source.name, text).map_err(|error| {
-            let message = format!("cannot write {}: {error}", source.name);
+            let message = format!("cannot write {}: {}", source.name, io_text(&error));
             CliError::new(ErrorKind::Usage, message, "make the file writable, or look at --fix --diff")
         })?;
         changed += applied;

@@ -31,9 +31,10 @@ impl Focus {
                 "name files or directories",
             ));
         }
-        let paths = options.paths.iter().map(|path| absolute(Path::new(path))).collect();
-        let root = root(options);
-        options.paths = vec![root];
+        // No PATH is everything.
+        let paths = if options.is_default { &[][..] } else { &options.paths };
+        let paths = paths.iter().map(|path| absolute(Path::new(path))).collect();
+        options.paths = vec![root(options)];
         Ok(Focus { paths, labels })
     }
 
@@ -102,7 +103,7 @@ fn selector(text: &str) -> Result<Vec<Requirement>, CliError> {
         let (part, tail) = end.map_or((rest, ""), |end| (&rest[..end], &rest[end + 1..]));
         let requirement = requirement(part.trim()).ok_or_else(|| {
             let help = "write it as app=web, tier!=db, stage in (a,b), legacy or !legacy, with commas between";
-            CliError::usage(format!("-l {text}: `{}` is no requirement", part.trim()), help)
+            CliError::usage(format!("-l \"{text}\": `{}` is no requirement", part.trim()), help)
         })?;
         found.push(requirement);
         rest = tail.trim_start();

@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, Write};
 
 use super::args::InitArgs;
-use super::error::{CliError, Exit};
+use super::error::{CliError, Exit, io_text};
 use crate::config::FILE_NAME;
 use crate::model::Version;
 
@@ -13,9 +13,10 @@ pub(super) fn run(args: &InitArgs) -> Result<Exit, CliError> {
     let file = std::fs::File::options().write(true).create_new(true).open(&path);
     let mut file = file.map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => CliError::usage(format!("{shown} exists already"), "edit it, or remove it first"),
-        _ => {
-            CliError::usage(format!("cannot write {shown}: {error}"), "name a directory that exists and can be written")
-        }
+        _ => CliError::usage(
+            format!("cannot write {shown}: {}", io_text(&error)),
+            "name a directory that exists and can be written",
+        ),
     })?;
     file.write_all(text().as_bytes())?;
     writeln!(io::stdout(), "wrote {shown}")?;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::error::{CliError, ErrorKind};
+use super::error::{CliError, ErrorKind, io_text};
 use super::options::Options;
 use crate::model::Bundle;
 use crate::simulate::{Inventory, NodeError};
@@ -32,7 +32,7 @@ fn read(file: &Path) -> Result<Inventory, CliError> {
     let name = file.display().to_string();
     let text = std::fs::read_to_string(file).map_err(|error| {
         let help = "--nodes takes a file with Node objects, or with `nodes:` as in kplan.yaml";
-        CliError::usage(format!("cannot read {name}: {error}"), help)
+        CliError::usage(format!("cannot read {name}: {}", io_text(&error)), help)
     })?;
     let text: Arc<str> = Arc::from(text);
     Inventory::from_text(&text).map_err(|errors| node_error(&name, &Source::new(name.clone(), text.clone()), &errors))

@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::args::{InputArgs, NodeArgs, ReportArgs, Terms};
 use super::error::{CliError, ErrorKind};
+use super::locate;
 use super::output::{self, Output};
 use super::progress;
 use crate::config::{self, Config, Settings};
@@ -16,6 +17,8 @@ use crate::schema::Schema;
 pub(super) struct Options {
     /// What is read.
     pub paths: Vec<String>,
+    /// No PATH was given.
+    pub is_default: bool,
     /// The paths as given, for people.
     pub target: String,
     pub settings: Settings,
@@ -64,6 +67,7 @@ impl Options {
         let versions = versions(wanted)?;
         settings.kube_version = versions.last().copied().unwrap_or(Version::DEFAULT);
         Ok(Options {
+            is_default: input.paths.is_empty() && input.filenames.is_empty() && input.kustomize.is_none(),
             target: paths.join(" "),
             paths,
             settings,
@@ -112,7 +116,7 @@ fn find_config(paths: &[String]) -> Result<Option<Config>, CliError> {
     let mut found: Option<Config> = None;
     for path in paths {
         let path = if path == "-" { "." } else { path };
-        let config = config::load(Path::new(path))?;
+        let config = locate::config(Path::new(path))?;
         match (&found, config) {
             (Some(known), Some(config)) if known.name != config.name => {
                 let message = format!("the PATHs have different configs: {} and {}", known.name, config.name);

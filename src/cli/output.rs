@@ -4,10 +4,8 @@ use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::PathBuf;
 
-use clap::ValueEnum;
-
 use super::args::Color;
-use super::error::{CliError, ErrorKind};
+use super::error::{CliError, ErrorKind, io_text};
 use super::options::Options;
 use crate::report::{self, Format, Report, Style};
 
@@ -23,15 +21,12 @@ pub(super) fn parse(outputs: &[String]) -> Result<Vec<Output>, CliError> {
     let mut parsed = Vec::new();
     for output in outputs {
         let (name, file) = output.split_once('=').map_or((output.as_str(), None), |(name, file)| (name, Some(file)));
-        let format = Format::from_str(name, false).map_err(|_| {
-            let names: Vec<String> = Format::value_variants()
-                .iter()
-                .filter_map(|format| Some(format.to_possible_value()?.get_name().to_owned()))
-                .collect();
-            let near = crate::config::suggest(name, names.iter().map(String::as_str));
+        let Some((_, format)) = Format::ALL.into_iter().find(|(known, _)| *known == name) else {
+            let names = Format::ALL.map(|(name, _)| name);
+            let near = crate::config::suggest(name, names.into_iter());
             let help = near.unwrap_or_else(|| format!("write one of {}", names.join(", ")));
-            CliError::usage(format!("--output {name}: there is no such format"), help)
-        })?;
+            return Err(CliError::usage(format!("--output {name}: there is no such format"), help));
+        };
         if file == Some("") {
             return Err(CliError::usage(format!("--output {output} lacks the file"), format!("write {name}=FILE")));
         }
@@ -70,7 +65,7 @@ pub(super) fn to_file(path: &PathBuf, write: impl FnOnce(&mut dyn Write) -> io::
         out.flush()
     });
     result.map_err(|error| {
-        let message = format!("cannot write {}: {error}", path.display());
+        let message = format!("cannot write {}: {}", path.display(), io_text(&error));
         CliError::new(ErrorKind::Usage, message, "name a file in a directory that exists and can be written")
     })
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::args::{NodeArgs, ReportArgs, ShowArgs, Terms};
-use super::error::{CliError, ErrorKind, Exit};
+use super::error::{CliError, ErrorKind, Exit, io_text};
 use super::options::Options;
 use super::stages::Run;
 use crate::defaults;
@@ -136,7 +136,7 @@ fn read(path: &str) -> Result<Arc<str>, CliError> {
         std::fs::read(path).map(|read| bytes = read)
     };
     result.map_err(|error| {
-        CliError::usage(format!("cannot read {path}: {error}"), "name a file, or - for standard input")
+        CliError::usage(format!("cannot read {path}: {}", io_text(&error)), "name a file, or - for standard input")
     })?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();

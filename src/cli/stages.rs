@@ -230,8 +230,6 @@ fn parse_all(loaded: Loaded, settings: &Settings) -> (Bundle, Vec<Diagnostic>) {
     parse::run(loaded, settings, &scope)
 }
 
-/// Fills in the defaults of every object that decodes; unknown fields are left out.
-
 /// Puts kplan.yaml among the sources, so that findings can point at it.
 fn add_config(bundle: &mut Bundle, options: &Options) -> Option<crate::source::FileId> {
     let config = options.config.as_ref()?;

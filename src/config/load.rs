@@ -1,4 +1,4 @@
-//! Finds and reads `kplan.yaml`.
+//! What a `kplan.yaml` says.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::problems::{self, Problem};
 use super::{Ignore, NodeShape, Settings};
-use crate::diag::{Severity, Tier};
+use crate::diag::{Rule, Severity, Tier};
 use crate::yaml::{self, View};
 
 /// Name of the file that is looked for.
@@ -62,61 +62,14 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// Reads the `kplan.yaml` of the nearest folder above `path`, up to the root of its git repository; without a
-/// repository only the folder of `path` and the working directory are looked at.
+/// Reads the text of a `kplan.yaml`; paths in it are taken from `folder`, ids of rules must be among `rules`.
 ///
 /// # Errors
-/// The file cannot be read, is no YAML, or holds what the schema does not allow.
-pub fn load(path: &Path) -> Result<Option<Config>, ConfigError> {
-    let Some(file) = find(path) else {
-        return Ok(None);
-    };
-    let name = file.to_string_lossy().into_owned();
-    let text = std::fs::read_to_string(&file).map_err(|error| ConfigError {
-        file: name.clone(),
-        problems: vec![Problem::start(format!("it cannot be read: {error}"), "make it a readable UTF-8 file")],
-    })?;
-    let folder = file.parent().unwrap_or(Path::new("")).to_owned();
-    parse(&name, &text, &folder).map(Some)
-}
-
-fn find(path: &Path) -> Option<PathBuf> {
-    let absolute = std::path::absolute(path).ok()?;
-    let absolute = absolute.canonicalize().unwrap_or(absolute);
-    let start = if absolute.is_dir() { absolute.as_path() } else { absolute.parent()? };
-    let here = std::env::current_dir().and_then(|here| here.canonicalize()).ok();
-    let in_repository = start.ancestors().any(|folder| folder.join(".git").exists());
-    for folder in start.ancestors() {
-        let file = folder.join(FILE_NAME);
-        if file.is_file() {
-            return Some(if path.is_absolute() { file } else { from_here(&file, here.as_deref()) });
-        }
-        let last = if in_repository { folder.join(".git").exists() } else { Some(folder) == here.as_deref() };
-        if last || (!in_repository && !here.as_deref().is_some_and(|here| start.starts_with(here))) {
-            break;
-        }
-    }
-    None
-}
-
-/// The path as seen from the working directory.
-fn from_here(file: &Path, here: Option<&Path>) -> PathBuf {
-    let Some(here) = here else {
-        return file.to_owned();
-    };
-    let common = here.components().zip(file.components()).take_while(|(a, b)| a == b).count();
-    let up = here.components().skip(common).map(|_| Path::new("..").as_os_str());
-    up.chain(file.components().skip(common).map(|part| part.as_os_str())).collect()
-}
-
-/// Reads the text of a `kplan.yaml`; paths in it are taken from `folder`.
-///
-/// # Errors
-/// As [`load`].
-pub fn parse(name: &str, text: &str, folder: &Path) -> Result<Config, ConfigError> {
+/// It is no YAML, or holds what the schema does not allow.
+pub fn parse(name: &str, text: &str, folder: &Path, rules: &[Rule]) -> Result<Config, ConfigError> {
     let text: Arc<str> = Arc::from(text);
     let file = yaml::read(&text);
-    let problems = problems::find(&file, &text);
+    let problems = problems::find(&file, &text, rules);
     if !problems.is_empty() {
         return Err(ConfigError { file: name.to_owned(), problems });
     }
@@ -238,7 +191,7 @@ mod tests {
     use super::*;
 
     fn read_text(text: &str) -> Result<Config, String> {
-        parse("kplan.yaml", text, Path::new("a")).map_err(|error| {
+        parse("kplan.yaml", text, Path::new("a"), crate::lint::catalog::RULES).map_err(|error| {
             let helps = error.problems.iter().map(|problem| format!(" [{}]", problem.help)).collect::<String>();
             format!("{error}{helps}")
         })
@@ -248,7 +201,7 @@ mod tests {
     fn settings_come_from_the_file() {
         let text = "kubeVersion: 1.30\nfailOn: warning\nrules:\n  image-tag-mutable: off\n  probes-identical: {severity: error}\n\
             ignore:\n- rule: api-removed\n  reason: old\n  expires: 1970-01-02\n- paths: [x/**]\n- {rule: hpa-target-missing}\n\
-            nodes:\n- {name: n, count: 3, cpu: 2, memory: 8Gi, taints: ['a=b:NoSchedule']}\nstacks: [s]\n";
+            nodes:\n- {name: big, count: 3, cpu: 2, memory: 8Gi, taints: ['a=b:NoSchedule']}\nstacks: [s]\n";
         let config = read_text(text).unwrap();
         assert_eq!(config.kube_version.as_deref(), Some("1.30"));
         assert_eq!(config.rules["image-tag-mutable"], None);
@@ -285,7 +238,9 @@ mod tests {
             ("- a\n", "kplan.yaml:1:1: a list is not allowed here [write keys and values"),
             ("nodes: [{name: a, cpu: 1, memory: 1Gi, taints: ['a:No']}]\n", "`a:No` is not written as it should be"),
             ("ignore: [{rule: x-y}]\n", "`x-y` is no rule of kplan"),
+            ("nodes: [{name: a, cpu: lots, memory: 1Gi}]\n", "kplan.yaml:1:24: `lots` is no quantity"),
             ("kubeVersion: one\n", "`one` is no Kubernetes version"),
+            ("nodes: [{name: n, cpu: 1, memory: 1Gi}]\n", "kplan.yaml:1:16: `n` is not allowed here [quote it: \"n\""),
         ];
         for (text, expected) in cases {
             let error = read_text(text).unwrap_err();

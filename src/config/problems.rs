@@ -7,8 +7,9 @@ use jsonschema::error::ValidationErrorKind;
 use serde_json::Value;
 
 use super::load::SCHEMA;
-use crate::lint::catalog::RULES;
+use crate::diag::Rule;
 use crate::model::Version;
+use crate::model::quantity::Quantity;
 use crate::source::{Source, Span};
 use crate::yaml::{self, View};
 
@@ -25,7 +26,7 @@ pub struct Problem {
 
 impl Problem {
     /// A problem of the file as a whole.
-    pub(super) fn start(message: String, help: &str) -> Problem {
+    pub fn start(message: String, help: &str) -> Problem {
         Problem { line: 1, column: 1, message, help: help.to_owned() }
     }
 }
@@ -38,7 +39,7 @@ struct Raw {
 }
 
 /// All problems of a file that was read.
-pub(super) fn find(file: &yaml::File, text: &Arc<str>) -> Vec<Problem> {
+pub(super) fn find(file: &yaml::File, text: &Arc<str>, rules: &[Rule]) -> Vec<Problem> {
     let mut found = Vec::new();
     for document in &file.documents {
         if let Some(error) = &document.error {
@@ -58,7 +59,8 @@ pub(super) fn find(file: &yaml::File, text: &Arc<str>) -> Vec<Problem> {
     if let Some(root) = file.documents.first().and_then(|document| document.root) {
         let root = file.tree.view(root);
         schema_problems(root, &mut found);
-        meaning_problems(root, &mut found);
+        rule_problems(root, rules, &mut found);
+        value_problems(root, &mut found);
     }
     let source = Source::new("", text.clone());
     found.sort_by_key(|raw| raw.span);
@@ -128,6 +130,9 @@ fn describe(schema: &Value, view: View<'_>, error: &ValidationError<'_>, found: 
                 "/type" => "write keys and values, as `tier: strict`".to_owned(),
                 _ => type_help(error),
             };
+            // YAML 1.1, which kubectl reads, takes these words for booleans.
+            let word = view.bool().is_some() && !matches!(written, "true" | "false");
+            let help = if word { format!("quote it: \"{written}\"; unquoted it is a boolean") } else { help };
             add(view.span(), not_allowed(view), help);
         }
         ValidationErrorKind::Pattern { .. } => {
@@ -203,34 +208,42 @@ fn type_help(error: &ValidationError<'_>) -> String {
     format!("write {}", words.join(" or "))
 }
 
-/// What a schema cannot say: ids of rules, versions.
-fn meaning_problems(root: View<'_>, found: &mut Vec<Raw>) {
-    if let Some(rules) = root.get("rules") {
-        for (id, span, _) in rules.entries() {
-            found.extend(unknown_rule(id, span));
-        }
+/// Ids of rules that are none.
+fn rule_problems(root: View<'_>, rules: &[Rule], found: &mut Vec<Raw>) {
+    if let Some(severities) = root.get("rules") {
+        found.extend(severities.entries().filter_map(|(id, span, _)| unknown_rule(id, span, rules)));
     }
     let ignores = root.get("ignore").into_iter().flat_map(|ignore| ignore.items().chain(ignore.list("findings")));
     for rule in ignores.filter_map(|entry| entry.get("rule")) {
         let id = rule.str().unwrap_or_default();
-        found.extend(unknown_rule(id, rule.span()).filter(|_| id != "*" && !id.is_empty()));
+        found.extend(unknown_rule(id, rule.span(), rules).filter(|_| id != "*" && !id.is_empty()));
     }
-    if let Some(version) = root.get("kubeVersion").filter(|version| !version.is_map() && !version.is_seq()) {
+}
+
+/// Versions and quantities that are none.
+fn value_problems(root: View<'_>, found: &mut Vec<Raw>) {
+    let plain = |view: &View<'_>| !view.is_map() && !view.is_seq();
+    if let Some(version) = root.get("kubeVersion").filter(plain) {
         let text = version.str().unwrap_or_else(|| version.written());
-        for part in text.split("..") {
-            if part.parse::<Version>().is_err() {
-                let message = format!("`{part}` is no Kubernetes version");
-                found.push(Raw { span: version.span(), message, help: "write it as \"1.36\"".to_owned() });
-            }
+        for part in text.split("..").filter(|part| part.parse::<Version>().is_err()) {
+            let message = format!("`{part}` is no Kubernetes version");
+            found.push(Raw { span: version.span(), message, help: "write it as \"1.36\"".to_owned() });
+        }
+    }
+    for amount in root.list("nodes").flat_map(|node| [node.get("cpu"), node.get("memory")]).flatten().filter(plain) {
+        let text = amount.str().unwrap_or_else(|| amount.written());
+        if Quantity::parse(text).is_err() {
+            let message = format!("`{text}` is no quantity");
+            found.push(Raw { span: amount.span(), message, help: "write it as 4, 500m or 8Gi".to_owned() });
         }
     }
 }
 
-fn unknown_rule(id: &str, span: Span) -> Option<Raw> {
-    if RULES.iter().any(|rule| rule.id == id) {
+fn unknown_rule(id: &str, span: Span, rules: &[Rule]) -> Option<Raw> {
+    if rules.iter().any(|rule| rule.id == id) {
         return None;
     }
-    let help = suggest(id, RULES.iter().map(|rule| rule.id)).unwrap_or_else(|| "`kplan rules` lists them".to_owned());
+    let help = suggest(id, rules.iter().map(|rule| rule.id)).unwrap_or_else(|| "`kplan rules` lists them".to_owned());
     Some(Raw { span, message: format!("`{id}` is no rule of kplan"), help })
 }
 

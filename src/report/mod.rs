@@ -31,7 +31,7 @@ pub use summary::Summary;
 pub const SCHEMA: &str = "kplan.report/v1";
 
 /// What `--output` takes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
     /// For people.
     #[default]
@@ -52,6 +52,21 @@ pub enum Format {
     Gitlab,
     /// A comment on a pull request, at most 65,536 characters.
     Markdown,
+}
+
+impl Format {
+    /// Every format with its name for `--output`.
+    pub const ALL: [(&'static str, Format); 9] = [
+        ("human", Format::Human),
+        ("concise", Format::Concise),
+        ("json", Format::Json),
+        ("jsonl", Format::Jsonl),
+        ("sarif", Format::Sarif),
+        ("junit", Format::Junit),
+        ("github", Format::Github),
+        ("gitlab", Format::Gitlab),
+        ("markdown", Format::Markdown),
+    ];
 }
 
 /// Everything that a command found out.

@@ -20,15 +20,20 @@ pub(super) fn notes(page: &mut String, report: &Report<'_>, row: &Row<'_>, help_
             note(page, "see", &text, paint);
         }
     }
-    for remedy in remedies(report, row) {
-        note(page, "works", &remedy, paint);
-    }
     if let Some(fix) = row.fix.as_ref().and(diagnostic.fix.as_ref()) {
         let flag = if fix.safe { "--fix" } else { "--fix --unsafe" };
         note(page, "fix", &format!("{}   kplan check {flag}", fix_text(report, row, fix)), paint);
     }
-    if !help_shown {
-        note(page, "help", &row.help, paint);
+    match row.help.split_once('\n').unwrap_or((&row.help, "")) {
+        _ if help_shown => {}
+        // Help on a pending pod begins with the scheduler's own words.
+        (first, rest) if first.starts_with("scheduler: ") => {
+            note(page, "scheduler", first.trim_start_matches("scheduler: "), paint);
+            if !rest.is_empty() {
+                note(page, "help", rest, paint);
+            }
+        }
+        _ => note(page, "help", &row.help, paint),
     }
 }
 
@@ -58,24 +63,6 @@ fn fix_text(report: &Report<'_>, row: &Row<'_>, fix: &Fix) -> String {
         (text.get(line.start as usize..edit.span.start as usize), text.get(edit.span.end as usize..line.end as usize));
     let changed = format!("{}{}{}", before.unwrap_or(""), edit.text, after.unwrap_or(""));
     changed.trim().to_owned()
-}
-
-/// Simulated changes that help the pods of this finding.
-fn remedies(report: &Report<'_>, row: &Row<'_>) -> Vec<String> {
-    let Some(placement) = report.placement.filter(|_| row.finding.class == Class::Pending) else {
-        return Vec::new();
-    };
-    let Some(object) = &row.object else { return Vec::new() };
-    let owner = format!("{}/{}", object.kind, object.name);
-    let owned = |name: &str| {
-        placement.pods.iter().any(|pod| {
-            Some(pod.namespace.as_str()) == object.namespace.as_deref()
-                && pod.owner == owner
-                && name.strip_prefix(&pod.namespace).and_then(|rest| rest.strip_prefix('/')) == Some(&pod.name)
-        })
-    };
-    let fitting = placement.remedies.iter().filter(|remedy| remedy.pods.iter().any(|pod| owned(pod)));
-    fitting.map(|remedy| format!("{} (places {})", remedy.change, remedy.places)).collect()
 }
 
 /// What was looked at, what could not be, how sure it is, and the counts.
