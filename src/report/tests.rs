@@ -155,7 +155,6 @@ fn placement() -> Placement {
             lowest_ready: 1,
             stalls: Some(Stall { step: 2, message: "1 Insufficient cpu".to_owned() }),
         }],
-        scales: Vec::new(),
         losses: Vec::new(),
         drains: Vec::new(),
     }
