@@ -156,6 +156,7 @@ fn placement() -> Placement {
         }],
         losses: Vec::new(),
         drains: Vec::new(),
+        scales: Vec::new(),
     }
 }
 
