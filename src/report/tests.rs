@@ -157,6 +157,7 @@ fn placement() -> Placement {
         }],
         losses: Vec::new(),
         drains: Vec::new(),
+        scales: Vec::new(),
     }
 }
 
