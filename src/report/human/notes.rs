@@ -10,7 +10,8 @@ use crate::diag::{Class, Fix};
 /// `= server: …`, `= fix: …`, `= help: …`, and places that the frame does not show.
 pub(super) fn notes(page: &mut String, report: &Report<'_>, row: &Row<'_>, help_shown: bool, paint: &Paint) {
     let diagnostic = &row.finding.diagnostic;
-    if let Some(words) = row.server_words() {
+    // The generic rules say nothing but the server's words.
+    if let Some(words) = row.server_words().filter(|words| *words != row.message) {
         note(page, "server", &words, paint);
     }
     for (related, place) in row.related.iter().zip(&diagnostic.related) {
@@ -20,15 +21,22 @@ pub(super) fn notes(page: &mut String, report: &Report<'_>, row: &Row<'_>, help_
             note(page, "see", &text, paint);
         }
     }
-    for remedy in remedies(report, row) {
-        note(page, "works", &remedy, paint);
-    }
     if let Some(fix) = row.fix.as_ref().and(diagnostic.fix.as_ref()) {
         let flag = if fix.safe { "--fix" } else { "--fix --unsafe" };
         note(page, "fix", &format!("{}   kplan check {flag}", fix_text(report, row, fix)), paint);
     }
-    if !help_shown {
-        note(page, "help", &row.help, paint);
+    if help_shown {
+        return;
+    }
+    // The scheduler's sentence is quoted under its own name.
+    match row.help.strip_prefix("scheduler: ").map(|help| help.split_once('\n').unwrap_or((help, ""))) {
+        Some((sentence, rest)) => {
+            note(page, "scheduler", sentence, paint);
+            if !rest.is_empty() {
+                note(page, "help", rest, paint);
+            }
+        }
+        None => note(page, "help", &row.help, paint),
     }
 }
 
@@ -58,24 +66,6 @@ fn fix_text(report: &Report<'_>, row: &Row<'_>, fix: &Fix) -> String {
         (text.get(line.start as usize..edit.span.start as usize), text.get(edit.span.end as usize..line.end as usize));
     let changed = format!("{}{}{}", before.unwrap_or(""), edit.text, after.unwrap_or(""));
     changed.trim().to_owned()
-}
-
-/// Simulated changes that help the pods of this finding.
-fn remedies(report: &Report<'_>, row: &Row<'_>) -> Vec<String> {
-    let Some(placement) = report.placement.filter(|_| row.finding.class == Class::Pending) else {
-        return Vec::new();
-    };
-    let Some(object) = &row.object else { return Vec::new() };
-    let owner = format!("{}/{}", object.kind, object.name);
-    let owned = |name: &str| {
-        placement.pods.iter().any(|pod| {
-            Some(pod.namespace.as_str()) == object.namespace.as_deref()
-                && pod.owner == owner
-                && name.strip_prefix(&pod.namespace).and_then(|rest| rest.strip_prefix('/')) == Some(&pod.name)
-        })
-    };
-    let fitting = placement.remedies.iter().filter(|remedy| remedy.pods.iter().any(|pod| owned(pod)));
-    fitting.map(|remedy| format!("{} (places {})", remedy.change, remedy.places)).collect()
 }
 
 /// What was looked at, what could not be, how sure it is, and the counts.
