@@ -118,8 +118,15 @@ fn limit_range_item(draft: &mut Draft, item: NodeId) {
     }
 }
 
-/// `NormalizeDataSources`: either field stands for both.
+/// `EnforceDataSourceBackwardsCompatibility` and `NormalizeDataSources`: the old field takes only claims and
+/// snapshots, and either field stands for both.
 fn data_source(draft: &mut Draft, spec: NodeId) {
+    if let Some(source) = draft.get(spec, "dataSource") {
+        let of = (draft.str(source, "apiGroup"), draft.str(source, "kind"));
+        if !matches!(of, ("", "PersistentVolumeClaim") | ("snapshot.storage.k8s.io", "VolumeSnapshot")) {
+            draft.tree.remove(spec, "dataSource");
+        }
+    }
     match (draft.get(spec, "dataSource"), draft.get(spec, "dataSourceRef")) {
         (Some(source), None) => {
             let source = draft.clone_map(source);

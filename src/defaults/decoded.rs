@@ -49,7 +49,7 @@ struct Copier<'c> {
 }
 
 impl Copier<'_> {
-    /// A struct, in the order written; structs that cannot be absent are added.
+    /// A struct, in the order written; what the encoder always writes is added.
     fn structure(&mut self, type_: &Type, view: Option<View<'_>>, span: Span) -> NodeId {
         self.depth += 1;
         let mut entries = Vec::new();
@@ -62,12 +62,11 @@ impl Copier<'_> {
             }
         }
         for field in &type_.fields {
-            let absent = || view.is_none_or(|view| view.get(&field.name).is_none());
-            if let Shape::Struct(id) = field.shape
-                && !field.pointer
-                && absent()
-            {
-                let value = self.structure(self.schema.type_(id), None, span);
+            let absent = view.is_none_or(|view| view.get(&field.name).is_none());
+            let scalar = matches!(field.shape, Shape::String | Shape::Bool | Shape::Int32 | Shape::Int64);
+            let always = matches!(field.shape, Shape::Struct(_)) || scalar && field.required;
+            if absent && always && !field.pointer {
+                let value = self.zero(&field.shape, span);
                 let key = self.out.heap_text(&field.name);
                 entries.push(Entry { key, key_span: span, value });
             }
@@ -79,7 +78,9 @@ impl Copier<'_> {
     /// A field's value; nothing where the encoder leaves it out.
     fn field(&mut self, field: &Field, view: View<'_>) -> Option<NodeId> {
         let kept = field.pointer || field.required;
-        if view.is_null() || !kept && is_empty(&field.shape, view) || self.depth > MAX_DEPTH {
+        // Storing a list or map that is empty makes it absent, wherever it stands.
+        let gathers = matches!(field.shape, Shape::List(_) | Shape::Map(_));
+        if view.is_null() || (gathers || !kept) && is_empty(&field.shape, view) || self.depth > MAX_DEPTH {
             return None;
         }
         Some(self.value(&field.shape, field.go.as_deref() == Some("v1.ResourceList"), view))
@@ -118,7 +119,7 @@ impl Copier<'_> {
         self.out.push_seq(view.span(), &items)
     }
 
-    /// What null in a list or map decodes to.
+    /// What a value is that was not given, or null in a list or map.
     fn zero(&mut self, shape: &Shape, span: Span) -> NodeId {
         match shape {
             Shape::String | Shape::Bytes | Shape::Time | Shape::MicroTime | Shape::Duration => {

@@ -6,7 +6,7 @@ use crate::yaml::NodeId;
 use Literal::{Bool, Int, Map, Str, Strings};
 
 /// Type, then its fields; sorted by type. Of types in `io.k8s.api` the prefix is left out.
-const TABLE: [(&str, &[(&str, Literal<'static>)]); 46] = [
+const TABLE: [(&str, &[(&str, Literal<'static>)]); 49] = [
     ("admissionregistration.v1.MatchResources", &MATCH),
     ("admissionregistration.v1.MutatingAdmissionPolicySpec", &[("failurePolicy", Str("Fail"))]),
     ("admissionregistration.v1.MutatingWebhook", &MUTATING_WEBHOOK),
@@ -18,6 +18,7 @@ const TABLE: [(&str, &[(&str, Literal<'static>)]); 46] = [
     ("apps.v1.DaemonSetSpec", &[("revisionHistoryLimit", Int(10))]),
     ("apps.v1.DeploymentSpec", &DEPLOYMENT),
     ("apps.v1.ReplicaSetSpec", &[("replicas", Int(1))]),
+    ("apps.v1.StatefulSetOrdinals", &[("start", Int(0))]),
     ("apps.v1.StatefulSetPersistentVolumeClaimRetentionPolicy", &RETENTION),
     ("apps.v1.StatefulSetSpec", &STATEFUL_SET),
     ("autoscaling.v1.HorizontalPodAutoscalerSpec", &[("minReplicas", Int(1))]),
@@ -29,6 +30,8 @@ const TABLE: [(&str, &[(&str, Literal<'static>)]); 46] = [
     ("core.v1.DownwardAPIVolumeSource", &[("defaultMode", Int(420))]),
     ("core.v1.EndpointPort", &[("protocol", Str("TCP"))]),
     ("core.v1.EphemeralContainer", &CONTAINER),
+    ("core.v1.Event", &[("reportingComponent", Str("")), ("reportingInstance", Str(""))]),
+    ("core.v1.GRPCAction", &[("service", Str(""))]),
     ("core.v1.HTTPGetAction", &[("path", Str("/")), ("scheme", Str("HTTP"))]),
     ("core.v1.HostPathVolumeSource", &[("type", Str(""))]),
     ("core.v1.ObjectFieldSelector", &[("apiVersion", Str("v1"))]),
@@ -50,7 +53,7 @@ const TABLE: [(&str, &[(&str, Literal<'static>)]); 46] = [
     ("networking.v1.IngressClassParametersReference", &[("scope", Str("Cluster"))]),
     ("networking.v1.NetworkPolicyPort", &[("protocol", Str("TCP"))]),
     ("rbac.v1.RoleRef", &[("apiGroup", Str("rbac.authorization.k8s.io"))]),
-    ("scheduling.v1.PriorityClass", &[("preemptionPolicy", Str("PreemptLowerPriority"))]),
+    ("scheduling.v1.PriorityClass", &[("preemptionPolicy", Str("PreemptLowerPriority")), ("value", Int(0))]),
     ("storage.v1.CSIDriverSpec", &CSI_DRIVER),
     ("storage.v1.StorageClass", &STORAGE_CLASS),
 ];
@@ -63,8 +66,9 @@ const MUTATING_WEBHOOK: [(&str, Literal<'static>); 6] =
     [WEBHOOK[0], MATCH[0], MATCH[1], MATCH[2], WEBHOOK[4], ("reinvocationPolicy", Str("Never"))];
 const DEPLOYMENT: [(&str, Literal<'static>); 3] =
     [("replicas", Int(1)), ("revisionHistoryLimit", Int(10)), ("progressDeadlineSeconds", Int(600))];
-const STATEFUL_SET: [(&str, Literal<'static>); 4] = [
+const STATEFUL_SET: [(&str, Literal<'static>); 5] = [
     ("podManagementPolicy", Str("OrderedReady")),
+    ("serviceName", Str("")),
     ("persistentVolumeClaimRetentionPolicy", Map),
     ("replicas", Int(1)),
     ("revisionHistoryLimit", Int(10)),

@@ -138,7 +138,7 @@ fn keys<'a>(a: Option<View<'a>>, b: Option<View<'a>>) -> BTreeSet<&'a str> {
 }
 
 /// What tells the items of a list apart, one text an item; `None` where two have the same or one has none.
-fn item_keys(list: View<'_>, place: Place<'_>) -> Option<Vec<String>> {
+pub(super) fn item_keys(list: View<'_>, place: Place<'_>) -> Option<Vec<String>> {
     let mut seen = BTreeSet::new();
     let mut all = Vec::with_capacity(list.len());
     for item in list.items() {

@@ -7,6 +7,7 @@ mod git;
 mod identity;
 mod mask;
 mod place;
+mod stored;
 mod update;
 
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use crate::config::Settings;
 use crate::diag::{Cause, Diagnostic, Server};
 use crate::model::{Bundle, Object, ObjectId, path};
 use crate::schema::Schema;
-use crate::validate::status_message;
+use crate::validate;
 use crate::yaml::View;
 
 pub use base::{Base, GitFiles, git_files};
@@ -24,6 +25,7 @@ pub use git::GitError;
 use identity::Pair;
 use mask::Masker;
 use place::Place;
+use stored::{Side, Stored};
 
 /// Compares what is wanted with what is there: one change for every object of both bundles, unchanged ones too, in
 /// the order of group, kind, namespace and name, and a finding for every update that the API server would refuse.
@@ -55,17 +57,18 @@ impl<'a> Compare<'a> {
         let old = pair.base.map(|id| self.base.object(id));
         let object = new.or(old)?;
         let place = Place::of(self.schema, &object.api_version, &object.kind);
-        let fields = self.fields(object, before, after, place);
         let renamed = new.zip(old).is_some_and(|(new, old)| new.name != old.name);
-        let mut action = match (old, new) {
-            (None, _) => Action::Create,
-            (_, None) => Action::Delete,
-            _ if renamed => Action::Create,
-            _ if fields.is_empty() => Action::Unchanged,
-            _ => Action::Update,
-        };
+        let applied = self.applied(pair, before, after, place).filter(|_| !renamed);
+        let after = applied.as_ref().map(Stored::view).or(after);
+        let fields = self.fields(object, before, after, place);
         let mut change = Change {
-            action,
+            action: match (old, new) {
+                (None, _) => Action::Create,
+                (_, None) => Action::Delete,
+                _ if renamed => Action::Create,
+                _ if fields.is_empty() => Action::Unchanged,
+                _ => Action::Update,
+            },
             object: reference(object),
             risk: Risk::Safe,
             why: String::new(),
@@ -76,16 +79,51 @@ impl<'a> Compare<'a> {
             desired: pair.desired,
             base: pair.base,
         };
-        if let (Action::Update, Some(before), Some(after), Some(id)) = (action, before, after, pair.desired) {
-            let causes = update::causes(identity::group(object), &object.kind, before, after, place);
-            if !causes.is_empty() && causes.iter().all(update::is_immutability) {
-                action = Action::Replace;
-            }
-            change.action = action;
-            change.why = why(action, &causes, &change.fields);
-            diagnostics.extend(self.refusals(id, causes));
+        if let (Action::Update, Some(before), Some(after), Some(id)) = (change.action, before, after, pair.desired) {
+            diagnostics.extend(self.refuse(&mut change, id, (before, after), place));
         }
         Some(change)
+    }
+
+    /// Asks whether the API server takes the update; one that only meets fields that cannot change is a replacement.
+    fn refuse(
+        &self,
+        change: &mut Change,
+        id: ObjectId,
+        (before, after): (View<'_>, View<'_>),
+        place: Place<'_>,
+    ) -> Vec<Diagnostic> {
+        let object = self.desired.object(id);
+        let group = identity::group(object);
+        let live = Stored::live(before, after, &object.kind);
+        let all = update::causes(group, &object.kind, live.view(), after, place);
+        // What is wrong with the new object by itself is found without a base.
+        let own = validate::object(group, &object.kind, after);
+        let causes: Vec<Cause> = all.iter().filter(|cause| !own.contains(cause)).cloned().collect();
+        if causes.is_empty() {
+            return Vec::new();
+        }
+        if causes.iter().all(update::is_immutability) {
+            change.action = Action::Replace;
+        }
+        change.why = why(change.action, &causes, &change.fields);
+        self.refusals(id, causes, &validate::status_message(&object.kind, group, &object.name, &all))
+    }
+
+    /// What server-side apply would store, where both sides have defaults.
+    fn applied(
+        &self,
+        pair: Pair,
+        before: Option<View<'_>>,
+        after: Option<View<'_>>,
+        place: Place<'_>,
+    ) -> Option<Stored> {
+        let (base, desired) = (pair.base?, pair.desired?);
+        self.base.object(base).full.as_ref()?;
+        self.desired.object(desired).full.as_ref()?;
+        let old = Side { full: before?, written: Some(self.base.written(base)) };
+        let new = Side { full: after?, written: Some(self.desired.written(desired)) };
+        Some(Stored::applied(old, new, place))
     }
 
     /// Both sides as the cluster would see them; as written where one of them has no defaults.
@@ -121,10 +159,9 @@ impl<'a> Compare<'a> {
     }
 
     /// The API server's refusal as findings, one for each cause.
-    fn refusals(&self, id: ObjectId, causes: Vec<Cause>) -> Vec<Diagnostic> {
+    fn refusals(&self, id: ObjectId, causes: Vec<Cause>, message: &str) -> Vec<Diagnostic> {
         let object = self.desired.object(id);
-        let group = identity::group(object);
-        let message: Arc<str> = status_message(&object.kind, group, &object.name, &causes).into();
+        let message: Arc<str> = message.into();
         let replace = causes.iter().all(update::is_immutability);
         let help = if replace {
             "keep the old value, or delete the object and create it again, which is what a replacement does"
@@ -133,7 +170,7 @@ impl<'a> Compare<'a> {
         };
         let mut found = Vec::new();
         for cause in causes {
-            let rule = rule_for(&cause);
+            let rule = validate::rule_for(&object.kind, &cause);
             let span = path::place(self.desired.written(id), &cause.field);
             let text = format!("the update is refused: {}: {}", cause.field, first_line(&cause));
             let mut diagnostic = Diagnostic::new(rule, object.file, span, text).help(help);
@@ -202,17 +239,6 @@ fn top(path: &str) -> &str {
 /// Some messages go on with a long diff of Go structs.
 fn first_line(cause: &Cause) -> String {
     cause.message.lines().next().unwrap_or_default().to_owned()
-}
-
-/// The rule of rejections that no rule with a name of its own explains.
-fn rule_for(cause: &Cause) -> &'static str {
-    match cause.reason {
-        "FieldValueRequired" => "api-required",
-        "FieldValueForbidden" => "api-forbidden",
-        "FieldValueNotSupported" => "api-unsupported",
-        "FieldValueDuplicate" => "api-duplicate",
-        _ => "api-invalid",
-    }
 }
 
 #[cfg(test)]

@@ -146,6 +146,7 @@ fn placement() -> Placement {
             change: "requests.cpu ≤ 142m".to_owned(),
             places: 1,
         }],
+        scales: Vec::new(),
         rollouts: vec![Rollout {
             owner: "Deployment/celery".to_owned(),
             namespace: "default".to_owned(),

@@ -31,16 +31,26 @@ pub fn message(error: &DecodeError, tree: &Tree) -> String {
         Expected::Map => "a map",
         Expected::List => "a list",
     };
-    format!("{} takes {takes}, not {}", error.path, value_text(tree.view(error.node), error.expected))
+    format!("{} takes {takes}, not {}", error.path, value_of(error, tree))
 }
 
 /// The value that does not fit, with what kubectl takes it for.
 pub fn value_of(error: &DecodeError, tree: &Tree) -> String {
-    value_text(tree.view(error.node), error.expected)
+    value_text(tree.view(error.node), error.owner == "io.k8s.api.core.v1.Secret")
 }
 
-/// A value with what kubectl takes it for; nothing of what may be secret.
-fn value_text(view: View<'_>, expected: Expected) -> String {
+/// What to do about it.
+pub fn unknown_help(unknown: &UnknownField) -> Option<String> {
+    match (unknown.near.first(), unknown.belongs.as_deref()) {
+        (Some(near), _) => Some(format!("did you mean `{near}`?")),
+        (None, Some("")) => Some(format!("`{}` belongs to the object itself, outside of spec", unknown.key)),
+        (None, Some(place)) => Some(format!("`{}` belongs to {place}", unknown.key)),
+        (None, None) => Some("remove it, or correct its indentation".to_owned()),
+    }
+}
+
+/// A value with what kubectl takes it for; only its type where it is secret.
+fn value_text(view: View<'_>, secret: bool) -> String {
     let read_as = |kind: &str, json: String| {
         let written = view.written();
         if written == json || written.is_empty() || written.contains('\n') {
@@ -53,7 +63,9 @@ fn value_text(view: View<'_>, expected: Expected) -> String {
         Value::Map(_) => "a map".to_owned(),
         Value::Seq(_) => "a list".to_owned(),
         Value::Null => "null".to_owned(),
-        Value::Str(_) if expected == Expected::Base64 => "this string".to_owned(),
+        Value::Bool(_) if secret => "a boolean".to_owned(),
+        Value::Str(_) if secret => "this string".to_owned(),
+        _ if secret => "a number".to_owned(),
         Value::Str(_) => format!("the string {}", view.to_json()),
         Value::Bool(_) => read_as("boolean", view.to_json()),
         _ => read_as("number", view.to_json()),
@@ -129,11 +141,91 @@ pub fn help(error: &DecodeError, tree: &Tree) -> Option<String> {
     })
 }
 
-/// What an unknown field was meant to be, or where it belongs.
-pub fn unknown_help(unknown: &UnknownField) -> Option<String> {
-    match (unknown.near.first(), &unknown.belongs) {
-        (Some(near), _) => Some(format!("did you mean `{near}`?")),
-        (None, Some(parent)) => Some(format!("`{}` belongs under {parent}", unknown.key)),
-        (None, None) => Some("remove it, or correct its indentation".to_owned()),
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::model::Version;
+    use crate::schema::{Decoded, check};
+    use crate::yaml::{self, File};
+
+    fn decode(text: &str) -> (File, &'static Schema, Decoded) {
+        let schema = Schema::of(Version::DEFAULT).unwrap();
+        let file = yaml::read(&Arc::from(text));
+        let object = file.tree.view(file.documents[0].root.unwrap());
+        let kind = schema.served(object.get_str("apiVersion").unwrap(), object.get_str("kind").unwrap()).unwrap();
+        let decoded = check(schema, kind, object);
+        (file, schema, decoded)
+    }
+
+    fn pod(container: &str) -> String {
+        format!("apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - name: c\n{container}")
+    }
+
+    #[test]
+    fn env_values_are_quoted_as_the_user_wrote_them() {
+        for written in ["True", "yes", "on", "1", "8.0", "0o17", "1e3", "1_000"] {
+            let (file, _, decoded) = decode(&pod(&format!("    env: [{{name: a, value: {written}}}]\n")));
+            let error = decoded.error.unwrap();
+            assert_eq!(rule_for(&error), "env-value-not-string");
+            assert_eq!(error.path, "spec.containers[0].env[0].value");
+            let fix = fix(&error, &file.tree).unwrap();
+            assert!(fix.safe);
+            assert_eq!(fix.edits[0].text, format!("\"{written}\""));
+            assert_eq!(&file.tree.source()[fix.edits[0].span.range()], written);
+        }
+        let (_, _, decoded) = decode(&pod("    env: [{name: a, value: ~}]\n"));
+        assert!(decoded.message.is_none());
+    }
+
+    #[test]
+    fn all_errors_are_found_and_the_first_carries_the_answer() {
+        let (file, _, decoded) = decode(&pod("    tty: \"true\"\n    stdin: 1\n    args: x\n    immage: y\n"));
+        let error = decoded.error.unwrap();
+        assert_eq!(error.path, "spec.containers[0].args");
+        assert_eq!(message(&error, &file.tree), "spec.containers[0].args takes a list, not the string \"x\"");
+        assert_eq!(decoded.others.len(), 2);
+        assert_eq!(fix(&decoded.others[1], &file.tree).unwrap().edits[0].text, "true");
+        assert_eq!(decoded.unknown[0].near, ["image"]);
+    }
+
+    #[test]
+    fn misspelt_fields_are_renamed_when_there_is_no_doubt() {
+        let affinity = "apiVersion: v1\nkind: Pod\nspec:\n  affinity:\n    nodeAffinity:\n      \
+             preferreDuringSchedulingIgnoredDuringExecution: [{weight: 1, preference: {}}]\n";
+        let (file, schema, decoded) = decode(affinity);
+        let fix = rename(schema, &decoded.unknown[0], &file.tree).unwrap();
+        assert!(fix.safe);
+        assert_eq!(fix.edits[0].text, "preferredDuringSchedulingIgnoredDuringExecution");
+        // A value that does not fit the near field: it was not meant.
+        let (file, schema, decoded) = decode(&pod("    imagee: [a]\n"));
+        assert!(!rename(schema, &decoded.unknown[0], &file.tree).unwrap().safe);
+        // What is there already is no candidate.
+        let (file, schema, decoded) = decode(&pod("    image: a\n    imagee: b\n"));
+        assert!(rename(schema, &decoded.unknown[0], &file.tree).is_none());
+        let (_, _, decoded) = decode(&pod("    restartPolicyy: x\n    nodeSelector: {}\n"));
+        assert_eq!(unknown_help(&decoded.unknown[0]).as_deref(), Some("`nodeSelector` belongs to spec"));
+        assert_eq!(decoded.unknown[1].near, ["restartPolicy", "restartPolicyRules"]);
+    }
+
+    #[test]
+    fn messages_hide_what_is_secret() {
+        let (file, _, decoded) = decode("apiVersion: v1\nkind: Secret\ndata: {a: 123456}\nstringData: {b: 5}\n");
+        assert_eq!(message(&decoded.error.unwrap(), &file.tree), "data.a takes base64, not a number");
+        assert_eq!(message(&decoded.others[0], &file.tree), "stringData.b takes a string, not a number");
+    }
+
+    #[test]
+    fn absurd_nesting_does_not_overflow_the_stack() {
+        let deep = format!("{}{{}}{}", "{\"properties\":{\"a\":".repeat(900), "}}".repeat(900));
+        let versions = format!("[{{\"name\":\"v1\",\"schema\":{{\"openAPIV3Schema\":{deep}}}}}]");
+        let text = format!(
+            "{{\"apiVersion\":\"apiextensions.k8s.io/v1\",\"kind\":\"CustomResourceDefinition\",\"spec\":{{\"versions\":{versions}}}}}"
+        );
+        let (file, schema, decoded) = decode(&text);
+        assert!(decoded.error.is_none());
+        let kind = schema.served("apiextensions.k8s.io/v1", "CustomResourceDefinition").unwrap();
+        crate::defaults::object(schema, file.tree.view(file.documents[0].root.unwrap()), kind);
     }
 }

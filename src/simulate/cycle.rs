@@ -181,6 +181,12 @@ impl Cycle {
         deltas
     }
 
+    /// Whether no plugin looks beyond the node.
+    pub fn looks_no_further(&self) -> bool {
+        let Affinities { near, apart, repelled, .. } = &self.affinities;
+        self.spreading.hard.is_empty() && near.is_empty() && apart.is_empty() && repelled.is_empty()
+    }
+
     /// The plugins that look beyond the node, for a node that passed the others.
     pub fn beyond(&self, counters: &[Counter], minimums: &[i64], node: u32) -> Option<Rejection> {
         pod_topology_spread::filter(&self.spreading, minimums, counters, node)

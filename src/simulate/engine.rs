@@ -55,9 +55,10 @@ fn answer(state: &mut State, cycle: &mut Cycle) -> Answer {
         return pending(message::prefilter(total, rejection, version), Vec::new(), Some(rejection.reasons.join(", ")));
     }
     let minimums = pod_topology_spread::minimums(&cycle.spreading, &cycle.counters);
+    let local_only = cycle.looks_no_further();
     let feasible: Vec<usize> = (0..cycle.nodes.len())
         .filter(|position| cycle.local[*position].is_none())
-        .filter(|position| cycle.beyond(&cycle.counters, &minimums, cycle.nodes[*position]).is_none())
+        .filter(|position| local_only || cycle.beyond(&cycle.counters, &minimums, cycle.nodes[*position]).is_none())
         .collect();
     match feasible.as_slice() {
         [] => unschedulable(state, cycle, &minimums),

@@ -6,6 +6,7 @@ use super::cluster::Budget;
 use super::engine::{self, Answer};
 use super::expand::Expansion;
 use super::placement::{Blocked, Drain, Loss, ScaleOut};
+use super::preemption::NOT_STARTED;
 use super::queue::Outcome;
 use super::state::{Placed, PlacedId, State};
 
@@ -88,7 +89,7 @@ fn move_to_best(state: &mut State, class: super::state::ClassId, name: &Arc<str>
         return false;
     };
     if let Some(node) = best.first() {
-        state.place(class, name, *node, i64::MAX);
+        state.place(class, name, *node, NOT_STARTED);
     }
     true
 }
@@ -130,7 +131,7 @@ pub fn scales(state: &mut State, expansion: &Expansion) -> Vec<ScaleOut> {
             let name: Arc<str> = Arc::from(format!("{}/{}-{index}", workload.namespace, workload.name));
             match engine::schedule(state, class) {
                 Answer::Scheduled { best, .. } => {
-                    best.first().map(|node| state.place(class, &name, *node, i64::MAX));
+                    best.first().map(|node| state.place(class, &name, *node, NOT_STARTED));
                 }
                 Answer::Pending(why) => {
                     message.get_or_insert_with(|| why.message.clone());

@@ -1,6 +1,6 @@
 //! DefaultPreemption: which less important pods would have to go (Kubernetes 1.36).
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::sync::Arc;
 
 use super::cycle::Cycle;
@@ -18,10 +18,8 @@ pub enum Preemption {
     Never,
     /// The text after `preemption: `.
     NoCandidate(String),
-    Nominated {
-        node: u32,
-        victims: Vec<PlacedId>,
-    },
+    /// `ties` are the nodes that would have been as good; the real scheduler takes any of them.
+    Nominated { node: u32, victims: Vec<PlacedId>, ties: Vec<u32> },
 }
 
 /// A node where evictions would make room.
@@ -51,7 +49,7 @@ pub fn preempt(state: &mut State, cycle: &mut Cycle, rejections: &[(u32, Rejecti
         }
     }
     match best(state, candidates) {
-        Some(Candidate { node, victims, .. }) => Preemption::Nominated { node, victims },
+        Some((Candidate { node, victims, .. }, ties)) => Preemption::Nominated { node, victims, ties },
         None => Preemption::NoCandidate(fit_error(state.nodes.len(), statuses.iter(), NOT_HELPFUL)),
     }
 }
@@ -106,7 +104,7 @@ fn select_victims(state: &mut State, cycle: &mut Cycle, node: u32) -> Result<Can
     if let Some(rejection) = run.filter() {
         return Err(rejection);
     }
-    potential.sort_by_key(|id| importance(run.state, *id));
+    sort_by_importance(run.state, &mut potential);
     let (violating, rest) = split_by_budgets(run.state, &potential);
     let (mut victims, mut violations) = (Vec::new(), 0);
     for (id, violates) in violating.iter().map(|id| (*id, true)).chain(rest.iter().map(|id| (*id, false))) {
@@ -117,14 +115,42 @@ fn select_victims(state: &mut State, cycle: &mut Cycle, node: u32) -> Result<Can
             violations += usize::from(violates);
         }
     }
-    victims.sort_by_key(|id| importance(run.state, *id));
+    sort_by_importance(run.state, &mut victims);
     Ok(Candidate { node, victims, violations })
 }
 
-/// Sorts the more important pod first (`MoreImportantPod`).
-fn importance(state: &State, id: PlacedId) -> (Reverse<i32>, i64, PlacedId) {
-    let placed = &state.placed[id.0 as usize];
-    (Reverse(state.pod(placed.class).priority), placed.started, id)
+/// Start of a pod that no kubelet has started.
+pub const NOT_STARTED: i64 = i64::MAX;
+
+/// Whether the first pod is more important (`MoreImportantPod`). Pods that have not started count as started
+/// when they are looked at, so that the first of two is always the older one.
+fn more_important(state: &State, a: PlacedId, b: PlacedId) -> bool {
+    let (a, b) = (&state.placed[a.0 as usize], &state.placed[b.0 as usize]);
+    match state.pod(a.class).priority.cmp(&state.pod(b.class).priority) {
+        Ordering::Greater => true,
+        Ordering::Less => false,
+        Ordering::Equal => a.started < b.started || (a.started == NOT_STARTED && b.started == NOT_STARTED),
+    }
+}
+
+/// Sorts the more important pods first, as Go's `sort.Slice` does up to 12 items: its insertion sort turns pods
+/// that have not started around.
+fn sort_by_importance(state: &State, pods: &mut [PlacedId]) {
+    if pods.len() > 12 {
+        let key = |id: &PlacedId| {
+            let placed = &state.placed[id.0 as usize];
+            (Reverse(state.pod(placed.class).priority), placed.started, Reverse(*id))
+        };
+        pods.sort_by_key(key);
+        return;
+    }
+    for end in 1..pods.len() {
+        let mut at = end;
+        while at > 0 && more_important(state, pods[at], pods[at - 1]) {
+            pods.swap(at, at - 1);
+            at -= 1;
+        }
+    }
 }
 
 /// Splits the pods into those whose eviction a PodDisruptionBudget forbids, and the rest.
@@ -145,15 +171,19 @@ fn split_by_budgets(state: &State, pods: &[PlacedId]) -> (Vec<PlacedId>, Vec<Pla
     })
 }
 
-/// `pickOneNodeForPreemption`; among equals the first.
-fn best(state: &State, candidates: Vec<Candidate>) -> Option<Candidate> {
+/// `pickOneNodeForPreemption`: the best candidate, and all nodes that are as good.
+fn best(state: &State, candidates: Vec<Candidate>) -> Option<(Candidate, Vec<u32>)> {
     let pod = |id: &PlacedId| state.pod(state.placed[id.0 as usize].class);
     let start = |id: &PlacedId| state.placed[id.0 as usize].started;
-    candidates.into_iter().min_by_key(|candidate| {
+    let rank = |candidate: &Candidate| {
         let victims = &candidate.victims;
         let highest = victims.first().map_or(i32::MIN, |id| pod(id).priority);
         let sum: i64 = victims.iter().map(|id| i64::from(pod(id).priority) + i64::from(i32::MAX) + 1).sum();
         let top = victims.iter().filter(|id| pod(id).priority == highest).map(start).min();
         (candidate.violations, highest, sum, victims.len(), Reverse(top))
-    })
+    };
+    let best = candidates.iter().map(rank).min()?;
+    let ties = candidates.iter().filter(|candidate| rank(candidate) == best).map(|candidate| candidate.node).collect();
+    let first = candidates.into_iter().find(|candidate| rank(candidate) == best)?;
+    Some((first, ties))
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::engine::{self, Answer, Unschedulable};
 use super::expand::Replica;
 use super::placement::{Settled, Verdict};
-use super::preemption::Preemption;
+use super::preemption::{NOT_STARTED, Preemption};
 use super::state::{PlacedId, State};
 
 /// What became of one replica.
@@ -15,7 +15,6 @@ use super::state::{PlacedId, State};
 pub struct Outcome {
     pub verdict: Verdict,
     pub best: Arc<Vec<u32>>,
-    pub scores: Arc<Vec<(u32, i64)>>,
     pub feasible: usize,
     /// Where it is now, on a known node.
     pub placed: Option<PlacedId>,
@@ -30,7 +29,6 @@ impl Outcome {
         Outcome {
             verdict,
             best: Arc::default(),
-            scores: Arc::default(),
             feasible: 0,
             placed: None,
             message,
@@ -108,7 +106,7 @@ impl Queue {
         let class = state.class(&replica.pod);
         engine::bind_volumes(state, class, node);
         // A pod without start time counts as started now.
-        let started = replica.started.unwrap_or(i64::MAX);
+        let started = replica.started.unwrap_or(NOT_STARTED);
         let id = state.place(class, &Arc::from(replica.full_name()), node, started);
         self.outcomes[index].placed = Some(id);
         self.by_placed.insert(id, index);
@@ -144,16 +142,16 @@ impl Queue {
     fn attempt(&mut self, state: &mut State, replicas: &[Replica], index: usize) {
         let class = state.class(&replicas[index].pod);
         match engine::schedule(state, class) {
-            Answer::Scheduled { best, scores, feasible } => {
+            Answer::Scheduled { best, feasible, .. } => {
                 let node = best.first().copied();
-                self.outcomes[index] = Outcome { best, scores, feasible, ..Outcome::new(Verdict::Scheduled, None) };
+                self.outcomes[index] = Outcome { best, feasible, ..Outcome::new(Verdict::Scheduled, None) };
                 if let Some(node) = node {
                     self.place(state, replicas, index, node);
                 }
             }
             Answer::Pending(why) => {
                 self.outcomes[index] = Outcome::pending(why.clone());
-                if let Preemption::Nominated { node, victims } = &why.preemption {
+                if let Preemption::Nominated { node, victims, .. } = &why.preemption {
                     self.evict(state, replicas, index, *node, victims);
                 }
             }

@@ -6,6 +6,7 @@ use super::engine::{self, Answer};
 use super::expand::{Expansion, Strategy, TEMPLATE_HASH};
 use super::placement::{Rollout, Stall, Verdict};
 use super::pod::Pod;
+use super::preemption::NOT_STARTED;
 use super::queue::Outcome;
 use super::state::{PlacedId, State};
 
@@ -144,7 +145,7 @@ impl Progress<'_> {
                     };
                     engine::bind_volumes(self.state, class, node);
                     let name = Arc::from(format!("{}/new-{}", self.update.namespace, self.ready));
-                    self.state.place(class, &name, node, i64::MAX);
+                    self.state.place(class, &name, node, NOT_STARTED);
                     self.waiting -= 1;
                     self.ready += 1;
                 }

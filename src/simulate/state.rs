@@ -49,7 +49,10 @@ impl NodeInfo {
 
     pub fn remove(&mut self, id: PlacedId, pod: &Pod) {
         self.count(pod, -1);
-        self.pods.retain(|other| *other != id);
+        // As the scheduler's cache does: the order matters to preemption.
+        if let Some(at) = self.pods.iter().position(|other| *other == id) {
+            self.pods.swap_remove(at);
+        }
         for port in &pod.ports {
             if let Some(at) = self.ports.iter().position(|other| other == port) {
                 self.ports.swap_remove(at);

@@ -21,11 +21,11 @@ const SOURCES: [(&str, &str); 5] = [
 /// `ValidateHorizontalPodAutoscaler`.
 pub(super) fn validate_horizontal_pod_autoscaler(errs: &mut Errors, autoscaler: Obj) {
     validate_object_meta(errs, autoscaler.at("metadata"), NameRule::Subdomain);
-    validate_horizontal_pod_autoscaler_spec(errs, autoscaler.at("spec"), &Path::root("spec"));
+    validate_horizontal_pod_autoscaler_spec(errs, autoscaler.at("spec"), Obj::NONE, &Path::root("spec"));
 }
 
 /// `validateHorizontalPodAutoscalerSpec`; gate HPAScaleToZero is off.
-pub(super) fn validate_horizontal_pod_autoscaler_spec(errs: &mut Errors, spec: Obj, path: &Path) {
+pub(super) fn validate_horizontal_pod_autoscaler_spec(errs: &mut Errors, spec: Obj, old: Obj, path: &Path) {
     let (least, most) = (spec.opt_int("minReplicas").unwrap_or(1), spec.int("maxReplicas"));
     let at = path.child("maxReplicas");
     if least < 1 {
@@ -39,11 +39,15 @@ pub(super) fn validate_horizontal_pod_autoscaler_spec(errs: &mut Errors, spec: O
     if most < least {
         errs.invalid(&at, most, "must be greater than or equal to `minReplicas`");
     }
-    validate_cross_version_object_reference(errs, spec.at("scaleTargetRef"), true, &path.child("scaleTargetRef"));
+    let target = spec.at("scaleTargetRef");
+    let before = old.at("scaleTargetRef");
+    let same = old.has() && ["apiVersion", "kind"].iter().all(|key| target.str(key) == before.str(key));
+    let core = same || target.str("kind") == "ReplicationController";
+    validate_cross_version_object_reference(errs, target, core, &path.child("scaleTargetRef"));
     validate_metrics(errs, spec, least, &path.child("metrics"));
     for key in ["scaleUp", "scaleDown"] {
         let behavior = path.child("behavior");
-        validate_scaling_rules(errs, spec.at("behavior").at(key), key, &behavior.child(key));
+        validate_scaling_rules(errs, spec.at("behavior").at(key), &behavior.child(key));
     }
 }
 
@@ -86,8 +90,8 @@ fn validate_metrics(errs: &mut Errors, spec: Obj, least: i64, path: &Path) {
     }
 }
 
-/// `validateScalingRules`; defaulting has filled in the policies that are missing.
-fn validate_scaling_rules(errs: &mut Errors, rules: Obj, direction: &str, path: &Path) {
+/// `validateScalingRules`; defaulting has filled in policies that are missing, but not an empty list.
+fn validate_scaling_rules(errs: &mut Errors, rules: Obj, path: &Path) {
     if !rules.has() {
         return;
     }
@@ -102,8 +106,7 @@ fn validate_scaling_rules(errs: &mut Errors, rules: Obj, direction: &str, path: 
     }
     super::one_of(errs, rules, "selectPolicy", &["Disabled", "Max", "Min"], path);
     let policies = path.child("policies");
-    if rules.at("policies").has() && rules.len("policies") == 0 {
-        debug_assert!(!direction.is_empty());
+    if rules.len("policies") == 0 {
         errs.required(&policies, "must specify at least one Policy");
     }
     for (index, policy) in rules.list("policies").enumerate() {

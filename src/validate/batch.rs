@@ -82,13 +82,22 @@ fn selector_is_generated(selector: Obj, name: &str) -> bool {
 
 /// The selector after the server has added its label.
 fn selector_json(selector: Obj) -> String {
-    let json = label_selector_json(selector);
-    let label = format!("\"{}\":\"{UID}\"", UID_LABELS[1]);
-    match json.strip_prefix("{\"matchLabels\":{") {
-        Some(rest) => format!("{{\"matchLabels\":{{{label},{rest}"),
-        None if json == "{}" || json == "null" => format!("{{\"matchLabels\":{{{label}}}}}"),
-        None => json.replacen('{', &format!("{{\"matchLabels\":{{{label}}},"), 1),
+    let text = super::errors::json_string;
+    let mut labels: Vec<String> = selector
+        .map("matchLabels")
+        .iter()
+        .map(|(key, value)| format!("{}:{}", text(key), text(value.text())))
+        .collect();
+    if selector.at("matchLabels").entry(UID_LABELS[1]).is_none() {
+        labels.push(format!("\"{}\":\"{UID}\"", UID_LABELS[1]));
     }
+    labels.sort();
+    let all = label_selector_json(selector);
+    let rest = all
+        .find("\"matchExpressions\"")
+        .and_then(|at| all.get(at..))
+        .map_or_else(|| "}".to_owned(), |rest| format!(",{rest}"));
+    format!("{{\"matchLabels\":{{{}}}{rest}", labels.join(","))
 }
 
 /// The labels of the template after the server has added its own.

@@ -150,6 +150,11 @@ impl Errors {
         self.causes.extend(other.causes);
     }
 
+    /// Keeps the causes that satisfy a condition.
+    pub fn retain(&mut self, keep: impl FnMut(&Cause) -> bool) {
+        self.causes.retain(keep);
+    }
+
     fn push(&mut self, path: &Path, reason: &'static str, text: &str, value: &Shown, detail: &str) {
         let mut message = text.to_owned();
         value.append(&mut message);

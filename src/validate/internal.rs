@@ -42,7 +42,7 @@ pub(super) fn json(kind: &str, value: Obj) -> String {
 /// `diff.Diff`: a unified diff of both sides over indented JSON, three lines around each change.
 pub(super) fn diff(kind: &str, old: &Value, new: &Value) -> String {
     debug_assert!(types().contains_key(kind));
-    similar::TextDiff::from_lines(&pretty(old), &pretty(new)).unified_diff().context_radius(3).to_string()
+    similar::TextDiff::from_lines(pretty(old), pretty(new)).unified_diff().context_radius(3).to_string()
 }
 
 fn pretty(value: &Value) -> String {

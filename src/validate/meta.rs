@@ -189,21 +189,23 @@ pub(super) fn validate_template_object_meta(errs: &mut Errors, meta: Obj, path: 
     validate_annotations(errs, meta.at("annotations"), &path.child("annotations"));
     validate_labels(errs, meta.at("labels"), &path.child("labels"));
     let fields = [
-        ("name", "Name"),
-        ("generateName", "GenerateName"),
-        ("namespace", "Namespace"),
-        ("selfLink", "SelfLink"),
-        ("uid", "UID"),
-        ("resourceVersion", "ResourceVersion"),
-        ("generation", "Generation"),
-        ("creationTimestamp", "CreationTimestamp"),
-        ("deletionTimestamp", "DeletionTimestamp"),
-        ("deletionGracePeriodSeconds", "DeletionGracePeriodSeconds"),
-        ("ownerReferences", "OwnerReferences"),
-        ("finalizers", "Finalizers"),
-        ("managedFields", "ManagedFields"),
+        "name",
+        "generateName",
+        "namespace",
+        "selfLink",
+        "uid",
+        "resourceVersion",
+        "generation",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "ownerReferences",
+        "finalizers",
+        "managedFields",
     ];
-    for (key, name) in fields {
+    for key in fields {
+        // Upstream lowers the first letter of the Go name `UID`.
+        let name = if key == "uid" { "uID" } else { key };
         let value = meta.at(key);
         if value.has() && !value.same(Obj::NONE) && value.0.and_then(crate::yaml::View::int) != Some(0) {
             errs.forbidden(&path.child(name), "cannot be set");

@@ -91,13 +91,11 @@ pub fn object(group: &str, kind: &str, view: View<'_>) -> Vec<Cause> {
     let object = Obj(Some(view));
     let mut errs = Errors::new();
     validate(&mut errs, object);
-    if errs.is_empty() {
+    // A LimitRange without a name is given one.
+    if errs.is_empty() && kind != "LimitRange" {
         // `BeforeCreate` of apiserver `pkg/registry/rest/create.go` checks the metadata of all kinds once more.
         let meta = Path::root("metadata");
         meta::validate_object_meta_accessor(&mut errs, object.at("metadata"), NameRule::PathSegment, &meta);
-    }
-    if errs.is_empty() && group.is_empty() && kind == "Service" {
-        service::allocate_node_ports(&mut errs, object);
     }
     errs.into_causes()
 }

@@ -313,9 +313,9 @@ fn resource_quota(errs: &mut Errors, new: Obj, old: Obj) {
     }
 }
 
-fn horizontal_pod_autoscaler(errs: &mut Errors, new: Obj, _: Obj) {
+fn horizontal_pod_autoscaler(errs: &mut Errors, new: Obj, old: Obj) {
     validate_object_meta_update(errs, new);
-    autoscaling::validate_horizontal_pod_autoscaler_spec(errs, new.at("spec"), &spec_path());
+    autoscaling::validate_horizontal_pod_autoscaler_spec(errs, new.at("spec"), old.at("spec"), &spec_path());
 }
 
 fn ingress(errs: &mut Errors, new: Obj, _: Obj) {

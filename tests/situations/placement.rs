@@ -128,10 +128,10 @@ impl Simulated {
 
 impl Maximum {
     fn compare(&self, placement: &Value) -> Option<String> {
-        let entry = list(placement, "maximums").find(|entry| text(entry, "owner") == self.owner);
+        let entry = list(placement, "scales").find(|entry| text(entry, "owner") == self.owner);
         let number = |key: &str| entry.and_then(|entry| entry[key].as_u64());
-        let holds = number("replicas") == Some(self.replicas)
-            && number("scheduled") == Some(self.scheduled)
+        let holds = number("replicas") == Some(self.scheduled + self.pending)
+            && self.replicas == self.scheduled + self.pending
             && number("pending") == Some(self.pending);
         (!holds).then(|| format!("at most replicas: {entry:?}, not {} with {} pending", self.replicas, self.pending))
     }

@@ -25,18 +25,16 @@ pub(super) fn notes(page: &mut String, report: &Report<'_>, row: &Row<'_>, help_
         let flag = if fix.safe { "--fix" } else { "--fix --unsafe" };
         note(page, "fix", &format!("{}   kplan check {flag}", fix_text(report, row, fix)), paint);
     }
-    if help_shown {
-        return;
-    }
-    // The scheduler's sentence is quoted under its own name.
-    match row.help.strip_prefix("scheduler: ").map(|help| help.split_once('\n').unwrap_or((help, ""))) {
-        Some((sentence, rest)) => {
-            note(page, "scheduler", sentence, paint);
+    match row.help.split_once('\n').unwrap_or((&row.help, "")) {
+        _ if help_shown => {}
+        // Help on a pending pod begins with the scheduler's own words.
+        (first, rest) if first.starts_with("scheduler: ") => {
+            note(page, "scheduler", first.trim_start_matches("scheduler: "), paint);
             if !rest.is_empty() {
                 note(page, "help", rest, paint);
             }
         }
-        None => note(page, "help", &row.help, paint),
+        _ => note(page, "help", &row.help, paint),
     }
 }
 

@@ -147,7 +147,11 @@ fn scope_selector_json(selector: Obj) -> String {
 
 /// `ValidateLimitRange`.
 pub(crate) fn validate_limit_range(errs: &mut Errors, range: Obj) {
-    validate_object_meta(errs, range.at("metadata"), NameRule::Subdomain);
+    // `PrepareForCreate` gives a name to one without.
+    let mut meta = Errors::new();
+    validate_object_meta(&mut meta, range.at("metadata"), NameRule::Subdomain);
+    meta.retain(|cause| !cause.message.ends_with("name or generateName is required"));
+    errs.extend(meta);
     let path = Path::root("spec.limits");
     let mut kinds = BTreeSet::new();
     for (index, limit) in range.at("spec").list("limits").enumerate() {

@@ -43,7 +43,11 @@ impl<'a> Service<'a> {
 
     /// `clusterIPs`, or the one of `clusterIP` (`NormalizeClusterIPs`).
     pub(super) fn cluster_ips(self) -> Vec<&'a str> {
+        let primary = self.spec.str("clusterIP");
+        let moved = self.old.has() && primary != self.old.str("clusterIP");
         match self.spec.strings("clusterIPs") {
+            // Of an old pair only the singular one was changed.
+            ips if moved && !primary.is_empty() && ips == self.old.strings("clusterIPs") => vec![primary],
             ips if ips.is_empty() && !self.spec.str("clusterIP").is_empty() => vec![self.spec.str("clusterIP")],
             ips => ips,
         }
@@ -65,6 +69,14 @@ impl<'a> Service<'a> {
 
 /// `ValidateServiceCreate`; gate RelaxedServiceNameValidation is on since 1.36.
 pub(crate) fn validate_service_create(errs: &mut Errors, service: Obj) {
+    // The allocators look at the object before it is validated, and stop at what they find.
+    validate_service_cluster_ips_related_fields(errs, Service::new(service, Obj::NONE), &Path::root("spec"));
+    if errs.is_empty() {
+        allocate_node_ports(errs, service);
+    }
+    if !errs.is_empty() {
+        return;
+    }
     validate_object_meta(errs, service.at("metadata"), NameRule::Label);
     validate_service(errs, Service::new(service, Obj::NONE));
 }
@@ -81,7 +93,6 @@ pub(super) fn validate_service(errs: &mut Errors, service: Service) {
     validate_ports(errs, service, &path.child("ports"));
     validate_labels(errs, spec.at("selector"), &path.child("selector"));
     validate_session_affinity(errs, spec, &path);
-    validate_service_cluster_ips_related_fields(errs, service, &path);
     let ips = path.child("externalIPs");
     let old = service.old.strings("externalIPs");
     for (index, ip) in spec.strings("externalIPs").into_iter().enumerate() {
@@ -126,7 +137,10 @@ fn validate_type(errs: &mut Errors, service: Service, path: &Path) {
             errs.invalid(&ips.index(0), "None", &format!("may not be set to 'None' for {kind} services"));
         }
         "ExternalName" => {
+            // What another type had left behind is dropped.
+            let turned = service.old.has() && service.old.str("type") != "ExternalName";
             let set = |key: &str| match key {
+                _ if turned => false,
                 "clusterIPs" => !service.cluster_ips().is_empty(),
                 "ipFamilies" => spec.len(key) > 0,
                 _ => spec.at(key).has(),
@@ -194,7 +208,15 @@ fn validate_port_sets(errs: &mut Errors, service: Service, path: &Path) {
     }
     let mut seen = BTreeSet::new();
     for (index, port) in ports.iter().enumerate() {
-        let number = port.int("nodePort");
+        let number = match port.int("nodePort") {
+            // The allocator gives ports of one number the same node port.
+            0 if ["NodePort", "LoadBalancer"].contains(&service.kind()) => ports
+                .iter()
+                .take(index)
+                .find(|other| other.int("port") == port.int("port"))
+                .map_or(0, |other| other.int("nodePort")),
+            number => number,
+        };
         if number != 0 && !seen.insert((protocol(port), number)) {
             let at = path.index(index);
             errs.duplicate(&at.child("nodePort"), number);
@@ -301,7 +323,8 @@ fn validate_service_cluster_ips_related_fields(errs: &mut Errors, service: Servi
     let spec = service.spec;
     let at = path.child("clusterIPs");
     let ips = service.cluster_ips();
-    let shown = || Shown::Json(spec.at("clusterIPs").json());
+    let list: Vec<String> = ips.iter().map(|ip| json_string(ip)).collect();
+    let shown = || Shown::Json(format!("[{}]", list.join(",")));
     let primary = spec.str("clusterIP");
     if primary.is_empty() && !ips.is_empty() {
         errs.invalid(&at, shown(), "must be empty when `clusterIP` is not specified");
@@ -358,8 +381,8 @@ fn validate_families(errs: &mut Errors, spec: Obj, path: &Path) {
 /// The range of node ports of a server without flags.
 const NODE_PORTS: std::ops::RangeInclusive<i64> = 30000..=32767;
 
-/// What the allocator says after validation; a dry run does not ask it (`pkg/registry/core/service/portallocator`).
-pub(crate) fn allocate_node_ports(errs: &mut Errors, service: Obj) {
+/// What the allocator says before validation; a dry run does not ask it (`pkg/registry/core/service/portallocator`).
+fn allocate_node_ports(errs: &mut Errors, service: Obj) {
     let path = Path::root("spec");
     let ports = path.child("ports");
     let spec = service.at("spec");
@@ -379,8 +402,14 @@ pub(crate) fn allocate_node_ports(errs: &mut Errors, service: Obj) {
 
 /// `ValidateServiceUpdate`.
 pub(crate) fn validate_service_update(errs: &mut Errors, new: Obj, old: Obj) {
-    super::super::meta::validate_object_meta_update(errs, new);
     let (service, before) = (Service::new(new, old), Service::new(old, Obj::NONE));
+    let mut early = Errors::new();
+    validate_service_cluster_ips_related_fields(&mut early, service, &Path::root("spec"));
+    if !early.is_empty() {
+        *errs = early;
+        return;
+    }
+    super::super::meta::validate_object_meta_update(errs, new);
     validate_upgrade_downgrade_cluster_ips(errs, before, service);
     validate_upgrade_downgrade_ip_families(errs, before, service);
     let class = |service: Service| service.spec.at("loadBalancerClass").json();

@@ -68,7 +68,7 @@ fn validate_access_modes(errs: &mut Errors, spec: Obj, missing: &str, selector: 
         errs.not_supported(path, Shown::Typed(mode), &ACCESS_MODES);
     }
     let other = |mode: &&str| ACCESS_MODES.contains(mode) && *mode != "ReadWriteOncePod";
-    if modes.contains(&"ReadWriteOncePod") && modes.iter().any(|mode| other(mode)) {
+    if modes.contains(&"ReadWriteOncePod") && modes.iter().any(other) {
         errs.forbidden(path, "may not use ReadWriteOncePod with other access modes");
     }
 }
@@ -203,8 +203,12 @@ fn validate_data_sources(errs: &mut Errors, spec: Obj, path: &Path) {
     if !reference.str("namespace").is_empty() {
         reference = Obj::NONE;
     }
-    if source.has() && !reference.has() && !is_claim_or_snapshot(source) {
-        source = Obj::NONE;
+    // A source that is neither is dropped where it stands alone; defaulting has copied it to the reference then.
+    if source.has() && (!reference.has() || source.same(reference)) && !is_claim_or_snapshot(source) {
+        return;
+    }
+    if !source.has() && !is_claim_or_snapshot(reference) {
+        source = reference;
     }
     // `NormalizeDataSources` copies the one to the other.
     let both = (if source.has() { source } else { reference }, if reference.has() { reference } else { source });
