@@ -191,7 +191,7 @@ const TEMPLATE: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .
 #[test]
 fn helm_template() {
     let home = folder("helm", &[("alone.yaml", TEMPLATE.as_bytes())]);
-    says(&kplan(&home, &["check", "alone.yaml"]), 1, &["alone.yaml:4", "Helm"]);
+    says(&kplan(&home, &["check", "alone.yaml"]), 1, &["alone.yaml:4", "helm template"]);
     let chart = b"apiVersion: v2\nname: web\nversion: 1.0.0\n";
     let values = b"labels: {}\n";
     let files =
@@ -270,7 +270,7 @@ fn broken_config() {
         ("tier: [strict\n", &["kplan.yaml"]),
         ("tier: harsh\n", &["kplan.yaml:1", "harsh", "strict"]),
         ("rules:\n  image-tag-mutabel: warning\n", &["kplan.yaml:2", "image-tag-mutable"]),
-        ("nodes:\n  - name: a\n    cpu: lots\n", &["kplan.yaml:3", "lots"]),
+        ("nodes:\n  - name: a\n    cpu: lots\n    memory: 1Gi\n", &["kplan.yaml:3", "lots"]),
         ("kubeVersion: \"0.9\"\n", &["kplan.yaml:1", "0.9"]),
     ] {
         fs::write(home.join("kplan.yaml"), text).unwrap();

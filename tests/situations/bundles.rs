@@ -117,7 +117,9 @@ fn masked() -> Answer {
             let run = kplan(&folder, &[command, "new", "--base", "dir:old", "--output", format]);
             let shown = SECRETS.iter().filter(|value| run.stdout.contains(**value) || run.stderr.contains(**value));
             wrong.extend(shown.map(|value| format!("{command} --output {format} shows {value}")));
-            if run.code != Some(0) || run.stdout.is_empty() {
+            // Two formats have findings only, of which there are none.
+            let empty = run.stdout.is_empty() && !["concise", "github"].contains(&format);
+            if run.code != Some(0) || empty {
                 wrong.push(format!("{command} --output {format}: {}", run.shown()));
             }
         }

@@ -23,7 +23,7 @@ const CORPORA: [Corpus; 2] = [
     Corpus {
         variable: "KPLAN_YAML_TEST_SUITE",
         repository: "yaml/yaml-test-suite",
-        commit: "6ad3d2c62885d82fc349026c136ef560838fdf3d",
+        commit: "ccfa74e56afb53da960847ff6e6976c0a0825709",
     },
 ];
 
