@@ -157,7 +157,6 @@ fn placement() -> Placement {
         }],
         losses: Vec::new(),
         drains: Vec::new(),
-        scales: Vec::new(),
     }
 }
 
