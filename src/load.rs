@@ -1,6 +1,10 @@
 //! Paths → sources: walks directories, reads files and standard input, tells sets and roles apart.
 
+mod base;
+mod git;
 mod sets;
+#[cfg(test)]
+mod tests;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -8,6 +12,9 @@ use std::sync::Arc;
 
 use ignore::WalkBuilder;
 use rayon::prelude::*;
+
+pub use base::{Base, GitFiles, git_files};
+pub use git::GitError;
 
 use crate::config::Settings;
 use crate::diag::Diagnostic;
