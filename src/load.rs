@@ -1,5 +1,7 @@
 //! Paths → sources: walks directories, reads files and standard input, tells sets and roles apart.
 
+mod base;
+mod git;
 mod sets;
 
 use std::io::Read;
@@ -8,6 +10,9 @@ use std::sync::Arc;
 
 use ignore::WalkBuilder;
 use rayon::prelude::*;
+
+pub use base::{Base, GitFiles, git_files};
+pub use git::GitError;
 
 use crate::config::Settings;
 use crate::diag::Diagnostic;

@@ -7,8 +7,7 @@ use super::error::{CliError, Exit};
 use super::options::Options;
 use super::progress;
 use super::stages::Run;
-use crate::diff::{Base, git_files};
-use crate::load::{self, Input, Loaded};
+use crate::load::{self, Base, Input, Loaded, git_files};
 
 pub(super) fn run(args: &CompareArgs, terms: &Terms) -> Result<Exit, CliError> {
     let Some(base) = &args.base else {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::problems::{self, Problem};
 use super::{Ignore, NodeShape, Settings};
-use crate::diag::{Rule, Severity, Tier};
+use crate::model::rule::{Rule, Severity, Tier};
 use crate::yaml::{self, View};
 
 /// Name of the file that is looked for.

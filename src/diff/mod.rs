@@ -1,9 +1,7 @@
 //! What differs between two bundles.
 
-mod base;
 mod change;
 mod fields;
-mod git;
 mod identity;
 mod mask;
 mod place;
@@ -19,9 +17,7 @@ use crate::schema::Schema;
 use crate::validate;
 use crate::yaml::View;
 
-pub use base::{Base, GitFiles, git_files};
 pub use change::{Action, Change, Fidelity, FieldChange, ObjectRef, Op, Risk};
-pub use git::GitError;
 use identity::Pair;
 use mask::Masker;
 use place::Place;

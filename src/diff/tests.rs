@@ -9,7 +9,8 @@ use serde_json::{Map, Value, json};
 
 use super::fields::compare;
 use super::place::Place;
-use super::{Base, FieldChange, GitError, Op, git_files};
+use super::{FieldChange, Op};
+use crate::load::{Base, GitError, git_files};
 use crate::model::Version;
 use crate::model::path::{Step, parse};
 use crate::schema::Schema;
