@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use crate::config::Settings;
 use crate::diag::Diagnostic;
 use crate::load::Loaded;
-use crate::model::{Bundle, Counts, Object, ObjectId, ParsedFile, Role, path};
+use crate::model::{Bundle, Counts, CustomKind, Object, ObjectId, ParsedFile, Role, path};
 use crate::source::{FileId, Source, Span};
 use crate::yaml::{self, NodeId, ReadError, View};
 
@@ -18,6 +18,12 @@ pub fn run(loaded: Loaded, settings: &Settings, scope: &Scope<'_>) -> (Bundle, V
     let files: Vec<(FileId, &Source)> = sources.iter().collect();
     let parsed: Vec<Parsed> =
         files.par_iter().map(|(id, source)| parse_file(*id, source, roles[id.0 as usize])).collect();
+    let custom_kinds: Vec<CustomKind> = parsed.iter().flat_map(custom_kinds).collect();
+    let scope = |api_version: &str, kind: &str| {
+        let group = api_version.split_once('/').map_or("", |(group, _)| group);
+        let custom = custom_kinds.iter().find(|custom| custom.group == group && custom.kind == kind);
+        custom.map(|custom| custom.namespaced).or_else(|| scope(api_version, kind))
+    };
     let mut bundle = Bundle { unrendered_sets: unrendered, ..Bundle::default() };
     let mut diagnostics = Vec::new();
     let mut counts = Counts { files: sources.len(), ..Counts::default() };
@@ -26,7 +32,7 @@ pub fn run(loaded: Loaded, settings: &Settings, scope: &Scope<'_>) -> (Bundle, V
         counts.skipped += parsed.skipped;
         let first = bundle.objects.len() as u32;
         for found in parsed.objects {
-            bundle.objects.push(object(&parsed.file, &found, file, sets[index], settings, scope));
+            bundle.objects.push(object(&parsed.file, &found, file, sets[index], settings, &scope));
         }
         let ids = (first..bundle.objects.len() as u32).map(ObjectId);
         diagnostics.extend(parsed.diagnostics);
@@ -40,6 +46,7 @@ pub fn run(loaded: Loaded, settings: &Settings, scope: &Scope<'_>) -> (Bundle, V
     bundle.file_sets = sets;
     bundle.counts = counts;
     bundle.sources = sources;
+    bundle.custom_kinds = custom_kinds;
     (bundle, diagnostics)
 }
 
@@ -160,6 +167,22 @@ fn is_client_side(api_version: &str, kind: &str) -> bool {
     GROUPS.contains(&group) || (api_version == "v1" && kind == "Config")
 }
 
+/// What the CustomResourceDefinitions of a file define.
+fn custom_kinds(parsed: &Parsed) -> Vec<CustomKind> {
+    let definitions = parsed.objects.iter().filter(|found| found.kind == "CustomResourceDefinition");
+    let define = |found: &Found| {
+        let spec = parsed.file.tree.view(found.root).get("spec")?;
+        let served = spec.list("versions").filter(|version| version.get_bool("served"));
+        Some(CustomKind {
+            group: spec.get_str("group")?.to_owned(),
+            kind: spec.at(&["names", "kind"])?.str()?.to_owned(),
+            namespaced: spec.get_str("scope") != Some("Cluster"),
+            versions: served.filter_map(|version| version.get_str("name")).map(str::to_owned).collect(),
+        })
+    };
+    definitions.filter_map(define).collect()
+}
+
 fn object(
     file: &ParsedFile,
     found: &Found,
@@ -172,8 +195,9 @@ fn object(
     let text = |key: &str| metadata.and_then(|metadata| metadata.get_str(key)).unwrap_or_default();
     let name = if text("name").is_empty() { text("generateName") } else { text("name") };
     let written = text("namespace");
-    // An unknown kind is taken as namespaced where it names a namespace.
-    let namespaced = scope(&found.api_version, &found.kind).unwrap_or(!written.is_empty());
+    // Most unknown kinds are namespaced; those that are not mostly say so in their names.
+    let likely = !written.is_empty() || !found.kind.starts_with("Cluster");
+    let namespaced = scope(&found.api_version, &found.kind).unwrap_or(likely);
     let namespace = if written.is_empty() { settings.namespace.as_str() } else { written };
     Object {
         file: id,

@@ -105,8 +105,11 @@ impl<'s> Place<'s> {
             "selfLink",
             "uid",
         ];
-        const WRITTEN_BY_CONTROLLERS: [&str; 2] =
-            ["kubectl.kubernetes.io/last-applied-configuration", "deployment.kubernetes.io/revision"];
+        const WRITTEN_BY_CONTROLLERS: [&str; 3] = [
+            "kubectl.kubernetes.io/last-applied-configuration",
+            "deployment.kubernetes.io/revision",
+            "deprecated.daemonset.template.generation",
+        ];
         if WRITTEN_BY_CONTROLLERS.contains(&key) {
             return true;
         }
@@ -129,7 +132,7 @@ impl<'s> Place<'s> {
         let pointer = self.field.is_some_and(|field| field.pointer);
         match (self.node, view.value()) {
             (Node::Shape(Shape::List(_) | Shape::Map(_)), Value::Seq(_) | Value::Map(_)) if self.field.is_some() => {
-                view.is_empty()
+                view.items().len() == 0 && view.fields().all(|(key, _)| self.is_server_owned(key))
             }
             (Node::Struct(_), Value::Map(_)) if self.field.is_some() && !pointer || self.root => {
                 view.fields().all(|(key, value)| self.child(key).is_zero(value))

@@ -65,8 +65,35 @@ impl Stored {
     pub(super) fn applied(old: Side<'_>, new: Side<'_>, place: Place<'_>) -> Stored {
         let mut applied = Stored::copy(new.full);
         let root = applied.root;
-        applied.keep(root, old, new.written, place);
+        applied.keep_labels(old, new);
+        // The server drops the fields of a Service that go with its old type.
+        let kind = |view: View<'_>| view.at(&["spec", "type"]).and_then(View::str).map(str::to_owned);
+        if old.full.get_str("kind") != Some("Service") || kind(old.full) == kind(new.full) {
+            applied.keep(root, old, new.written, place);
+        }
         applied
+    }
+
+    /// Labels that a workload took from its template when it was made.
+    fn keep_labels(&mut self, old: Side<'_>, new: Side<'_>) {
+        let labels = |view: View<'_>| view.at(&["metadata", "labels"]).filter(|labels| !labels.is_empty()).is_some();
+        let written = [old.written, new.written].into_iter().flatten().any(labels);
+        let Some(metadata) = self.view().get("metadata").map(|metadata| metadata.id) else { return };
+        if let Some(labels) = old.full.at(&["metadata", "labels"]).filter(|_| !written) {
+            let labels = self.tree.copy(labels.tree, labels.id);
+            self.tree.insert(metadata, "labels", labels);
+        }
+    }
+
+    /// A pod's account stands under its old name too, which apply does not clear: it comes back from there.
+    fn keep_account(&mut self, pod: NodeId, old: View<'_>) {
+        let has = |key: &str| self.tree.view(pod).get(key).is_some();
+        if let Some(account) =
+            old.get("serviceAccountName").filter(|_| has("serviceAccount") && !has("serviceAccountName"))
+        {
+            let account = self.tree.copy(account.tree, account.id);
+            self.tree.insert(pod, "serviceAccountName", account);
+        }
     }
 
     fn keep(&mut self, node: NodeId, old: Side<'_>, written: Option<View<'_>>, place: Place<'_>) {
@@ -78,6 +105,7 @@ impl Stored {
                 let old = Side { full: value, written: old.written.and_then(|old| old.get(key)) };
                 self.keep_field(node, key, old, written.and_then(|written| written.get(key)), place.child(key));
             }
+            self.keep_account(node, old.full);
         } else if old.full.is_seq() && matches!(place.list(), ListType::Map(_)) {
             self.keep_items(node, old, written, place);
         }

@@ -195,8 +195,7 @@ fn what_the_server_writes_never_differs() {
         .collect();
     a["metadata"].as_object_mut().unwrap().extend(metadata);
     a["metadata"]["annotations"] = json!({"kubectl.kubernetes.io/last-applied-configuration": "{}"});
-    let changes = fields(&a, &b);
-    assert!(changes.iter().all(|change| change.path == "metadata.annotations"), "{changes:?}");
+    assert!(fields(&a, &b).is_empty());
 }
 
 #[test]

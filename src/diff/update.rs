@@ -69,6 +69,7 @@ pub(super) fn is_frozen_in_spec(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fields::compare;
     use super::super::stored::{Side, Stored};
     use super::*;
     use crate::model::Version;
@@ -109,25 +110,76 @@ mod tests {
         println!("{agree} recorded updates agree");
     }
 
+    /// Objects before and after server-side apply, as a 1.36.3 kube-apiserver gives them back.
+    const APPLIED: &str = include_str!("../../fixtures/plan/applied-1.36.jsonl");
+
+    /// What admission adds to pods.
+    const ADMITTED: [&str; 3] = ["spec.priority", "spec.preemptionPolicy", "spec.tolerations"];
+
+    /// What the server makes up: addresses, node ports, and what ties a Job to its pods.
+    const MADE_UP: [&str; 7] =
+        ["spec.clusterIP", "spec.ipFamil", "nodePort", "NodePort", "controller-uid", "job-name", "spec.selector"];
+
+    #[test]
+    fn applied_objects_are_those_of_the_server() {
+        let (mut wrong, mut agree) = (String::new(), 0);
+        for line in APPLIED.lines() {
+            let row: Value = serde_json::from_str(line).unwrap();
+            let [before, after] = ["before", "after"].map(|key| crate::yaml::read(&Arc::from(row[key].to_string())));
+            let root = |file: &'_ crate::yaml::File| file.documents[0].root.unwrap();
+            let (before, after) = (before.tree.view(root(&before)), after.tree.view(root(&after)));
+            let mut problems = Vec::new();
+            with_update(&row, |old, new, place| {
+                let fields = |a, b| {
+                    let all = compare(Some(a), Some(b), place, &[]).into_iter().map(|field| field.path);
+                    all.filter(|path| !MADE_UP.iter().any(|made| path.contains(made)))
+                        .filter(|path| !ADMITTED.contains(&path.as_str()))
+                        .collect::<Vec<_>>()
+                };
+                let unlike = fields(new, after);
+                if !unlike.is_empty() {
+                    problems.push(format!("the object differs in {unlike:?}"));
+                }
+                let (wanted, found) = (fields(before, after), fields(old, new));
+                if wanted != found {
+                    problems.push(format!("changes wanted {wanted:?}\n    found {found:?}"));
+                }
+            });
+            if problems.is_empty() {
+                agree += 1;
+            } else {
+                wrong.push_str(&format!("{}: {}\n", row["name"], problems.join("\n  ")));
+            }
+        }
+        assert!(wrong.is_empty(), "{agree} agree, but not\n{wrong}");
+        println!("{agree} applied objects agree");
+    }
+
     fn answer(row: &Value) -> Vec<Cause> {
+        let mut found = Vec::new();
+        with_update(row, |old, new, place| {
+            let text = |key: &str| new.get_str(key).unwrap();
+            let group = text("apiVersion").split_once('/').map_or("", |(group, _)| group);
+            let live = Stored::live(old, new, text("kind"));
+            found = causes(group, text("kind"), live.view(), new, place);
+        });
+        found
+    }
+
+    /// The defaulted old object and the one that apply would store.
+    fn with_update(row: &Value, mut ask: impl FnMut(View<'_>, View<'_>, Place<'_>)) {
         let schema = Schema::of(Version::DEFAULT).unwrap();
-        let read = |key: &str| crate::yaml::read(&Arc::from(row[key].to_string()));
-        let (old, new) = (read("old"), read("new"));
-        let written = |file: &'_ crate::yaml::File| file.documents[0].root.unwrap();
-        let (old, new) = (old.tree.view(written(&old)), new.tree.view(written(&new)));
+        let [old, new] = ["old", "new"].map(|key| crate::yaml::read(&Arc::from(row[key].to_string())));
+        let root = |file: &'_ crate::yaml::File| file.documents[0].root.unwrap();
+        let (old, new) = (old.tree.view(root(&old)), new.tree.view(root(&new)));
         let (api, kind) = (new.get_str("apiVersion").unwrap(), new.get_str("kind").unwrap());
-        let group = api.split_once('/').map_or("", |(group, _)| group);
-        let full = |view| {
-            let known = schema.served(api, kind).unwrap();
-            crate::defaults::object(schema, view, known)
-        };
-        let (old_full, new_full) = (full(old), full(new));
+        let known = schema.served(api, kind).unwrap();
+        let [old_full, new_full] = [old, new].map(|view| crate::defaults::object(schema, view, known));
         let place = Place::of(Some(schema), api, kind);
         let before = Side { full: old_full.0.view(old_full.1), written: Some(old) };
         let after = Side { full: new_full.0.view(new_full.1), written: Some(new) };
         let after = Stored::applied(before, after, place);
-        let live = Stored::live(before.full, after.view(), kind);
-        causes(group, kind, live.view(), after.view(), place)
+        ask(before.full, after.view(), place);
     }
 
     fn recorded(cause: &Value) -> (String, String) {

@@ -122,8 +122,8 @@ fn is_filled_later(holder: View<'_>) -> bool {
 }
 
 pub(super) fn pull_secret_missing(cx: &mut Cx<'_>) {
-    let Some(template) = cx.template() else { return };
-    for secret in template.spec.list("imagePullSecrets") {
+    let holder = if cx.is("", "ServiceAccount") { Some(cx.root) } else { cx.template().map(|template| template.spec) };
+    for secret in holder.into_iter().flat_map(|holder| holder.list("imagePullSecrets")) {
         if let Some(name) = secret.get("name") {
             missing(cx, "Secret", name);
         }

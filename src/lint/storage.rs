@@ -29,7 +29,7 @@ pub(super) fn pvc_no_pv(cx: &mut Cx<'_>) {
     if volumes.is_empty() {
         let message = "the class \"\" is never provisioned, and the set has no volume without a class";
         let help = "add a PersistentVolume without storageClassName, or name a class that provisions";
-        cx.report_field("metadata.name".to_owned(), message).help = Some(help.to_owned());
+        cx.report_field("spec.storageClassName".to_owned(), message).help = Some(help.to_owned());
         return;
     }
     let bound = bind(cx, class, &volumes);
@@ -115,7 +115,9 @@ fn capacity(volume: View<'_>) -> Option<Quantity> {
 }
 
 fn quantity(view: Option<View<'_>>) -> Option<Quantity> {
-    Quantity::parse_json(&view?.to_json()).ok()
+    let view = view?;
+    let text = view.str().map_or_else(|| view.to_json(), str::to_owned);
+    Quantity::parse(&text).ok()
 }
 
 /// The first reason why a volume cannot serve a claim; `None` when it can.

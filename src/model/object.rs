@@ -91,6 +91,16 @@ pub struct ParsedFile {
     pub role: Role,
 }
 
+/// A kind that a CustomResourceDefinition of the run defines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CustomKind {
+    pub group: String,
+    pub kind: String,
+    pub namespaced: bool,
+    /// Names of the versions that are served.
+    pub versions: Vec<String>,
+}
+
 /// What was looked at and what was not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -114,6 +124,8 @@ pub struct Bundle {
     pub file_sets: Vec<SetId>,
     pub objects: Vec<Object>,
     pub counts: Counts,
+    /// What the CustomResourceDefinitions among the objects define.
+    pub custom_kinds: Vec<CustomKind>,
     /// Kustomizations and charts that were not rendered: what they lack may be generated.
     pub unrendered_sets: Vec<SetId>,
 }

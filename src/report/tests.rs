@@ -146,6 +146,7 @@ fn placement() -> Placement {
             change: "requests.cpu ≤ 142m".to_owned(),
             places: 1,
         }],
+        scales: Vec::new(),
         rollouts: vec![Rollout {
             owner: "Deployment/celery".to_owned(),
             namespace: "default".to_owned(),
@@ -154,7 +155,6 @@ fn placement() -> Placement {
             lowest_ready: 1,
             stalls: Some(Stall { step: 2, message: "1 Insufficient cpu".to_owned() }),
         }],
-        scales: Vec::new(),
         losses: Vec::new(),
         drains: Vec::new(),
     }

@@ -19,8 +19,9 @@ pub struct Schema {
     pub version: Version,
     /// Served, by apiVersion and kind.
     kinds: Vec<Kind>,
-    /// Removed or switched off, by apiVersion and kind.
-    lives: Vec<Life>,
+    /// The lines on kinds, and those removed or switched off by apiVersion and kind, read when first asked for.
+    head: &'static str,
+    lives: OnceLock<Vec<Life>>,
     /// By id.
     types: Vec<Slot>,
 }
@@ -31,7 +32,7 @@ struct Slot {
     id: &'static str,
     go: &'static str,
     body: &'static str,
-    read: OnceLock<Type>,
+    read: OnceLock<Box<Type>>,
 }
 
 /// A kind that the API server serves.
@@ -92,15 +93,15 @@ impl Schema {
 
     /// Finds kinds and types; fields are left for later.
     fn index(version: Version, text: &'static str) -> Schema {
-        let mut schema = Schema { version, kinds: Vec::new(), lives: Vec::new(), types: Vec::new() };
         let (head, body) = text.split_at(text.find("\ntype ").map_or(text.len(), |at| at + 1));
+        let (kinds, types) = (Vec::with_capacity(128), Vec::with_capacity(512));
+        let mut schema = Schema { version, kinds, head, lives: OnceLock::new(), types };
         schema.index_types(body);
         let mut old = Vec::new();
         for line in head.lines() {
             match line.split_once(' ') {
                 Some(("kind", rest)) => schema.kinds.extend(kind_of(&schema, rest)),
                 Some(("old", rest)) => old.extend(life_of(rest)),
-                Some(("gone" | "off", rest)) => schema.lives.extend(life_of(rest)),
                 _ => {}
             }
         }
@@ -112,8 +113,17 @@ impl Schema {
             }
         }
         schema.kinds.sort_by_key(|kind| (kind.api_version, kind.kind));
-        schema.lives.sort_by_key(|life| (life.api_version, life.kind));
         schema
+    }
+
+    fn lives(&self) -> &[Life] {
+        self.lives.get_or_init(|| {
+            let lines = self.head.lines().filter_map(|line| line.split_once(' '));
+            let lines = lines.filter(|(word, _)| matches!(*word, "gone" | "off"));
+            let mut lives: Vec<Life> = lines.filter_map(|(_, rest)| life_of(rest)).collect();
+            lives.sort_by_key(|life| (life.api_version, life.kind));
+            lives
+        })
     }
 
     fn index_types(&mut self, mut rest: &'static str) {
@@ -138,14 +148,14 @@ impl Schema {
         if let Some(kind) = self.served(api_version, kind) {
             return Lookup::Known(kind);
         }
-        let at = self.lives.binary_search_by_key(&(api_version, kind), |life| (life.api_version, life.kind));
-        if let Some(life) = at.ok().and_then(|at| self.lives.get(at)) {
+        let at = self.lives().binary_search_by_key(&(api_version, kind), |life| (life.api_version, life.kind));
+        if let Some(life) = at.ok().and_then(|at| self.lives().get(at)) {
             let gone = life.removed.is_some_and(|removed| removed <= self.version) || life.replaced_by_served(self);
             return if gone { Lookup::Gone(life) } else { Lookup::Off(life) };
         }
         let group = group(api_version);
         let mut known = self.kinds.iter().filter(|k| group_of(k.api_version) == group).peekable();
-        if known.peek().is_none() && !self.lives.iter().any(|life| group_of(life.api_version) == group) {
+        if known.peek().is_none() && !self.lives().iter().any(|life| group_of(life.api_version) == group) {
             return Lookup::UnknownGroup;
         }
         Lookup::UnknownKind {
@@ -187,10 +197,12 @@ impl Schema {
     /// A type; reads its fields at the first call.
     pub fn type_(&self, id: TypeId) -> &Type {
         let slot = &self.types[id.0 as usize];
-        slot.read.get_or_init(|| Type {
-            id: Word::Borrowed(slot.id),
-            go: Word::Borrowed(slot.go),
-            fields: slot.body.lines().filter_map(|line| Field::read(self, line)).collect(),
+        slot.read.get_or_init(|| {
+            Box::new(Type {
+                id: Word::Borrowed(slot.id),
+                go: Word::Borrowed(slot.go),
+                fields: slot.body.lines().filter_map(|line| Field::read(self, line)).collect(),
+            })
         })
     }
 

@@ -13,7 +13,8 @@ pub struct Placement {
     pub rollouts: Vec<Rollout>,
     pub losses: Vec<Loss>,
     pub drains: Vec<Drain>,
-    /// Autoscaled workloads at their maximum.
+    /// Autoscaled workloads at their maximum; for people, not part of the JSON contract.
+    #[serde(skip)]
     pub scales: Vec<ScaleOut>,
 }
 

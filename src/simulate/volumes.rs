@@ -129,10 +129,8 @@ impl Volumes {
         let default = self.classes.iter().find(|(_, class)| class.is_default).map(|(name, _)| name.clone());
         let keys: Vec<String> = self.claims.keys().cloned().collect();
         for key in &keys {
-            if let Some(claim) = self.claims.get_mut(key) {
-                if claim.class == UNSET {
-                    claim.class = default.clone().unwrap_or_default();
-                }
+            if let Some(claim) = self.claims.get_mut(key).filter(|claim| claim.class == UNSET) {
+                claim.class = default.clone().unwrap_or_default();
             }
         }
         for key in keys {

@@ -2,8 +2,6 @@
 //!
 //! apimachinery `pkg/util/validation/ip.go`, k8s.io/utils `net` (Kubernetes 1.36).
 
-use std::net::IpAddr;
-
 use super::errors::Errors;
 use crate::model::names;
 pub(super) use crate::model::names::{parse_cidr_sloppy, parse_ip_sloppy};
@@ -11,7 +9,7 @@ use crate::model::path::Path;
 
 /// `IsIPv6String`.
 pub(super) fn is_ipv6_string(text: &str) -> bool {
-    parse_ip_sloppy(text).is_some_and(|ip| matches!(ip.to_canonical(), IpAddr::V6(_)))
+    parse_ip_sloppy(text).is_some_and(|ip| ip.to_canonical().is_ipv6())
 }
 
 /// `IsDualStackIPStrings`: at least one address of each family.

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::{errors, fixes, object, rules, warnings};
 use crate::diag::{Cause, Diagnostic, Server};
-use crate::model::{Bundle, Object, ObjectId, path};
+use crate::model::{Bundle, CustomKind, Object, ObjectId, path};
 use crate::schema::decode::{self, Decoded};
 use crate::schema::{Kind, Life, Lookup, Schema};
 use crate::source::Span;
@@ -36,13 +36,32 @@ impl Judge<'_> {
                 vec![self.no_such_api("api-not-found", "apiVersion", message, help)]
             }
             Lookup::UnknownKind { served, .. } => vec![self.unknown_kind(&served)],
+            Lookup::UnknownGroup if self.custom().is_some() => self.custom_version(),
             Lookup::UnknownGroup => {
                 let message =
                     format!("{api_version} {kind} is not judged: no CustomResourceDefinition of it is in the set");
                 let help = "add the CRD to the set, or its folder with --crd-dir";
-                vec![self.diagnostic("schema-missing", "apiVersion", message).help(help)]
+                vec![self.diagnostic("schema-missing", "kind", message).help(help)]
             }
         }
+    }
+
+    /// The definition of a custom resource among the objects of the run.
+    fn custom(&self) -> Option<&CustomKind> {
+        let Object { kind, .. } = self.object;
+        self.bundle.custom_kinds.iter().find(|custom| custom.group == self.object.group() && custom.kind == *kind)
+    }
+
+    /// A version that the definition does not serve is as good as no definition.
+    fn custom_version(&self) -> Vec<Diagnostic> {
+        let versions = self.custom().map_or(&[][..], |custom| &custom.versions);
+        if versions.iter().any(|version| version == self.object.version()) {
+            return Vec::new();
+        }
+        let Object { api_version, kind, .. } = self.object;
+        let message = format!("the CustomResourceDefinition of {kind} does not serve {api_version}");
+        let help = format!("use {}", versions.join(" or "));
+        vec![self.no_such_api("api-not-found", "apiVersion", message, Some(help))]
     }
 
     /// A diagnostic at a field of the object as written.
@@ -206,9 +225,15 @@ impl Judge<'_> {
     }
 
     fn cause(&self, cause: &Cause) -> Diagnostic {
-        let rule = rules::rule_for(&self.object.kind, cause);
-        let message = format!("{}: {}", cause.field, cause.message);
-        let mut diagnostic = self.diagnostic(rule, &cause.field, message);
+        let mut rule = rules::rule_for(&self.object.kind, cause);
+        let mut field = cause.field.as_str();
+        let mut message = format!("{field}: {}", cause.message);
+        // Of a DaemonSet the server says only that nothing matches.
+        if rule == "selector-template-mismatch" && self.bundle.written(self.id).at(&["spec", "selector"]).is_none() {
+            (rule, field) = ("selector-missing", "spec.selector");
+            message = "spec.selector is missing, so it does not match the labels of the template".to_owned();
+        }
+        let mut diagnostic = self.diagnostic(rule, field, message);
         diagnostic.help = rules::help(rule, cause);
         if rule == "selector-missing" {
             diagnostic.fix = fixes::add_selector(self.bundle.written(self.id));

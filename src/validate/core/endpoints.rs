@@ -2,7 +2,7 @@
 //!
 //! `pkg/apis/core/validation/validation.go` (Kubernetes 1.36).
 
-use std::net::IpAddr;
+use ::core::net::IpAddr;
 
 use super::super::content::{NameRule, is_dns1123_subdomain, is_valid_port_num};
 use super::super::errors::Errors;
