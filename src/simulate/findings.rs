@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use super::expand::{Expansion, Workload};
 use super::filters::taint_toleration;
 use super::nodes::Node;
-use super::placement::{Remedy, ScaleOut, Verdict};
+use super::placement::{Remedy, Verdict};
 use super::pod::Pod;
 use super::queue::Outcome;
 use super::state::State;
-use crate::diag::{Diagnostic, Severity};
+use crate::diag::Diagnostic;
 use crate::model::quantity::Quantity;
 use crate::model::{Bundle, path};
 
@@ -134,39 +134,6 @@ pub fn diagnostics(
     each.collect()
 }
 
-/// Autoscaled workloads that do not fit at their maximum, as warnings; those that are pending already are silent.
-pub fn at_maximum(
-    bundle: &Bundle,
-    expansion: &Expansion,
-    scales: &[ScaleOut],
-    groups: &[(Group, Vec<Remedy>)],
-) -> Vec<Diagnostic> {
-    let mut out = Vec::new();
-    for scale in scales.iter().filter(|scale| scale.pending > 0) {
-        let is_it = |workload: &&Workload| workload.owner() == scale.owner && workload.namespace == scale.namespace;
-        let Some(workload) = expansion.workloads.iter().find(is_it) else {
-            continue;
-        };
-        let position = expansion.workloads.iter().position(|other| is_it(&other));
-        if groups.iter().any(|(group, _)| position.is_some_and(|index| group.workloads.contains(&index))) {
-            continue;
-        }
-        let (file, span, field) = place(bundle, workload, &Cause::Insufficient("cpu".to_owned()));
-        let text = format!(
-            "{} of {} pods find no node when the autoscaler goes to its maximum",
-            scale.pending, scale.replicas
-        );
-        let mut found = Diagnostic::new("pod-unschedulable", file, span, text);
-        found.help = scale.message.as_ref().map(|message| format!("scheduler: {message}"));
-        found.document = Some(bundle.object(workload.object).document);
-        found.object = Some(workload.object);
-        found.field = Some(field);
-        found.severity = Some(Severity::Warning);
-        out.push(found);
-    }
-    out
-}
-
 fn diagnostic(
     bundle: &Bundle,
     state: &State,
@@ -289,19 +256,29 @@ fn place(bundle: &Bundle, workload: &Workload, cause: &Cause) -> (crate::source:
     let spec = workload.spec_path;
     let field = match cause {
         Cause::Exceeds(resource) | Cause::Insufficient(resource) => request_path(bundle, workload, resource),
-        Cause::Ports => Some(format!("{spec}.containers[0].ports")),
+        Cause::Ports => host_port_path(bundle, workload),
         Cause::Spread => Some(format!("{spec}.topologySpreadConstraints")),
         Cause::PodAffinity => Some(format!("{spec}.affinity")),
         Cause::Volumes | Cause::Claims => Some(format!("{spec}.volumes")),
         Cause::NoMatch | Cause::Tainted => {
             let has = |path: &str| path::follow(root, path).whole;
-            let (selector, affinity) = (format!("{spec}.nodeSelector"), format!("{spec}.affinity.nodeAffinity"));
+            let selector = format!("{spec}.nodeSelector");
+            let affinity = format!("{spec}.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution");
             has(&selector).then_some(selector).or_else(|| has(&affinity).then_some(affinity))
         }
         Cause::Other => None,
     };
     let field = field.filter(|path| path::follow(root, path).whole).unwrap_or_else(|| "metadata.name".to_owned());
     (object.file, path::place(root, &field), field)
+}
+
+/// The first port that asks for one of the node.
+fn host_port_path(bundle: &Bundle, workload: &Workload) -> Option<String> {
+    let spec = path::follow(bundle.written(workload.object), workload.spec_path).view;
+    spec.list("containers").enumerate().find_map(|(index, container)| {
+        let port = container.list("ports").position(|port| port.get("hostPort").is_some())?;
+        Some(format!("{}.containers[{index}].ports[{port}].hostPort", workload.spec_path))
+    })
 }
 
 /// The greatest request of a resource among the containers; the limit where it stands in for the request.

@@ -59,8 +59,7 @@ pub fn run(bundle: &Bundle, inventory: &Inventory, settings: &Settings) -> (Plac
     let groups = findings::groups(&state, &expansion, &outcomes).into_iter();
     let groups: Vec<_> = groups.map(|group| (group.clone(), remedies::find(&trial, &group))).collect();
     placement.remedies = groups.iter().flat_map(|(_, remedies)| remedies.clone()).collect();
-    let mut diagnostics = findings::diagnostics(bundle, &state, &expansion, &groups);
-    diagnostics.extend(findings::at_maximum(bundle, &expansion, &placement.scales, &groups));
+    let diagnostics = findings::diagnostics(bundle, &state, &expansion, &groups);
     (placement, diagnostics)
 }
 

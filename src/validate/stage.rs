@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::{errors, fixes, object, rules, warnings};
 use crate::diag::{Cause, Diagnostic, Server};
+use crate::model::names;
 use crate::model::{Bundle, CustomKind, Object, ObjectId, path};
 use crate::schema::decode::{self, Decoded};
 use crate::schema::{Kind, Life, Lookup, Schema};
@@ -88,13 +89,28 @@ impl Judge<'_> {
             diagnostic.help = replacement(life).map(|to| format!("use {to}"));
             found.push(diagnostic);
         }
+        if let Some(impossible) = self.impossible_namespace() {
+            found.push(impossible);
+        }
+        let asked = found.iter().all(|diagnostic| diagnostic.server.is_none());
         let decoded = decode::check(self.schema, kind, self.bundle.written(self.id));
-        self.decode_errors(&decoded, true, &mut found);
-        self.semantic_errors(&decoded, true, &mut found);
+        self.decode_errors(&decoded, asked, &mut found);
+        self.semantic_errors(&decoded, asked, &mut found);
         if decoded.message.is_none() {
             self.warnings(&mut found);
         }
         found
+    }
+
+    /// A namespace whose name no namespace can have: the server does not find it, and looks no further.
+    fn impossible_namespace(&self) -> Option<Diagnostic> {
+        let namespace = self.object.namespace.as_deref()?;
+        let problem = names::is_dns1123_label(namespace).into_iter().next()?;
+        let message = format!("no namespace can be named `{namespace}`: {problem}");
+        let mut diagnostic = self.diagnostic("name-invalid", "metadata.namespace", message);
+        let message = format!("namespaces {namespace:?} not found").into();
+        diagnostic.server = Some(Server { code: 404, reason: "NotFound", message, causes: Vec::new() });
+        Some(diagnostic)
     }
 
     /// An API version that was served once: judged as the version that replaced it, behind the server's 404.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::builder::{Builder, ScalarNode, complete_key_error};
+use super::builder::{Builder, MAX_DEPTH, ScalarNode, complete_key_error};
 use super::events::{Event, EventKind, Parser, ScanError, Style};
 use super::scalar::{self, Scalar};
 use super::tree::{NodeId, Tree, Value};
@@ -60,7 +60,10 @@ fn compose_once(tree: &mut Tree, text: &str, base: usize, lines_before: u64) -> 
         out: Composed::default(),
     };
     let chunk = Span::new(base, limit);
-    if has_other_version(text) {
+    if opens_too_much(text) {
+        let message = format!("yaml: exceeded max depth of {MAX_DEPTH}");
+        composer.out.error = Some(ReadError { message, span: Span::new(base, base) });
+    } else if has_other_version(text) {
         let message = "yaml: found incompatible YAML document".to_owned();
         composer.out.error = Some(ReadError { message, span: Span::new(base, base) });
     } else if let Err(error) = composer.document(chunk) {
@@ -308,6 +311,20 @@ fn trimmed_end(tree: &Tree, span: Span) -> u32 {
         }
         end = line_start - 1;
     }
+}
+
+/// A run of opening brackets beyond any depth, which libyaml would take long to find out.
+fn opens_too_much(text: &str) -> bool {
+    let mut run = 0;
+    text.len() > MAX_DEPTH
+        && text.bytes().any(|byte| {
+            match byte {
+                b'[' | b'{' => run += 1,
+                b' ' | b'\n' | b'\r' | b'\t' => {}
+                _ => run = 0,
+            }
+            run > MAX_DEPTH
+        })
 }
 
 /// kubectl takes no `%YAML` directive but 1.1; libyaml also takes 1.2.
