@@ -156,8 +156,10 @@ fn one_more_node(trial: &Trial<'_>, group: &Group) -> Option<Remedy> {
     } else {
         let (cpu, memory) = (Quantity::from_milli(sum.cpu), Quantity::from_bytes(sum.memory));
         let node = Node { name: name.clone(), allocatable: sum.clone(), max_pods: 110, ..Node::default() };
-        let memory = if sum.memory > 0 { format!(" and ≥ {memory} memory") } else { String::new() };
-        (node, format!("one more node with ≥ {cpu} cpu{memory}"))
+        let parts = [(sum.cpu, format!("≥ {cpu} cpu")), (sum.memory, format!("≥ {memory} memory"))];
+        let parts: Vec<String> = parts.into_iter().filter(|(amount, _)| *amount > 0).map(|(_, text)| text).collect();
+        let with = if parts.is_empty() { String::new() } else { format!(" with {}", parts.join(" and ")) };
+        (node, format!("one more node{with}"))
     };
     let mut node = node;
     node.labels.insert(HOSTNAME.to_owned(), name);
