@@ -9,8 +9,8 @@ use std::path::PathBuf;
 pub use load::{Config, ConfigError, FILE_NAME, SCHEMA, parse, severity, tier};
 pub use problems::{Problem, suggest};
 
-use crate::diag::{Severity, Tier};
 use crate::model::Version;
+use crate::model::rule::{Severity, Tier};
 use crate::source::FileId;
 
 /// Everything that a stage may ask about the run.

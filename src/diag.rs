@@ -3,99 +3,15 @@
 mod merge;
 mod suppress;
 
-use std::fmt;
 use std::sync::Arc;
 
 pub use merge::{Finding, merge};
 pub use suppress::{MARK, Suppression};
 
+pub use crate::model::rule::{Class, Rule, Severity, Tier};
+
 use crate::model::ObjectId;
 use crate::source::{FileId, Span};
-
-/// What a finding means for the user; design of the report, see ARCHITECTURE.md.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Class {
-    /// No YAML, or no object.
-    Unreadable,
-    /// The API server says no.
-    Rejected,
-    /// Will not be scheduled.
-    Pending,
-    /// Accepted but cannot work.
-    Broken,
-    Risky,
-    Style,
-    /// No schema is known.
-    Unjudged,
-}
-
-impl Class {
-    pub fn name(self) -> &'static str {
-        match self {
-            Class::Unreadable => "unreadable",
-            Class::Rejected => "rejected",
-            Class::Pending => "pending",
-            Class::Broken => "broken",
-            Class::Risky => "risky",
-            Class::Style => "style",
-            Class::Unjudged => "unjudged",
-        }
-    }
-}
-
-/// How loud a finding is; `--fail-on` compares against it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Severity {
-    Info,
-    Warning,
-    Error,
-}
-
-impl Severity {
-    pub fn name(self) -> &'static str {
-        match self {
-            Severity::Info => "info",
-            Severity::Warning => "warning",
-            Severity::Error => "error",
-        }
-    }
-}
-
-/// Which rules run: each tier includes those before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Tier {
-    /// Cannot be applied, run or be reached, or loses data.
-    Default,
-    Recommended,
-    Strict,
-}
-
-impl Tier {
-    pub fn name(self) -> &'static str {
-        match self {
-            Tier::Default => "default",
-            Tier::Recommended => "recommended",
-            Tier::Strict => "strict",
-        }
-    }
-}
-
-/// One row of the rule catalogue (`rules/<group>/<id>.yaml`).
-#[derive(Debug)]
-pub struct Rule {
-    pub id: &'static str,
-    pub group: &'static str,
-    pub class: Class,
-    pub tier: Tier,
-    pub severity: Severity,
-    pub kinds: &'static [&'static str],
-    pub title: &'static str,
-    pub why: &'static str,
-    pub fix: &'static str,
-    pub since: &'static str,
-    /// `tool:id` of the same check in other tools.
-    pub aliases: &'static [&'static str],
-}
 
 /// One cause in the API server's answer (`metav1.StatusCause`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -199,11 +115,5 @@ impl Diagnostic {
     pub fn related(mut self, file: FileId, span: Span, message: impl Into<String>) -> Diagnostic {
         self.related.push(Related { file, span, message: message.into() });
         self
-    }
-}
-
-impl fmt::Display for Severity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }

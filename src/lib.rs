@@ -1,10 +1,9 @@
 //! kplan: `terraform plan` for Kubernetes. The stages, in the order in which data flows:
 //!
 //! ```text
-//! load → parse → default, admit → validate → lint → simulate → diff → plan → report
+//! load → parse → defaults → validate → lint → simulate → diff → plan → report
 //! ```
 
-pub mod admission;
 pub mod cli;
 pub mod config;
 pub mod defaults;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::problems::{self, Problem};
 use super::{Ignore, NodeShape, Settings};
-use crate::diag::{Rule, Severity, Tier};
+use crate::model::rule::{Rule, Severity, Tier};
 use crate::source::Source;
 use crate::yaml::{self, View};
 

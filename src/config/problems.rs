@@ -7,9 +7,9 @@ use jsonschema::error::ValidationErrorKind;
 use serde_json::Value;
 
 use super::load::SCHEMA;
-use crate::diag::Rule;
 use crate::model::Version;
 use crate::model::quantity::Quantity;
+use crate::model::rule::Rule;
 use crate::source::{Source, Span};
 use crate::yaml::{self, View};
 

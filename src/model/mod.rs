@@ -9,6 +9,7 @@ mod object;
 pub mod path;
 pub mod pod;
 pub mod quantity;
+pub mod rule;
 pub mod selector;
 pub mod time;
 mod version;

@@ -1,1 +1,0 @@
-//! What the set itself decides before an object is stored.
