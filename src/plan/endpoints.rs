@@ -63,8 +63,8 @@ impl Endpoints {
         }
     }
 
-    /// What to say of a workload that this Service has, had or gets behind it. `existed` where it is on both sides.
-    pub(super) fn of_workload(&self, title: &str, existed: bool) -> Verdict {
+    /// What to say of a workload that this Service has, had or gets behind it.
+    pub(super) fn of_workload(&self, title: &str) -> Verdict {
         let (Some(before), Some(after)) = (&self.before, &self.after) else { return Verdict::default() };
         let counts = format!("endpoints {} → {}", sum(before), sum(after));
         match (before.contains_key(title), after.contains_key(title)) {
@@ -72,8 +72,8 @@ impl Endpoints {
             (true, _) if self.is_cut_off() => {
                 Verdict::new(Risk::Outage, format!("Service {} is left without endpoints", self.name))
             }
-            (true, false) if existed => Verdict::safe(format!("leaves Service {}: {counts}", self.name)),
-            (false, true) if existed => Verdict::safe(format!("joins Service {}: {counts}", self.name)),
+            (true, false) => Verdict::safe(format!("leaves Service {}: {counts}", self.name)),
+            (false, true) => Verdict::safe(format!("joins Service {}: {counts}", self.name)),
             _ => Verdict::default(),
         }
     }

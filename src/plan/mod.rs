@@ -152,7 +152,7 @@ impl<'a> Plan<'a> {
     /// What changes behind Services: said of the Service, and of the workload that joins or leaves it.
     fn serving(&self, change: &Change) -> Verdict {
         let mut verdict = Verdict::default();
-        let (object, existed) = (&change.object, change.base.is_some() && change.desired.is_some());
+        let object = &change.object;
         let namespace = object.namespace.as_deref().unwrap_or("");
         let title = format!("{}/{}", object.kind, object.name);
         for service in self.endpoints.get(namespace).into_iter().flatten() {
@@ -164,7 +164,7 @@ impl<'a> Plan<'a> {
                 }
                 verdict.add(found);
             } else if !matches!(change.action, Action::Unchanged | Action::Keep) {
-                verdict.add(service.of_workload(&title, existed));
+                verdict.add(service.of_workload(&title));
             }
         }
         verdict
