@@ -225,7 +225,7 @@ impl Case {
         let report = run.report()?;
         let mut wrong: Vec<String> = self.exit("simulate", None, &run).into_iter().collect();
         if let Some(simulated) = &self.expect.simulate {
-            wrong.extend(simulated.compare(&report["placement"]));
+            wrong.extend(simulated.compare(&report));
         }
         Ok(wrong)
     }

@@ -51,8 +51,9 @@ struct Maximum {
 }
 
 impl Simulated {
-    /// Holds the `placement` of a report against it.
-    pub fn compare(&self, placement: &Value) -> Vec<String> {
+    /// Holds a report of `simulate` against it.
+    pub fn compare(&self, report: &Value) -> Vec<String> {
+        let placement = &report["placement"];
         let pods: Vec<&Value> = list(placement, "pods").collect();
         let mut wrong = self.scheduled(&pods);
         wrong.extend(self.pending(&pods));
@@ -62,7 +63,7 @@ impl Simulated {
                 wrong.push(format!("no remedy says {remedy:?}: {}", placement["remedies"]));
             }
         }
-        wrong.extend(self.maximum.as_ref().and_then(|maximum| maximum.compare(placement)));
+        wrong.extend(self.maximum.as_ref().and_then(|maximum| maximum.compare(report)));
         wrong
     }
 
@@ -127,13 +128,20 @@ impl Simulated {
 }
 
 impl Maximum {
-    fn compare(&self, placement: &Value) -> Option<String> {
-        let entry = list(placement, "scales").find(|entry| text(entry, "owner") == self.owner);
-        let number = |key: &str| entry.and_then(|entry| entry[key].as_u64());
-        let holds = number("replicas") == Some(self.scheduled + self.pending)
-            && self.replicas == self.scheduled + self.pending
-            && number("pending") == Some(self.pending);
-        (!holds).then(|| format!("at most replicas: {entry:?}, not {} with {} pending", self.replicas, self.pending))
+    /// What does not fit is a warning at the workload; nothing is said where all fits.
+    fn compare(&self, report: &Value) -> Option<String> {
+        let (kind, name) = self.owner.split_once('/').unwrap_or_default();
+        let of_owner = |finding: &&Value| {
+            finding["rule"] == "pod-unschedulable"
+                && finding["severity"] == "warning"
+                && finding["object"]["kind"] == kind
+                && finding["object"]["name"] == name
+        };
+        let said = list(report, "findings").find(of_owner).map(|finding| text(finding, "message"));
+        let numbers = format!("{} of {} ", self.pending, self.replicas);
+        let holds = self.scheduled + self.pending == self.replicas
+            && if self.pending == 0 { said.is_none() } else { said.is_some_and(|said| said.starts_with(&numbers)) };
+        (!holds).then(|| format!("of the maximum is said: {said:?}, expected {numbers}"))
     }
 }
 
