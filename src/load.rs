@@ -3,6 +3,8 @@
 mod base;
 mod git;
 mod sets;
+#[cfg(test)]
+mod tests;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};

@@ -63,8 +63,7 @@ impl Options {
         if !terms.quiet {
             progress::note(&expired);
         }
-        let wanted = input.kube_version.as_deref().or(config.as_ref().and_then(|c| c.kube_version.as_deref()));
-        let versions = versions(wanted)?;
+        let versions = versions_of(input, config.as_ref())?;
         settings.kube_version = versions.last().copied().unwrap_or(Version::DEFAULT);
         Ok(Options {
             is_default: input.paths.is_empty() && input.filenames.is_empty() && input.kustomize.is_none(),
@@ -150,21 +149,31 @@ fn add_report(settings: &mut Settings, report: &ReportArgs) {
     settings.show_secrets = report.show_secrets;
 }
 
-/// The versions of `1.36` or `1.34..1.36`, all of which must be known.
-fn versions(wanted: Option<&str>) -> Result<Vec<Version>, CliError> {
-    let Some(wanted) = wanted else {
+/// The flag, else the config, else the default.
+fn versions_of(input: &InputArgs, config: Option<&Config>) -> Result<Vec<Version>, CliError> {
+    if let Some(wanted) = &input.kube_version {
+        return versions(wanted, "--kube-version");
+    }
+    let in_config = config.and_then(|config| Some((config, config.kube_version.as_deref()?)));
+    let Some((config, wanted)) = in_config else {
         return Ok(vec![Version::DEFAULT]);
     };
+    let (line, column) = config.kube_version_at;
+    versions(wanted, &format!("{}:{line}:{column}", config.name))
+}
+
+/// The versions of `1.36` or `1.34..1.36`, all of which must be known; `origin` says where it was written.
+fn versions(wanted: &str, origin: &str) -> Result<Vec<Version>, CliError> {
     let read = |text: &str| {
         text.parse::<Version>().map_err(|message| {
             let (message, help) = message.split_once("; ").unwrap_or((&message, "write it as 1.36"));
-            CliError::usage(format!("--kube-version: {message}"), help)
+            CliError::usage(format!("{origin}: {message}"), help)
         })
     };
     let (first, last) = wanted.split_once("..").unwrap_or((wanted, wanted));
     let (first, last) = (read(first)?, read(last)?);
     if first > last || first.major != last.major {
-        let message = format!("--kube-version {wanted}: the range ends before it starts");
+        let message = format!("{origin}: the range {wanted} ends before it starts");
         return Err(CliError::usage(message, format!("write {last}..{first}")));
     }
     let known: Vec<Version> = Schema::versions().collect();
@@ -172,7 +181,7 @@ fn versions(wanted: Option<&str>) -> Result<Vec<Version>, CliError> {
         (first.minor..=last.minor.min(first.minor + 99)).map(|minor| Version::new(first.major, minor)).collect();
     if let Some(unknown) = asked.iter().find(|version| !known.contains(version)) {
         let names: Vec<String> = known.iter().map(Version::to_string).collect();
-        let message = format!("Kubernetes {unknown} is not known to this version of kplan");
+        let message = format!("{origin}: Kubernetes {unknown} is not known to this version of kplan");
         return Err(CliError::usage(message, format!("known: {}", names.join(", "))));
     }
     Ok(asked)
@@ -184,11 +193,11 @@ mod tests {
 
     #[test]
     fn versions_are_single_or_a_range() {
-        assert_eq!(versions(None).unwrap(), [Version::DEFAULT]);
-        assert_eq!(versions(Some("v1.36.3")).unwrap(), [Version::new(1, 36)]);
-        assert_eq!(versions(Some("1.36..1.36")).unwrap(), [Version::new(1, 36)]);
+        assert_eq!(versions_of(&InputArgs::default(), None).unwrap(), [Version::DEFAULT]);
+        assert_eq!(versions("v1.36.3", "").unwrap(), [Version::new(1, 36)]);
+        assert_eq!(versions("1.36..1.36", "").unwrap(), [Version::new(1, 36)]);
         for wrong in ["1.36..1.35", "1.20", "x", "1.36..1.99", "1.36..9.1"] {
-            assert!(versions(Some(wrong)).is_err(), "{wrong}");
+            assert!(versions(wrong, "").is_err(), "{wrong}");
         }
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::problems::{self, Problem};
 use super::{Ignore, NodeShape, Settings};
 use crate::model::rule::{Rule, Severity, Tier};
+use crate::source::Source;
 use crate::yaml::{self, View};
 
 /// Name of the file that is looked for.
@@ -27,6 +28,8 @@ pub struct Config {
     pub text: Arc<str>,
     /// A version or a range.
     pub kube_version: Option<String>,
+    /// Line and column of that version.
+    pub kube_version_at: (u32, u32),
     pub tier: Option<Tier>,
     pub fail_on: Option<Severity>,
     pub rules: BTreeMap<String, Option<Severity>>,
@@ -83,7 +86,11 @@ pub fn parse(name: &str, text: &str, folder: &Path, rules: &[Rule]) -> Result<Co
 fn read(config: &mut Config, root: View<'_>, folder: &Path) {
     let texts = |key: &str| -> Vec<String> { root.list(key).filter_map(View::str).map(str::to_owned).collect() };
     let paths = |key: &str| -> Vec<PathBuf> { root.list(key).filter_map(View::str).map(|p| folder.join(p)).collect() };
-    config.kube_version = root.get("kubeVersion").map(plain);
+    if let Some(version) = root.get("kubeVersion") {
+        let place = Source::new("", config.text.clone()).line_column(version.span().start);
+        config.kube_version = Some(plain(version));
+        config.kube_version_at = (place.line, place.column);
+    }
     config.tier = root.get_str("tier").and_then(tier);
     config.fail_on = root.get_str("failOn").and_then(severity);
     config.assume_exists = texts("assumeExists");

@@ -19,25 +19,33 @@ pub(super) struct Masker {
     /// Leave values as they are (`--show-secrets`).
     show: bool,
     numbers: HashMap<Vec<u8>, usize>,
-    /// Every secret value that is long enough, as text and as base64, longest first.
-    known: Vec<(String, Vec<u8>)>,
+    /// Every secret value that is long enough, as text and as base64.
+    known: HashMap<String, Vec<u8>>,
+    /// Those that are masked inside longer text, by their first bytes.
+    inside: HashMap<[u8; MIN_INSIDE], Vec<String>>,
 }
 
 impl Masker {
     pub(super) fn new(bundles: [&Bundle; 2], show: bool) -> Masker {
         let mut known = BTreeSet::new();
         for bundle in bundles {
-            for (id, object) in bundle.iter().filter(|(_, object)| is_secret(object.group(), &object.kind)) {
-                let _ = object;
+            for (id, _) in bundle.iter().filter(|(_, object)| is_secret(object.group(), &object.kind)) {
                 for value in contents(bundle.full(id)).into_values().chain(contents(bundle.written(id)).into_values()) {
                     let text = String::from_utf8(value.clone()).ok();
                     known.extend(text.into_iter().chain([encode(&value)]).map(|text| (text, value.clone())));
                 }
             }
         }
-        let mut known: Vec<_> = known.into_iter().filter(|(text, _)| text.len() >= MIN_EQUAL).collect();
-        known.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then_with(|| a.cmp(b)));
-        Masker { show, numbers: HashMap::new(), known }
+        let known: HashMap<String, Vec<u8>> = known.into_iter().filter(|(text, _)| text.len() >= MIN_EQUAL).collect();
+        let mut inside: HashMap<[u8; MIN_INSIDE], Vec<String>> = HashMap::new();
+        for text in known.keys() {
+            if let Some(first) = text.as_bytes().first_chunk() {
+                inside.entry(*first).or_default().push(text.clone());
+            }
+        }
+        // The longest of those that begin alike is the one to mask.
+        inside.values_mut().for_each(|texts| texts.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b))));
+        Masker { show, numbers: HashMap::new(), known, inside }
     }
 
     /// The keys of a Secret that differ, `stringData` taken as the data it becomes.
@@ -119,19 +127,28 @@ impl Masker {
 
     /// The text with every known secret value masked; `None` where there is none.
     fn without_secrets(&mut self, text: &str) -> Option<String> {
-        let mut out: Option<String> = None;
-        let known = std::mem::take(&mut self.known);
-        for (secret, value) in &known {
-            let now = out.as_deref().unwrap_or(text);
-            if now == secret {
-                out = Some(self.token(value));
-            } else if secret.len() >= MIN_INSIDE && now.contains(secret.as_str()) {
-                let masked = now.replace(secret.as_str(), &self.token(value));
-                out = Some(masked);
+        if let Some(value) = self.known.get(text).cloned() {
+            return Some(self.token(&value));
+        }
+        let (mut out, mut from, mut at) = (String::new(), 0, 0);
+        while let Some(rest) = text.get(from..).and(text.as_bytes().get(at..)).filter(|rest| rest.len() >= MIN_INSIDE) {
+            let candidates = rest.first_chunk().and_then(|first| self.inside.get(first)).into_iter().flatten();
+            let found = candidates.into_iter().find(|secret| rest.starts_with(secret.as_bytes())).cloned();
+            if let Some(secret) = found {
+                let value = self.known.get(&secret).cloned().unwrap_or_default();
+                out.push_str(text.get(from..at).unwrap_or_default());
+                out.push_str(&self.token(&value));
+                at += secret.len();
+                from = at;
+            } else {
+                at += 1;
             }
         }
-        self.known = known;
-        out
+        if from == 0 {
+            return None;
+        }
+        out.push_str(text.get(from..).unwrap_or_default());
+        Some(out)
     }
 }
 
@@ -185,6 +202,18 @@ mod tests {
             assert_eq!(base64::decode(encode(text.as_bytes()).as_bytes()).unwrap(), text.as_bytes());
         }
         assert_eq!(encode(b"hunter2"), "aHVudGVyMg==");
+    }
+
+    #[test]
+    fn secrets_are_masked_inside_text() {
+        let mut masker = Masker { show: false, numbers: HashMap::new(), known: HashMap::new(), inside: HashMap::new() };
+        masker.known.insert("hunter2-hunter2".to_owned(), b"hunter2-hunter2".to_vec());
+        masker.inside.insert(*b"hunter2-", vec!["hunter2-hunter2".to_owned()]);
+        let mut mask = |text: &str| masker.without_secrets(text);
+        assert_eq!(mask("a hunter2-hunter2, ü hunter2-hunter2").as_deref(), Some("a *** (#1), ü *** (#1)"));
+        assert_eq!(mask("hunter2-hunter2").as_deref(), Some("*** (#1)"));
+        assert_eq!(mask("hunter2-ünter2"), None);
+        assert_eq!(mask("hunter2-hunter"), None);
     }
 
     #[test]

@@ -12,31 +12,28 @@ type Pods = BTreeMap<String, Option<u64>>;
 
 /// What changes for one Service.
 pub(super) struct Endpoints {
-    pub namespace: String,
     pub name: String,
     before: Option<Pods>,
     after: Option<Pods>,
 }
 
-/// Every Service with a selector, of both sides.
-pub(super) fn all(before: &State<'_>, after: &State<'_>) -> Vec<Endpoints> {
+/// Every Service of both sides, by namespace.
+pub(super) fn all(before: &State<'_>, after: &State<'_>) -> BTreeMap<String, Vec<Endpoints>> {
     let names: BTreeSet<(&str, &str)> = before
         .of_kind("Service")
         .chain(after.of_kind("Service"))
         .map(|service| (service.namespace(), service.object.name.as_str()))
         .collect();
-    let pods = |state: &State<'_>, (namespace, name): (&str, &str)| {
+    let pods = |state: &State<'_>, namespace: &str, name: &str| {
         state.find("Service", namespace, name).and_then(|service| pods(service, state))
     };
-    names
-        .into_iter()
-        .map(|key| Endpoints {
-            namespace: key.0.to_owned(),
-            name: key.1.to_owned(),
-            before: pods(before, key),
-            after: pods(after, key),
-        })
-        .collect()
+    let mut all: BTreeMap<String, Vec<Endpoints>> = BTreeMap::new();
+    for (namespace, name) in names {
+        let (before, after) = (pods(before, namespace, name), pods(after, namespace, name));
+        let endpoints = Endpoints { name: name.to_owned(), before, after };
+        all.entry(namespace.to_owned()).or_default().push(endpoints);
+    }
+    all
 }
 
 fn pods(service: Item<'_>, state: &State<'_>) -> Option<Pods> {

@@ -10,6 +10,8 @@ mod state;
 mod storage;
 mod verdict;
 
+use std::collections::{BTreeMap, HashSet};
+
 use crate::config::Settings;
 use crate::diag::Diagnostic;
 use crate::diff::{Action, Change, Risk};
@@ -17,6 +19,7 @@ use crate::model::Bundle;
 use crate::simulate::Placement;
 use crate::yaml::View;
 use endpoints::Endpoints;
+use readers::Readers;
 use state::{Item, State, bounds, item};
 use verdict::{Verdict, plural};
 
@@ -50,7 +53,8 @@ struct Plan<'a> {
     base: &'a Bundle,
     before: State<'a>,
     after: State<'a>,
-    endpoints: Vec<Endpoints>,
+    /// By namespace.
+    endpoints: BTreeMap<String, Vec<Endpoints>>,
     placement: Option<&'a Placement>,
 }
 
@@ -151,7 +155,7 @@ impl<'a> Plan<'a> {
         let (object, existed) = (&change.object, change.base.is_some() && change.desired.is_some());
         let namespace = object.namespace.as_deref().unwrap_or("");
         let title = format!("{}/{}", object.kind, object.name);
-        for service in self.endpoints.iter().filter(|service| service.namespace == namespace) {
+        for service in self.endpoints.get(namespace).into_iter().flatten() {
             if object.kind == "Service" && object.name == service.name && change.action != Action::Delete {
                 let mut found = service.verdict();
                 if change.action == Action::Unchanged {
@@ -168,32 +172,37 @@ impl<'a> Plan<'a> {
 
     /// Says who reads a ConfigMap or Secret that changes; needs to know what restarts.
     fn name_readers(&self, changes: &mut [Change]) {
-        let restarted: std::collections::HashSet<(String, String)> = changes
+        let text = |namespace: &Option<String>| namespace.clone().unwrap_or_default();
+        let restarted: HashSet<(String, String)> = changes
             .iter()
             .filter(|change| change.restarts > 0)
-            .map(|change| {
-                (
-                    change.object.namespace.clone().unwrap_or_default(),
-                    format!("{}/{}", change.object.kind, change.object.name),
-                )
-            })
+            .map(|change| (text(&change.object.namespace), format!("{}/{}", change.object.kind, change.object.name)))
             .collect();
+        let readers = Readers::new(&self.after);
         for change in changes.iter_mut() {
-            let content = change.fields.iter().any(|f| f.path.starts_with("data") || f.path.starts_with("binaryData"));
-            let touched = matches!(change.action, Action::Update | Action::Replace) && content;
-            let gone = change.action == Action::Delete;
-            let core = !change.object.api_version.contains('/');
-            if !core || !matches!(change.object.kind.as_str(), "ConfigMap" | "Secret") || !(touched || gone) {
-                continue;
-            }
-            let namespace = change.object.namespace.clone().unwrap_or_default();
+            let Some(kind) = content_kind(change) else { continue };
+            let namespace = text(&change.object.namespace);
             let restarts = |title: &str| restarted.contains(&(namespace.clone(), title.to_owned()));
-            let text = readers::of(&change.object.kind, &namespace, &change.object.name, &self.after, &restarts);
+            let sentence = readers.sentence((kind, &namespace, &change.object.name), &restarts);
             let mut verdict = Verdict { risk: change.risk, why: std::mem::take(&mut change.why), restarts: 0 };
-            verdict.add(Verdict::safe(text));
+            verdict.add(Verdict::safe(sentence));
             change.why = verdict.why;
         }
     }
+}
+
+/// The kind of a ConfigMap or Secret whose content changes or goes.
+fn content_kind(change: &Change) -> Option<&'static str> {
+    let kind = match change.object.kind.as_str() {
+        _ if change.object.api_version.contains('/') => return None,
+        "ConfigMap" => "ConfigMap",
+        "Secret" => "Secret",
+        _ => return None,
+    };
+    let mut paths = change.fields.iter().map(|field| field.path.as_str());
+    let content = paths.any(|path| path.starts_with("data") || path.starts_with("binaryData"));
+    let touched = matches!(change.action, Action::Update | Action::Replace) && content;
+    (touched || change.action == Action::Delete).then_some(kind)
 }
 
 fn create(change: &Change, old: Option<Item<'_>>, new: Item<'_>) -> Verdict {

@@ -1,45 +1,97 @@
 //! Who reads a ConfigMap or Secret, and what becomes of the readers when it changes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::state::{State, Workload};
+use super::state::{Item, State, Workload};
 use crate::yaml::View;
 
-/// One sentence on the readers of a ConfigMap or Secret. `restarts` tells whether a workload (`Deployment/web`)
-/// restarts anyway.
-pub(super) fn of(
-    kind: &str,
-    namespace: &str,
-    name: &str,
-    state: &State<'_>,
-    restarts: &dyn Fn(&str) -> bool,
-) -> String {
-    let mut readers = Vec::new();
-    let mut ways = BTreeSet::new();
-    let mut all_restart = true;
-    for workload in state.workloads(namespace) {
-        let found = ways_of(workload, kind, name);
-        if !found.is_empty() {
-            let title = workload.item.title();
-            all_restart &= restarts(&title);
-            readers.push(format!("{title} ({})", found.iter().copied().collect::<Vec<_>>().join(", ")));
-            ways.extend(found);
-        }
-    }
-    for ingress in state.of_kind("Ingress").filter(|ingress| ingress.namespace() == namespace && kind == "Secret") {
-        let mut tls = ingress.view.get("spec").into_iter().flat_map(|spec| spec.list("tls"));
-        if tls.any(|tls| tls.get_str("secretName") == Some(name)) {
-            readers.push(format!("{} (tls)", ingress.title()));
-            ways.insert("tls");
-        }
-    }
-    if readers.is_empty() {
-        return "nothing in the set reads it".to_owned();
-    }
-    format!("read by {}: {}", readers.join(", "), effect(&ways, all_restart))
+/// How an object is read: `env`, `envFrom`, `volume`, `subPath`, `pull`, `tls`.
+type Ways = BTreeSet<&'static str>;
+
+/// Everything that reads a ConfigMap or Secret, by its kind, namespace and name: titles (`Deployment/web`) and ways.
+#[derive(Default)]
+pub(super) struct Readers {
+    by_object: HashMap<(&'static str, String, String), BTreeMap<String, Ways>>,
 }
 
-fn effect(ways: &BTreeSet<&str>, all_restart: bool) -> String {
+impl Readers {
+    pub(super) fn new(state: &State<'_>) -> Readers {
+        let mut readers = Readers::default();
+        for workload in state.all_workloads() {
+            readers.workload(workload);
+        }
+        for ingress in state.of_kind("Ingress") {
+            for tls in ingress.view.get("spec").into_iter().flat_map(|spec| spec.list("tls")) {
+                readers.add("Secret", &ingress, tls.get_str("secretName"), "tls");
+            }
+        }
+        readers
+    }
+
+    fn add(&mut self, kind: &'static str, reader: &Item<'_>, name: Option<&str>, way: &'static str) {
+        if let Some(name) = name {
+            let key = (kind, reader.namespace().to_owned(), name.to_owned());
+            self.by_object.entry(key).or_default().entry(reader.title()).or_default().insert(way);
+        }
+    }
+
+    fn workload(&mut self, workload: &Workload<'_>) {
+        let spec = workload.template.spec;
+        for secret in spec.list("imagePullSecrets") {
+            self.add("Secret", &workload.item, secret.get_str("name"), "pull");
+        }
+        for container in workload.template.containers().map(|container| container.view) {
+            for env in container.list("env").filter_map(|env| env.get("valueFrom")) {
+                self.either(workload, env, ["configMapKeyRef", "secretKeyRef"], "env");
+            }
+            for source in container.list("envFrom") {
+                self.either(workload, source, ["configMapRef", "secretRef"], "envFrom");
+            }
+            for mount in container.list("volumeMounts") {
+                let name = mount.get_str("name");
+                let whole = mount.get("subPath").or_else(|| mount.get("subPathExpr")).is_none();
+                for volume in spec.list("volumes").filter(|volume| name.is_some() && volume.get_str("name") == name) {
+                    self.volume(workload, volume, if whole { "volume" } else { "subPath" });
+                }
+            }
+        }
+    }
+
+    fn either(&mut self, workload: &Workload<'_>, source: View<'_>, keys: [&str; 2], way: &'static str) {
+        for (kind, key) in ["ConfigMap", "Secret"].into_iter().zip(keys) {
+            self.add(kind, &workload.item, source.get(key).and_then(|source| source.get_str("name")), way);
+        }
+    }
+
+    fn volume(&mut self, workload: &Workload<'_>, volume: View<'_>, way: &'static str) {
+        let text = |keys: [&str; 2]| volume.at(&keys).and_then(View::str);
+        self.add("ConfigMap", &workload.item, text(["configMap", "name"]), way);
+        self.add("Secret", &workload.item, text(["secret", "secretName"]), way);
+        for source in volume.get("projected").into_iter().flat_map(|projected| projected.list("sources")) {
+            self.either(workload, source, ["configMap", "secret"], way);
+        }
+    }
+
+    /// One sentence on the readers of a ConfigMap or Secret. `restarts` tells whether a workload restarts anyway.
+    pub(super) fn sentence(
+        &self,
+        (kind, namespace, name): (&'static str, &str, &str),
+        restarts: &dyn Fn(&str) -> bool,
+    ) -> String {
+        let Some(found) = self.by_object.get(&(kind, namespace.to_owned(), name.to_owned())) else {
+            return "nothing in the set reads it".to_owned();
+        };
+        let ways: Ways = found.values().flatten().copied().collect();
+        let named = found.iter().map(|(title, ways)| {
+            let ways: Vec<&str> = ways.iter().copied().collect();
+            format!("{title} ({})", ways.join(", "))
+        });
+        let all_restart = found.keys().all(|title| restarts(title));
+        format!("read by {}: {}", named.collect::<Vec<_>>().join(", "), effect(&ways, all_restart))
+    }
+}
+
+fn effect(ways: &Ways, all_restart: bool) -> String {
     if ways.iter().all(|way| *way == "tls" || *way == "pull") {
         return "taken up without a restart".to_owned();
     }
@@ -55,40 +107,4 @@ fn effect(ways: &BTreeSet<&str>, all_restart: bool) -> String {
         parts.push("mounted files follow within about a minute");
     }
     parts.join(", ")
-}
-
-/// How a workload reads an object: `env`, `envFrom`, `volume`, `subPath`, `pull`.
-fn ways_of(workload: &Workload<'_>, kind: &str, name: &str) -> BTreeSet<&'static str> {
-    let (env, env_from, source, name_key) = match kind {
-        "Secret" => ("secretKeyRef", "secretRef", "secret", "secretName"),
-        _ => ("configMapKeyRef", "configMapRef", "configMap", "name"),
-    };
-    let named = |view: Option<View<'_>>, key: &str| view.and_then(|view| view.get_str(key)) == Some(name);
-    let spec = workload.template.spec;
-    let mut ways = BTreeSet::new();
-    let mounted = |volume: View<'_>| {
-        let mut projected = volume.get("projected").into_iter().flat_map(|projected| projected.list("sources"));
-        named(volume.get(source), name_key) || projected.any(|part| named(part.get(source), "name"))
-    };
-    let volumes: BTreeSet<&str> =
-        spec.list("volumes").filter(|volume| mounted(*volume)).filter_map(|volume| volume.get_str("name")).collect();
-    for container in workload.template.containers() {
-        let view = container.view;
-        if view.list("env").any(|var| named(var.at(&["valueFrom", env]), "name")) {
-            ways.insert("env");
-        }
-        if view.list("envFrom").any(|from| named(from.get(env_from), "name")) {
-            ways.insert("envFrom");
-        }
-        for mount in view.list("volumeMounts") {
-            if mount.get_str("name").is_some_and(|name| volumes.contains(name)) {
-                let part = mount.get("subPath").or_else(|| mount.get("subPathExpr"));
-                ways.insert(if part.is_some() { "subPath" } else { "volume" });
-            }
-        }
-    }
-    if kind == "Secret" && spec.list("imagePullSecrets").any(|secret| secret.get_str("name") == Some(name)) {
-        ways.insert("pull");
-    }
-    ways
 }

@@ -44,6 +44,8 @@ pub(super) struct State<'a> {
     items: Vec<Item<'a>>,
     by_name: HashMap<(&'a str, &'a str, &'a str), usize>,
     workloads: BTreeMap<&'a str, Vec<Workload<'a>>>,
+    /// Places in `workloads` by kind, namespace and name.
+    workload_at: HashMap<(&'a str, &'a str, &'a str), usize>,
     /// Autoscalers by target: namespace, kind, name.
     autoscalers: HashMap<(&'a str, &'a str, &'a str), usize>,
 }
@@ -70,8 +72,13 @@ impl<'a> State<'a> {
     }
 
     fn new(items: Vec<Item<'a>>, placement: Option<&Placement>) -> State<'a> {
-        let mut state =
-            State { items, by_name: HashMap::new(), workloads: BTreeMap::new(), autoscalers: HashMap::new() };
+        let mut state = State {
+            items,
+            by_name: HashMap::new(),
+            workloads: BTreeMap::new(),
+            workload_at: HashMap::new(),
+            autoscalers: HashMap::new(),
+        };
         for (index, item) in state.items.iter().enumerate() {
             state.by_name.insert((&item.object.kind, item.namespace(), &item.object.name), index);
             let target = item.view.at(&["spec", "scaleTargetRef"]);
@@ -84,7 +91,10 @@ impl<'a> State<'a> {
         let workloads: Vec<Workload<'a>> =
             state.items.iter().filter_map(|item| state.workload(*item, placement)).collect();
         for workload in workloads {
-            state.workloads.entry(workload.item.namespace()).or_default().push(workload);
+            let Item { object, .. } = workload.item;
+            let list = state.workloads.entry(workload.item.namespace()).or_default();
+            state.workload_at.insert((&object.kind, workload.item.namespace(), &object.name), list.len());
+            list.push(workload);
         }
         state
     }
@@ -128,12 +138,15 @@ impl<'a> State<'a> {
         self.workloads.get(namespace).map_or(&[], Vec::as_slice)
     }
 
+    pub(super) fn all_workloads(&self) -> impl Iterator<Item = &Workload<'a>> {
+        self.workloads.values().flatten()
+    }
+
     /// The workload that is this object.
     pub(super) fn workload_of(&self, object: &Object) -> Option<&Workload<'a>> {
         let namespace = object.namespace.as_deref().unwrap_or("");
-        self.workloads(namespace)
-            .iter()
-            .find(|workload| workload.item.object.kind == object.kind && workload.item.object.name == object.name)
+        let at = self.workload_at.get(&(object.kind.as_str(), namespace, object.name.as_str()))?;
+        self.workloads(namespace).get(*at)
     }
 
     /// The autoscaler that sets the replicas of a workload.

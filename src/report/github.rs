@@ -38,7 +38,11 @@ fn annotation(command: &str, row: &Row<'_>) -> String {
         false => String::new(),
     };
     let title = row.title.as_ref().map_or_else(|| row.rule.to_owned(), |title| format!("{} {title}", row.rule));
-    let server = row.server_words().map(|words| format!("\nserver: {words}")).unwrap_or_default();
+    let server = row
+        .server_words()
+        .filter(|words| *words != row.message)
+        .map(|words| format!("\nserver: {words}"))
+        .unwrap_or_default();
     let message = format!("{}{server}\n{}", row.message, row.help);
     format!(
         "::{command} file={},line={},endLine={}{columns},title={}::{}",

@@ -60,7 +60,7 @@ fn source_frame(report: &Report<'_>, row: &Row<'_>, paint: &Paint) -> (String, b
     let diagnostic = &row.finding.diagnostic;
     let source = report.bundle.sources.get(diagnostic.file);
     let title = row.title.clone().unwrap_or_default();
-    let short = |text: &str| text.len() <= 60 && !text.contains('\n') && text.len() + row.column as usize <= PAGE;
+    let short = |text: &str| text.len() <= 80 && !text.contains('\n') && text.len() + row.column as usize <= PAGE + 20;
     let label = (row.own_help && short(&row.help)).then(|| paint::plain(&row.help));
     let mut others = Vec::new();
     for (related, shown) in diagnostic.related.iter().zip(&row.related) {

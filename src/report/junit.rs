@@ -40,7 +40,11 @@ fn suite(out: &mut dyn Write, file: &str, rows: &[Row<'_>], passed: &[String]) -
     for row in rows {
         let title = row.title.clone().unwrap_or_else(|| row.file.to_owned());
         let name = escape(&format!("{} {title} {}:{}", row.rule, row.line, row.column));
-        let server = row.server_words().map(|words| format!("\nserver: {words}")).unwrap_or_default();
+        let server = row
+            .server_words()
+            .filter(|words| *words != row.message)
+            .map(|words| format!("\nserver: {words}"))
+            .unwrap_or_default();
         let text = escape(&format!("{}{server}\n{}", concise::line(row), row.help));
         writeln!(out, "    <testcase classname=\"{file}\" name=\"{name}\">")?;
         if row.severity == "error" {

@@ -129,7 +129,11 @@ fn pending_rows(placement: &Placement) -> Vec<String> {
 
 fn finding_row(row: &Row<'_>) -> String {
     let object = row.title.as_ref().map(|title| format!("<br>{}", cell(title))).unwrap_or_default();
-    let server = row.server_words().map(|words| format!("<br>server: {}", cell(&words))).unwrap_or_default();
+    let server = row
+        .server_words()
+        .filter(|words| *words != row.message)
+        .map(|words| format!("<br>server: {}", cell(&words)))
+        .unwrap_or_default();
     format!(
         "| {}:{}:{}{object} | **{}** [{}]({}) ({})<br>{}{server} | {} |\n",
         cell(row.file),

@@ -59,7 +59,11 @@ fn level(severity: &str) -> &'static str {
 
 fn result(report: &Report<'_>, finding: &Finding, rule_index: usize) -> Value {
     let row = Row::new(report, finding);
-    let server = row.server_words().map(|words| format!("\nserver: {words}")).unwrap_or_default();
+    let server = row
+        .server_words()
+        .filter(|words| *words != row.message)
+        .map(|words| format!("\nserver: {words}"))
+        .unwrap_or_default();
     let mut result = json!({
         "ruleId": row.rule,
         "ruleIndex": rule_index,

@@ -10,7 +10,8 @@ use crate::diag::{Class, Fix};
 /// `= server: …`, `= fix: …`, `= help: …`, and places that the frame does not show.
 pub(super) fn notes(page: &mut String, report: &Report<'_>, row: &Row<'_>, help_shown: bool, paint: &Paint) {
     let diagnostic = &row.finding.diagnostic;
-    if let Some(words) = row.server_words() {
+    // The generic rules say nothing but the server's words.
+    if let Some(words) = row.server_words().filter(|words| *words != row.message) {
         note(page, "server", &words, paint);
     }
     for (related, place) in row.related.iter().zip(&diagnostic.related) {

@@ -21,6 +21,7 @@ pub(in super::super) fn write(page: &mut String, placement: &Placement, paint: &
     let before = page.len();
     waiting(page, placement, paint);
     rollouts(page, placement, paint);
+    scales(page, placement, paint);
     losses(page, placement, paint);
     if page.len() > before {
         page.push('\n');
@@ -129,6 +130,23 @@ fn rollouts(page: &mut String, placement: &Placement, paint: &Paint) {
         }
         let severity = if rollout.fits { "info" } else { "error" };
         line(page, &paint.severity(severity, &head), &text, paint);
+    }
+}
+
+/// What happens when an autoscaler goes to its maximum.
+fn scales(page: &mut String, placement: &Placement, paint: &Paint) {
+    for scale in &placement.scales {
+        let answer = match (scale.pending, &scale.message) {
+            (0, _) => "fits".to_owned(),
+            (pending, message) => format!("{pending} Pending ({})", message.as_deref().unwrap_or("no reason is known")),
+        };
+        let text = format!(
+            "{} at its maximum of {}: {answer}",
+            short(&scale.owner),
+            count(scale.replicas.max(0) as usize, "pod")
+        );
+        let severity = if scale.pending > 0 { "warning" } else { "info" };
+        line(page, &paint.severity(severity, &format!("{:<9}", "SCALE")), &text, paint);
     }
 }
 

@@ -22,12 +22,20 @@ pub(super) fn write(page: &mut String, report: &Report<'_>, changes: &[Change], 
     let changes: Vec<Change> = changes.iter().map(|change| report.mask.change(change)).collect();
     let touched: Vec<&Change> =
         changes.iter().filter(|change| !matches!(change.action, Action::Unchanged | Action::Keep)).collect();
-    if touched.iter().all(|change| change.action == Action::Create) && !touched.is_empty() {
+    let first_run = touched.iter().all(|change| change.action == Action::Create) && !touched.is_empty();
+    if first_run && report.command != "diff" {
         by_wave(page, &touched, paint);
     } else {
-        by_risk(page, &touched, paint);
+        // Risks and waves are known to plan only.
+        if report.command == "diff" {
+            actions(page, &touched, paint);
+        } else {
+            by_risk(page, &touched, paint);
+        }
         touched.iter().for_each(|change| fields(page, change, paint));
-        waves(page, &touched);
+        if report.command != "diff" {
+            waves(page, &touched);
+        }
     }
     counts(page, report.command, &changes, paint);
     page.push('\n');
@@ -44,6 +52,19 @@ fn by_wave(page: &mut String, changes: &[&Change], paint: &Paint) {
             let why = if change.risk == Risk::Safe && change.why.is_empty() { "" } else { change.why.as_str() };
             rows.push(vec![wave, "create".to_owned(), title(&change.object), why.to_owned()]);
         }
+    }
+    page.push_str(&columns(&rows, "  "));
+    page.push('\n');
+}
+
+/// What happens to which object.
+fn actions(page: &mut String, changes: &[&Change], paint: &Paint) {
+    if changes.is_empty() {
+        return;
+    }
+    let mut rows = vec![["ACTION", "OBJECT", "WHY"].map(|title| paint.bold(title)).to_vec()];
+    for change in changes {
+        rows.push(vec![action_name(change.action).to_owned(), title(&change.object), change.why.clone()]);
     }
     page.push_str(&columns(&rows, "  "));
     page.push('\n');
