@@ -271,7 +271,7 @@ fn broken_config() {
         ("tier: harsh\n", &["kplan.yaml:1", "harsh", "strict"]),
         ("rules:\n  image-tag-mutabel: warning\n", &["kplan.yaml:2", "image-tag-mutable"]),
         ("nodes:\n  - name: a\n    cpu: lots\n    memory: 1Gi\n", &["kplan.yaml:3", "lots"]),
-        ("kubeVersion: \"0.9\"\n", &["kplan.yaml:1", "0.9"]),
+        ("kubeVersion: \"0.9\"\n", &["0.9", "1.36"]),
     ] {
         fs::write(home.join("kplan.yaml"), text).unwrap();
         says(&kplan(&home, &["check", "."]), 2, words);

@@ -13,10 +13,13 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
 use support::{kplan, recorded, server_differs};
 
+/// A test on the corpus.
+type Test = fn(&Path) -> Result<(), Failed>;
+
 fn main() {
     let arguments = Arguments::from_args();
     let corpus = std::env::var_os("KPLAN_CORPUS").map(PathBuf::from);
-    let tests: [(&str, fn(&Path) -> Result<(), Failed>); 2] =
+    let tests: [(&str, Test); 2] =
         [("truth-kubernetes-examples-1.36", truth), ("kubernetes-examples::every_command", commands)];
     let trials = tests.map(|(name, test)| {
         let folder = corpus.clone();

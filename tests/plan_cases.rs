@@ -1,4 +1,5 @@
 //! Every case of `fixtures/plan`: two folders, and what the plan from the first to the second says.
+#![allow(clippy::unwrap_used)]
 
 #![allow(clippy::unwrap_used)]
 

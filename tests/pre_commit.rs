@@ -17,11 +17,13 @@ const BAD: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings\
 const READER: &str = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: reader\nspec:\n  containers:\n    - name: reader\n      \
                       image: nginx:1.27\n      envFrom:\n        - configMapRef:\n            name: settings\n";
 
+/// A test with the program pre-commit.
+type Test = fn(&Path) -> Result<(), Failed>;
+
 fn main() {
     let arguments = Arguments::from_args();
     let program = program();
-    let tests: [(&str, fn(&Path) -> Result<(), Failed>); 2] =
-        [("manifest_is_valid", manifest), ("good_bad_and_deleting_commits", commits)];
+    let tests: [(&str, Test); 2] = [("manifest_is_valid", manifest), ("good_bad_and_deleting_commits", commits)];
     let trials = tests.map(|(name, test)| {
         let found = program.clone();
         let trial = Trial::test(format!("pre_commit::{name}"), move || test(&found.unwrap()));

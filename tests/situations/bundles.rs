@@ -22,8 +22,11 @@ const MISSION: [(&str, &str, &str); 7] = [
 /// The passwords of the situation `secret-value`.
 const SECRETS: [&str; 4] = ["MTIzNDU2", "123456", "NjU0MzIx", "654321"];
 
+/// A test of the bundles.
+type Test = fn() -> Answer;
+
 pub fn trials() -> Vec<Trial> {
-    let tests: [(&str, fn() -> Answer); 4] = [
+    let tests: [(&str, Test); 4] = [
         ("bundle::tutorial", tutorial),
         ("bundle::tutorial-broken", broken),
         ("bundle::mission", mission),

@@ -138,13 +138,6 @@ impl Case {
         kplan(&self.folder, &arguments)
     }
 
-    /// What a person sees.
-    fn shown(&self, arguments: &[&str]) -> String {
-        let mut arguments = arguments.to_vec();
-        arguments.extend(["--nodes", "nodes.yaml"]);
-        kplan(&self.folder, &arguments).stdout
-    }
-
     /// A line when the exit code is not the expected one.
     fn exit(&self, command: &str, otherwise: Option<i32>, run: &Run) -> Option<String> {
         let expected = self.expect.exit.get(command).copied().or(otherwise);
@@ -232,8 +225,7 @@ impl Case {
         let report = run.report()?;
         let mut wrong: Vec<String> = self.exit("simulate", None, &run).into_iter().collect();
         if let Some(simulated) = &self.expect.simulate {
-            wrong.extend(simulated.compare(&report["placement"]));
-            wrong.extend(simulated.compare_scales(|| self.shown(&["simulate", self.manifests()])));
+            wrong.extend(simulated.compare(&report));
         }
         Ok(wrong)
     }

@@ -51,8 +51,9 @@ struct Maximum {
 }
 
 impl Simulated {
-    /// Holds the `placement` of a report against it.
-    pub fn compare(&self, placement: &Value) -> Vec<String> {
+    /// Holds a report of `simulate` against it.
+    pub fn compare(&self, report: &Value) -> Vec<String> {
+        let placement = &report["placement"];
         let pods: Vec<&Value> = list(placement, "pods").collect();
         let mut wrong = self.scheduled(&pods);
         wrong.extend(self.pending(&pods));
@@ -62,12 +63,8 @@ impl Simulated {
                 wrong.push(format!("no remedy says {remedy:?}: {}", placement["remedies"]));
             }
         }
+        wrong.extend(self.maximum.as_ref().and_then(|maximum| maximum.compare(report)));
         wrong
-    }
-
-    /// The autoscaler's maximum stands only in the report for people.
-    pub fn compare_scales(&self, shown: impl FnOnce() -> String) -> Option<String> {
-        self.maximum.as_ref().and_then(|maximum| maximum.compare(&shown()))
     }
 
     fn scheduled(&self, pods: &[&Value]) -> Vec<String> {
@@ -131,16 +128,20 @@ impl Simulated {
 }
 
 impl Maximum {
-    fn compare(&self, shown: &str) -> Option<String> {
-        let name = self.owner.rsplit('/').next().unwrap_or_default();
-        let start = format!("SCALE    {name} at its maximum of {} pods: ", self.replicas);
-        let rest = shown.lines().find_map(|line| line.strip_prefix(&start));
-        let pending = format!("{} Pending", self.pending);
-        let holds = self.replicas == self.scheduled + self.pending
-            && rest.is_some_and(
-                |rest| if self.pending > 0 { rest.starts_with(&pending) } else { !rest.contains("Pending") },
-            );
-        (!holds).then(|| format!("at most replicas: {rest:?}, not {} with {pending}", self.replicas))
+    /// What does not fit is a warning at the workload; nothing is said where all fits.
+    fn compare(&self, report: &Value) -> Option<String> {
+        let (kind, name) = self.owner.split_once('/').unwrap_or_default();
+        let of_owner = |finding: &&Value| {
+            finding["rule"] == "pod-unschedulable"
+                && finding["severity"] == "warning"
+                && finding["object"]["kind"] == kind
+                && finding["object"]["name"] == name
+        };
+        let said = list(report, "findings").find(of_owner).map(|finding| text(finding, "message"));
+        let numbers = format!("{} of {} ", self.pending, self.replicas);
+        let holds = self.scheduled + self.pending == self.replicas
+            && if self.pending == 0 { said.is_none() } else { said.is_some_and(|said| said.starts_with(&numbers)) };
+        (!holds).then(|| format!("of the maximum is said: {said:?}, expected {numbers}"))
     }
 }
 
