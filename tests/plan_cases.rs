@@ -1,8 +1,6 @@
 //! Every case of `fixtures/plan`: two folders, and what the plan from the first to the second says.
 #![allow(clippy::unwrap_used)]
 
-#![allow(clippy::unwrap_used)]
-
 use std::path::{Path, PathBuf};
 
 use kplan::config::Settings;

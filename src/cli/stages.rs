@@ -217,9 +217,9 @@ fn has_homeless(placement: &Placement) -> bool {
     })
 }
 
-/// Findings that stop an object from having pods at all, and those about its pods.
+/// What `simulate` reports: what it could not read, and the pods; whether the cluster takes an object is `check`'s.
 pub(super) fn of_placement(findings: &mut Vec<Finding>) {
-    findings.retain(|finding| finding.class <= Class::Pending);
+    findings.retain(|finding| matches!(finding.class, Class::Unreadable | Class::Pending));
 }
 
 fn parse_all(loaded: Loaded, settings: &Settings) -> (Bundle, Vec<Diagnostic>) {

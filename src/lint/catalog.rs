@@ -114,6 +114,15 @@ pub static RULES: &[Rule] = &[
         aliases: &[],
     },
     Rule {
+        id: "apply-order", group: "references", class: Class::Broken, tier: Tier::Default, severity: Severity::Warning,
+        kinds: &["any"],
+        title: "Objects wait for each other",
+        why: "Each of them names the next one under `config.kubernetes.io/depends-on`, so none can be applied first.",
+        fix: "Remove one of the dependencies.",
+        since: "0.1.0",
+        aliases: &[],
+    },
+    Rule {
         id: "configmap-key-missing", group: "references", class: Class::Broken, tier: Tier::Default, severity: Severity::Error,
         kinds: &["workload"],
         title: "The ConfigMap has no such key",

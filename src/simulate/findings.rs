@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use super::expand::{Expansion, Workload};
 use super::filters::taint_toleration;
 use super::nodes::Node;
-use super::placement::{Remedy, Verdict};
+use super::placement::{Remedy, ScaleOut, Verdict};
 use super::pod::Pod;
 use super::queue::Outcome;
 use super::state::State;
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, Severity};
 use crate::model::quantity::Quantity;
 use crate::model::{Bundle, path};
 
@@ -132,6 +132,39 @@ pub fn diagnostics(
 ) -> Vec<Diagnostic> {
     let each = groups.iter().filter_map(|(group, remedies)| diagnostic(bundle, state, expansion, group, remedies));
     each.collect()
+}
+
+/// Autoscaled workloads that do not fit at their maximum, as warnings; those that are pending already are silent.
+pub fn at_maximum(
+    bundle: &Bundle,
+    expansion: &Expansion,
+    scales: &[ScaleOut],
+    groups: &[(Group, Vec<Remedy>)],
+) -> Vec<Diagnostic> {
+    let mut out = Vec::new();
+    for scale in scales.iter().filter(|scale| scale.pending > 0) {
+        let is_it = |workload: &&Workload| workload.owner() == scale.owner && workload.namespace == scale.namespace;
+        let Some(workload) = expansion.workloads.iter().find(is_it) else {
+            continue;
+        };
+        let position = expansion.workloads.iter().position(|other| is_it(&other));
+        if groups.iter().any(|(group, _)| position.is_some_and(|index| group.workloads.contains(&index))) {
+            continue;
+        }
+        let (file, span, field) = place(bundle, workload, &Cause::Insufficient("cpu".to_owned()));
+        let text = format!(
+            "{} of {} pods find no node when the autoscaler goes to its maximum",
+            scale.pending, scale.replicas
+        );
+        let mut found = Diagnostic::new("pod-unschedulable", file, span, text);
+        found.help = scale.message.as_ref().map(|message| format!("scheduler: {message}"));
+        found.document = Some(bundle.object(workload.object).document);
+        found.object = Some(workload.object);
+        found.field = Some(field);
+        found.severity = Some(Severity::Warning);
+        out.push(found);
+    }
+    out
 }
 
 fn diagnostic(

@@ -59,7 +59,8 @@ pub fn run(bundle: &Bundle, inventory: &Inventory, settings: &Settings) -> (Plac
     let groups = findings::groups(&state, &expansion, &outcomes).into_iter();
     let groups: Vec<_> = groups.map(|group| (group.clone(), remedies::find(&trial, &group))).collect();
     placement.remedies = groups.iter().flat_map(|(_, remedies)| remedies.clone()).collect();
-    let diagnostics = findings::diagnostics(bundle, &state, &expansion, &groups);
+    let mut diagnostics = findings::diagnostics(bundle, &state, &expansion, &groups);
+    diagnostics.extend(findings::at_maximum(bundle, &expansion, &placement.scales, &groups));
     (placement, diagnostics)
 }
 
@@ -69,5 +70,8 @@ pub fn prepare(bundle: &Bundle, inventory: &Inventory, settings: &Settings) -> (
     let mut expansion = expand::run(bundle, &cluster, &inventory.nodes);
     cluster.volumes.add_claims(std::mem::take(&mut expansion.claims));
     cluster.volumes.settle();
+    for replica in &mut expansion.replicas {
+        replica.unknown = cluster.volumes.unknown_class(&replica.pod);
+    }
     (State::new(cluster, inventory.nodes.clone()), expansion)
 }

@@ -80,6 +80,8 @@ pub(super) fn arrive(replica: &Replica) -> Outcome {
     } else if !pod.gates.is_empty() {
         let text = "Scheduling is blocked due to non-empty scheduling gates";
         Outcome::new(Verdict::Gated, Some(text.to_owned()))
+    } else if let Some(why) = &replica.unknown {
+        unknown(why.clone())
     } else if pod.scheduler != "default-scheduler" {
         unknown(format!("spec.schedulerName {} decides", pod.scheduler))
     } else if pod.resource_claims {

@@ -89,30 +89,34 @@ fn play(row: &Value) -> Vec<String> {
     wrong
 }
 
+fn differs(what: &str, ours: &str, theirs: &str) -> Option<String> {
+    (ours != theirs).then(|| format!("{what}\n    kplan    {ours}\n    recorded {theirs}"))
+}
+
+/// What kplan says of a pod that the scheduler never sees, against the record.
+fn compare_arrival(arrived: &queue::Outcome, result: &Value) -> Vec<String> {
+    let text = |key: &str| result[key].as_str().unwrap_or("");
+    let ours = match arrived.verdict {
+        Verdict::Rejected => "rejected",
+        Verdict::Bypassed => "bypassed",
+        Verdict::Gated => "gated",
+        _ => "unknown",
+    };
+    let says = ours == "rejected" || ours == "gated";
+    let message = says.then(|| differs("message", arrived.message.as_deref().unwrap_or(""), text("message")));
+    differs("verdict", ours, text("outcome")).into_iter().chain(message.flatten()).collect()
+}
+
 /// What kplan says of one pod, against the record.
 fn compare(state: &mut State, replica: &super::expand::Replica, result: &Value) -> Vec<String> {
     let arrived = queue::arrive(replica);
+    if arrived.verdict != Verdict::Pending {
+        return compare_arrival(&arrived, result);
+    }
     let recorded = result["outcome"].as_str().unwrap_or("");
     let text = |key: &str| result[key].as_str().map(str::to_owned);
     let mut out = Vec::new();
-    let mut check = |what: &str, ours: String, theirs: String| {
-        if ours != theirs {
-            out.push(format!("{what}\n    kplan    {ours}\n    recorded {theirs}"));
-        }
-    };
-    if arrived.verdict != Verdict::Pending {
-        let ours = match arrived.verdict {
-            Verdict::Rejected => "rejected",
-            Verdict::Bypassed => "bypassed",
-            Verdict::Gated => "gated",
-            _ => "unknown",
-        };
-        check("verdict", ours.to_owned(), recorded.to_owned());
-        if ours == "rejected" || ours == "gated" {
-            check("message", arrived.message.unwrap_or_default(), text("message").unwrap_or_default());
-        }
-        return out;
-    }
+    let mut check = |what: &str, ours: String, theirs: String| out.extend(differs(what, &ours, &theirs));
     let class = state.class(&replica.pod);
     let name = |node: &u32| state.nodes[*node as usize].name.clone();
     match engine::schedule(&mut state.clone(), class) {

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::filters::volume_binding::claims;
 use super::labels::{Labels, NodeTerm, Operator, Requirement, Selector, labels, node_terms};
 use super::nodes::Node;
+use super::pod::Pod;
 use super::resources::quantity;
 use crate::model::quantity::Quantity;
 use crate::yaml::View;
@@ -88,6 +90,19 @@ impl PersistentVolume {
 }
 
 impl Volumes {
+    /// A set without any volume and any StorageClass leaves it to the cluster's classes whether a claim is served;
+    /// the sentence says so for the first such claim of a pod.
+    pub fn unknown_class(&self, pod: &Pod) -> Option<String> {
+        if !self.volumes.is_empty() || !self.classes.is_empty() {
+            return None;
+        }
+        let claims = claims(pod, true).filter_map(|name| self.claims.get(&format!("{}/{name}", pod.namespace)));
+        let claim = claims.into_iter().find(|claim| !claim.bound)?;
+        let class =
+            if claim.class.is_empty() { "the default class".to_owned() } else { format!("the class {}", claim.class) };
+        Some(format!("{class} of the cluster decides whether the claim {} is served", claim.name))
+    }
+
     /// Takes in an object of a storage kind; other kinds are left alone.
     pub fn read(&mut self, kind: &str, name: &str, namespace: &str, view: View<'_>) {
         match kind {

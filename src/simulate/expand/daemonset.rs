@@ -36,6 +36,7 @@ pub(super) fn expand(input: &Input<'_>, template: &Template<'_>, out: &mut Expan
             workload: out.workloads.len(),
             pod: one,
             rejected,
+            unknown: None,
             after: None,
             started: None,
         });

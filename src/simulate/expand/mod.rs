@@ -66,6 +66,8 @@ pub struct Replica {
     pub pod: Arc<Pod>,
     /// Admission's answer where it refuses the pod.
     pub rejected: Option<String>,
+    /// What decides about the pod that is not known here.
+    pub unknown: Option<String>,
     /// The replica that must run before this one is created (StatefulSet, OrderedReady).
     pub after: Option<usize>,
     /// `status.startTime` of a running pod, as a number that grows with time.

@@ -38,6 +38,7 @@ pub(super) fn pod(input: &Input<'_>, out: &mut Expansion) {
         workload: out.workloads.len(),
         pod: pod.clone(),
         rejected,
+        unknown: None,
         after: None,
         started,
     };
@@ -103,7 +104,15 @@ pub(super) fn push(
         let name = format!("{}-{index}", input.name);
         let pod = if named { Arc::new(name_claims((*shared).clone(), &name)) } else { shared.clone() };
         let rejected = rejected.as_ref().map(|why| format!("pods \"{}-\" is forbidden: {why}", input.name));
-        out.replicas.push(Replica { name, workload: out.workloads.len(), pod, rejected, after: None, started: None });
+        out.replicas.push(Replica {
+            name,
+            workload: out.workloads.len(),
+            pod,
+            rejected,
+            unknown: None,
+            after: None,
+            started: None,
+        });
     }
     out.workloads.push(workload(input, shared, count, template.path, scale));
 }
@@ -138,7 +147,15 @@ pub(super) fn stateful_set(input: &Input<'_>, template: &Template<'_>, scale: Op
         }
         let rejected = rejected.as_ref().map(|why| format!("pods \"{name}\" is forbidden: {why}"));
         let pod = Arc::new(name_claims(one, &name));
-        out.replicas.push(Replica { name, workload: out.workloads.len(), pod, rejected, after: before, started: None });
+        out.replicas.push(Replica {
+            name,
+            workload: out.workloads.len(),
+            pod,
+            rejected,
+            unknown: None,
+            after: before,
+            started: None,
+        });
         before = (!parallel).then(|| out.replicas.len() - 1);
     }
     out.workloads.push(workload(input, Arc::new(pod), count, template.path, scale));

@@ -75,7 +75,7 @@ fn not_found(name: &str) -> Rejection {
 }
 
 /// Names of the pod's claims; with generic ephemeral ones where asked for.
-fn claims(pod: &Pod, with_ephemeral: bool) -> impl Iterator<Item = &str> {
+pub(in crate::simulate) fn claims(pod: &Pod, with_ephemeral: bool) -> impl Iterator<Item = &str> {
     pod.volumes.iter().filter_map(move |volume| match volume {
         Volume::Claim { name, ephemeral } if with_ephemeral || !ephemeral => Some(name.as_str()),
         _ => None,
