@@ -18,7 +18,7 @@ mod table;
 use rayon::prelude::*;
 
 use crate::model::{Bundle, Object, ObjectId};
-use crate::schema::{Kind, Schema, Shape, Type};
+use crate::schema::{Kind, Lookup, Schema, Shape, Type};
 use crate::yaml::{NodeId, Tree, View};
 
 use draft::Draft;
@@ -33,7 +33,8 @@ pub fn run(bundle: &mut Bundle, schema: &Schema) {
             Some(object(schema, bundle.written(*id), schema.stands_for(api_version, kind)?))
         })
         .collect();
-    bundle.counts.unjudged = full.iter().filter(|full| full.is_none()).count();
+    let unknown = |object: &&Object| matches!(schema.kind(&object.api_version, &object.kind), Lookup::UnknownGroup);
+    bundle.counts.unjudged = bundle.objects.iter().filter(unknown).count();
     for (object, full) in bundle.objects.iter_mut().zip(full) {
         object.full = full;
     }

@@ -376,39 +376,3 @@ fn inventories() {
     );
     assert!(message("nodes:\n- {name: a, cpus: 1}\n").starts_with("`cpus` is no field"));
 }
-
-/// Time that this thread spent on a processor: other work on the machine does not count.
-fn cpu_time() -> std::time::Duration {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    std::time::Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
-}
-
-/// 5,000 pods on 1,000 nodes: `cargo test --release --lib simulate::tests::speed -- --ignored --nocapture`.
-#[test]
-#[ignore = "measures"]
-fn speed() {
-    let shape = |index: usize| {
-        let mut one = node(&format!("n{index}"), "32", "64Gi");
-        one["metadata"]["labels"]["topology.kubernetes.io/zone"] = format!("z{}", index % 3).into();
-        one
-    };
-    for (name, workloads, replicas) in
-        [("identical", 1, 5000), ("50 workloads", 50, 100), ("500 workloads", 500, 10), ("nothing fits", 1, 5000)]
-    {
-        let mut objects: Vec<Value> = (0..1000).map(shape).collect();
-        let cpu =
-            |index: usize| if name == "nothing fits" { "64".to_owned() } else { format!("{}m", 100 + index % 37) };
-        objects.extend((0..workloads).map(|index| deployment(&format!("w{index}"), replicas, &cpu(index), "256Mi")));
-        let bundle = bundle(&objects);
-        let inventory = Inventory::from_bundle(&bundle);
-        let start = cpu_time();
-        let (mut state, expansion) = prepare(&bundle, &inventory, &Settings::default());
-        let prepared = cpu_time() - start;
-        let outcomes = queue::run(&mut state, &expansion.replicas, false);
-        let placed = outcomes.iter().filter(|outcome| outcome.verdict == Verdict::Scheduled).count();
-        println!("{name}: {placed} placed, prepare {prepared:?}, schedule {:?}", cpu_time() - start - prepared);
-        let start = cpu_time();
-        let (placement, _) = super::run(&bundle, &inventory, &Settings::default());
-        println!("{name}: whole run {:?}, {} rollouts", cpu_time() - start, placement.rollouts.len());
-    }
-}

@@ -1,5 +1,5 @@
-//! `cargo xtask test`: everything that can be tested on this machine. What cannot run is named and counted, and is an
-//! error where `CI` is set.
+//! `cargo xtask test`: everything that can be tested on this machine. What cannot run is named and counted; where `CI`
+//! is set, it is an error if it only had to be installed.
 
 mod needs;
 
@@ -37,7 +37,7 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
     let ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false");
     match &tally {
         Tally { failed: 1.., .. } => Err("some tests fail".to_owned()),
-        Tally { skipped: 1.., .. } if ci => Err("some tests could not run, and CI is set".to_owned()),
+        tally if ci && tally.lacks_what_installs() => Err("some tests could not run, and CI is set".to_owned()),
         _ => Ok(()),
     }
 }
@@ -69,7 +69,15 @@ fn cargo_test(options: &[&str], tally: &mut Tally) -> Outcome {
     Ok(())
 }
 
+/// Corpora of other projects are not ours to commit: their tests run where a variable names a checkout.
+const CORPORA: [&str; 2] = ["[needs KPLAN_CORPUS]", "[needs KPLAN_YAML_TEST_SUITE]"];
+
 impl Tally {
+    /// Whether something did not run that needs no more than an installation.
+    fn lacks_what_installs(&self) -> bool {
+        self.left_out.iter().any(|name| !CORPORA.iter().any(|corpus| name.starts_with(corpus)))
+    }
+
     /// Counts one check of our own.
     fn step(&mut self, name: &str, outcome: Outcome) {
         match outcome {

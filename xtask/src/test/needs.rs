@@ -1,40 +1,16 @@
-//! What tests need beside Rust: installed or fetched once, below `target/`. What cannot be had is no error here; its
-//! tests say that they did not run.
+//! What tests need beside Rust: installed once, below `target/`. What cannot be had is no error here; its tests say
+//! that they did not run.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 const PRE_COMMIT: &str = "pre-commit==4.3.0";
-
-/// A repository of cases that is too large to commit, at one commit.
-struct Corpus {
-    variable: &'static str,
-    repository: &'static str,
-    commit: &'static str,
-}
-
-const CORPORA: [Corpus; 2] = [
-    Corpus {
-        variable: "KPLAN_CORPUS",
-        repository: "kubernetes/examples",
-        commit: "279e8e4fe314f6cb7bc55fa3fbc21bbeaa48c0ea",
-    },
-    Corpus {
-        variable: "KPLAN_YAML_TEST_SUITE",
-        repository: "yaml/yaml-test-suite",
-        commit: "ccfa74e56afb53da960847ff6e6976c0a0825709",
-    },
-];
 
 /// The environment variables through which the tests find what is there; those that are set already win.
 pub(super) fn meet() -> Vec<(&'static str, PathBuf)> {
     let mut found = Vec::new();
     if is_wanted("KPLAN_PRE_COMMIT") {
         found.extend(report("pre-commit", pre_commit()).map(|path| ("KPLAN_PRE_COMMIT", path)));
-    }
-    for corpus in CORPORA.iter().filter(|corpus| is_wanted(corpus.variable)) {
-        found.extend(report(corpus.repository, corpus.fetch()).map(|path| (corpus.variable, path)));
     }
     found
 }
@@ -62,27 +38,6 @@ fn pre_commit() -> Result<PathBuf, String> {
         quietly(Command::new(scripts.join("python")).args(["-m", "pip", "install", "--quiet", PRE_COMMIT]))?;
     }
     Ok(program)
-}
-
-impl Corpus {
-    /// The files of the one commit, without history.
-    fn fetch(&self) -> Result<PathBuf, String> {
-        let home = target(&format!("corpus/{}", self.repository.replace('/', "-")))?;
-        let mark = home.join(".git/kplan-complete");
-        if !mark.is_file() {
-            fs::create_dir_all(&home).map_err(|error| error.to_string())?;
-            let url = format!("https://github.com/{}", self.repository);
-            for arguments in [
-                &["init", "--quiet"][..],
-                &["fetch", "--quiet", "--depth=1", &url, self.commit],
-                &["checkout", "--quiet", "FETCH_HEAD"],
-            ] {
-                quietly(Command::new("git").current_dir(&home).env("GIT_TERMINAL_PROMPT", "0").args(arguments))?;
-            }
-            fs::write(mark, "").map_err(|error| error.to_string())?;
-        }
-        Ok(home)
-    }
 }
 
 /// Runs a command; its last line of output says why it failed.
