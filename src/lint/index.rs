@@ -7,7 +7,6 @@ use globset::{Glob, GlobSet, GlobSetBuilder};
 use crate::config::Settings;
 use crate::model::pod::{Labels, PodTemplate};
 use crate::model::{Bundle, Object, ObjectId, SetId};
-use crate::yaml::View;
 
 /// Whether something that an object refers to is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,28 +140,4 @@ fn broken(bundle: &Bundle) -> HashMap<SetId, Vec<&str>> {
         }
     }
     broken
-}
-
-/// Whether a plain selector (a map of labels) selects these labels; an empty one selects nothing.
-pub(super) fn map_selects(selector: View<'_>, labels: &Labels<'_>) -> bool {
-    !selector.is_empty()
-        && selector.fields().all(|(key, value)| value.str().is_some_and(|value| labels.get(key) == Some(&value)))
-}
-
-/// Whether a `LabelSelector` selects these labels; an empty one selects everything.
-pub(super) fn selector_selects(selector: View<'_>, labels: &Labels<'_>) -> bool {
-    let by_label = selector.get("matchLabels").is_none_or(|map| map.is_empty() || map_selects(map, labels));
-    by_label && selector.list("matchExpressions").all(|expression| expression_holds(expression, labels))
-}
-
-fn expression_holds(expression: View<'_>, labels: &Labels<'_>) -> bool {
-    let value = expression.get_str("key").and_then(|key| labels.get(key));
-    let listed = || value.is_some_and(|value| expression.list("values").any(|item| item.str() == Some(value)));
-    match expression.get_str("operator") {
-        Some("In") => listed(),
-        Some("NotIn") => !listed(),
-        Some("Exists") => value.is_some(),
-        Some("DoesNotExist") => value.is_none(),
-        _ => false,
-    }
 }

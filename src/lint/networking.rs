@@ -1,10 +1,10 @@
 //! Rules on Services and Ingresses.
 
 use super::Cx;
-use super::index::{Existence, Workload, map_selects};
+use super::index::{Existence, Workload};
 use super::references::nearest;
 use crate::diag::Related;
-use crate::model::pod::{ContainerRole, Labels};
+use crate::model::pod::{ContainerRole, Labels, map_selects};
 use crate::yaml::View;
 
 /// The selector of a Service that selects pods.

@@ -1,9 +1,8 @@
 //! Rules on claims and volumes.
 
 use super::Cx;
-use super::index::selector_selects;
 use crate::diag::Related;
-use crate::model::pod::labels;
+use crate::model::pod::{labels, selector_selects};
 use crate::model::quantity::Quantity;
 use crate::model::{Bundle, ObjectId};
 use crate::yaml::View;

@@ -1,8 +1,8 @@
 //! Rules on workloads against each other.
 
 use super::Cx;
-use super::index::selector_selects;
 use crate::diag::Related;
+use crate::model::pod::selector_selects;
 use crate::yaml::View;
 
 /// Controllers that adopt pods by their selector.

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::state::{Item, State, selects};
+use super::state::{Item, State};
 use super::verdict::Verdict;
 use crate::diff::Risk;
+use crate::model::pod::map_selects;
 use crate::yaml::View;
 
 /// Pods behind a Service by workload (`Deployment/web`); `None` where the number is not known.
@@ -44,7 +45,7 @@ fn pods(service: Item<'_>, state: &State<'_>) -> Option<Pods> {
     }
     let workloads = state.workloads(service.namespace()).iter();
     let serving = workloads.filter(|workload| !matches!(workload.item.object.kind.as_str(), "Job" | "CronJob"));
-    let chosen = serving.filter(|workload| selects(selector, &workload.labels) && workload.pods != Some(0));
+    let chosen = serving.filter(|workload| map_selects(selector, &workload.labels) && workload.pods != Some(0));
     Some(chosen.map(|workload| (workload.item.title(), workload.pods)).collect())
 }
 

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::references;
-use super::state::{Item, item, selector_selects};
+use super::state::{Item, item};
 use crate::diag::Diagnostic;
 use crate::diff::{Action, Change, Risk};
+use crate::model::pod::selector_selects;
 use crate::model::{Bundle, path};
 use crate::yaml::View;
 

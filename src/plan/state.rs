@@ -165,26 +165,3 @@ pub(super) fn bounds(scaler: View<'_>) -> (u64, u64) {
 pub(super) fn item(bundle: &Bundle, id: ObjectId) -> Item<'_> {
     Item { object: bundle.object(id), view: bundle.full(id) }
 }
-
-/// Whether a map of labels selects these labels; an empty one selects nothing.
-pub(super) fn selects(selector: View<'_>, labels: &Labels<'_>) -> bool {
-    !selector.is_empty()
-        && selector.fields().all(|(key, value)| value.str().is_some_and(|value| labels.get(key) == Some(&value)))
-}
-
-/// Whether a `LabelSelector` selects these labels; an empty one selects everything.
-pub(super) fn selector_selects(selector: View<'_>, labels: &Labels<'_>) -> bool {
-    let by_label = selector.get("matchLabels").is_none_or(|map| map.is_empty() || selects(map, labels));
-    by_label
-        && selector.list("matchExpressions").all(|expression| {
-            let value = expression.get_str("key").and_then(|key| labels.get(key));
-            let listed = || value.is_some_and(|value| expression.list("values").any(|item| item.str() == Some(value)));
-            match expression.get_str("operator") {
-                Some("In") => listed(),
-                Some("NotIn") => !listed(),
-                Some("Exists") => value.is_some(),
-                Some("DoesNotExist") => value.is_none(),
-                _ => false,
-            }
-        })
-}
