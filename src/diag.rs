@@ -77,6 +77,8 @@ pub struct Diagnostic {
     pub server: Option<Server>,
     pub related: Vec<Related>,
     pub fix: Option<Fix>,
+    /// Rules that name the cause: where one of them reports in the same set, this is silent.
+    pub yields_to: &'static [&'static str],
     /// Grade of this case where the rule has several; never above the rule's own severity.
     pub severity: Option<Severity>,
 }
@@ -95,6 +97,7 @@ impl Diagnostic {
             server: None,
             related: Vec::new(),
             fix: None,
+            yields_to: &[],
             severity: None,
         }
     }

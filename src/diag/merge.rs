@@ -1,6 +1,6 @@
 //! The one merge at the end: class, severity, tiers, suppression, fingerprints, order.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::suppress::Suppressions;
 use super::{Class, Diagnostic, Rule, Severity};
@@ -34,7 +34,7 @@ pub fn merge(
     for diagnostic in diagnostics {
         findings.extend(by_id.get(diagnostic.rule).and_then(|rule| decide(rule, bundle, diagnostic, settings)));
     }
-    silence_dependents(&mut findings);
+    silence_dependents(bundle, &mut findings);
     let mut suppressions = Suppressions::read(bundle, settings);
     for finding in &mut findings {
         finding.suppressed = suppressions.apply(bundle, finding);
@@ -73,15 +73,14 @@ fn decide(rule: &'static Rule, bundle: &Bundle, diagnostic: Diagnostic, settings
     Some(Finding { rule, class, severity, kube_version: None, fingerprint, diagnostic, suppressed: None })
 }
 
-/// A pod that waits for a claim is the claim's finding, where there is one.
-fn silence_dependents(findings: &mut Vec<Finding>) {
-    let claims = ["pvc-missing", "pvc-no-pv"];
-    if findings.iter().any(|finding| claims.contains(&finding.rule.id)) {
-        findings.retain(|finding| {
-            let help = finding.diagnostic.help.as_deref().unwrap_or_default().to_lowercase();
-            finding.rule.id != "pod-unschedulable" || !help.contains("persistentvolumeclaim")
-        });
-    }
+/// What yields to another rule is silent where that rule reports in the same set.
+fn silence_dependents(bundle: &Bundle, findings: &mut Vec<Finding>) {
+    let set = |finding: &Finding| bundle.file_sets.get(finding.diagnostic.file.0 as usize).copied();
+    let said: HashSet<_> = findings.iter().map(|finding| (finding.rule.id, set(finding))).collect();
+    findings.retain(|finding| {
+        let place = set(finding);
+        !finding.diagnostic.yields_to.iter().any(|rule| said.contains(&(*rule, place)))
+    });
 }
 
 /// Rule, object and field make a fingerprint; equal ones are told apart by their order.

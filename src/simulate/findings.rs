@@ -196,6 +196,9 @@ fn diagnostic(
         help.extend(remedies.iter().map(|remedy| format!("  {}", remedy.change)));
     }
     found.help = Some(help.join("\n"));
+    if group.cause == Cause::Claims {
+        found.yields_to = &["pvc-missing", "pvc-no-pv"];
+    }
     found.document = Some(bundle.object(workload.object).document);
     found.object = Some(workload.object);
     found.field = Some(field);
