@@ -11,8 +11,7 @@ pub static RULES: &[Rule] = &[
         title: "The value has the wrong type or format for its field",
         why: "The API server cannot decode the object: it answers 400, names at most a path without indexes, and looks at no other field.",
         fix: "Write the value in the type that the field has: a number, a quoted string, a list, a quantity such as 500m or 200Mi.",
-        since: "0.1.0",
-        aliases: &[],
+        since: "0.1.0", aliases: &[],
     },
     Rule {
         id: "api-deprecated", group: "api", class: Class::Risky, tier: Tier::Recommended, severity: Severity::Warning,
@@ -20,8 +19,7 @@ pub static RULES: &[Rule] = &[
         title: "The API version is deprecated",
         why: "It still works at this Kubernetes version, the server warns at each use, and an upgrade to a version that has dropped it makes the manifest fail.",
         fix: "Move to the API version or kind named in the finding.",
-        since: "0.1.0",
-        aliases: &["kube-score:stable-version", "datree:90", "datree:91", "datree:92", "datree:93", "datree:94", "kyverno:check-deprecated-apis"],
+        since: "0.1.0", aliases: &["kube-score:stable-version", "datree:90", "datree:91", "datree:92", "datree:93", "datree:94", "kyverno:check-deprecated-apis"],
     },
     Rule {
         id: "api-duplicate", group: "api", class: Class::Rejected, tier: Tier::Default, severity: Severity::Error,
@@ -29,8 +27,7 @@ pub static RULES: &[Rule] = &[
         title: "Two items of a list have the same name or key",
         why: "The API server answers 422 with `Duplicate value` for the second item and stores nothing.",
         fix: "Rename one of the two items, or delete it.",
-        since: "0.1.0",
-        aliases: &[],
+        since: "0.1.0", aliases: &[],
     },
     Rule {
         id: "api-forbidden", group: "api", class: Class::Rejected, tier: Tier::Default, severity: Severity::Error,
@@ -38,8 +35,7 @@ pub static RULES: &[Rule] = &[
         title: "The field is not allowed here",
         why: "The API server answers 422 with `Forbidden`, mostly because another field of the object rules this one out, and stores nothing.",
         fix: "Delete the field, or change the field that rules it out.",
-        since: "0.1.0",
-        aliases: &[],
+        since: "0.1.0", aliases: &[],
     },
     Rule {
         id: "api-invalid", group: "api", class: Class::Rejected, tier: Tier::Default, severity: Severity::Error,
@@ -47,8 +43,7 @@ pub static RULES: &[Rule] = &[
         title: "The value of a field breaks a rule of the API",
         why: "The API server answers 422 with `Invalid value` for the field and stores nothing.",
         fix: "Change the value as the server's message says.",
-        since: "0.1.0",
-        aliases: &[],
+        since: "0.1.0", aliases: &[],
     },
     Rule {
         id: "api-not-found", group: "api", class: Class::Rejected, tier: Tier::Default, severity: Severity::Error,
@@ -56,8 +51,7 @@ pub static RULES: &[Rule] = &[
         title: "A name points at nothing within the same object",
         why: "The API server answers 422 with `Not found`, as for a volume mount whose volume the pod does not have, and stores nothing.",
         fix: "Define what is named, or correct the name.",
-        since: "0.1.0",
-        aliases: &["kubevious:container-volume-mount-ref"],
+        since: "0.1.0", aliases: &["kubevious:container-volume-mount-ref"],
     },
     Rule {
         id: "api-removed", group: "api", class: Class::Rejected, tier: Tier::Default, severity: Severity::Error,
@@ -65,8 +59,7 @@ pub static RULES: &[Rule] = &[
         title: "The API version is not served by this Kubernetes version any more",
         why: "The server answers that it has no matches for the kind, and the object is not created. The version that took its place often has other defaults and more required fields.",
         fix: "Set apiVersion to the version named in the finding, and add the fields that it requires.",
-        since: "0.1.0",
-        aliases: &["kube-linter:no-extensions-v1beta", "datree:18", "datree:19", "datree:106", "datree:107", "datree:108", "datree:109", "datree:110", "datree:111", "trivy:KSV-0107", "popeye:403"],
+        since: "0.1.0", aliases: &["kube-linter:no-extensions-v1beta", "datree:18", "datree:19", "datree:106", "datree:107", "datree:108", "datree:109", "datree:110", "datree:111", "trivy:KSV-0107", "popeye:403"],
     },
     Rule {
         id: "api-required", group: "api", class: Class::Rejected, tier: Tier::Default, severity: Severity::Error,
@@ -74,8 +67,7 @@ pub static RULES: &[Rule] = &[
         title: "A required field is missing",
         why: "The API server answers 422 with `Required value` for the field and stores nothing.",
         fix: "Add the field with a value that fits.",
-        since: "0.1.0",
-        aliases: &[],
+        since: "0.1.0", aliases: &[],
     },
     Rule {
         id: "api-too-long", group: "api", class: Class::Rejected, tier: Tier::Default, severity: Severity::Error,
@@ -83,8 +75,7 @@ pub static RULES: &[Rule] = &[
         title: "The value is longer than the API allows",
         why: "The API server answers 422 with `Too long` and stores nothing.",
         fix: "Shorten the value to the limit that the message gives.",
-        since: "0.1.0",
-        aliases: &[],
+        since: "0.1.0", aliases: &[],
     },
     Rule {
         id: "api-unknown-field", group: "api", class: Class::Rejected, tier: Tier::Default, severity: Severity::Error,
@@ -92,8 +83,7 @@ pub static RULES: &[Rule] = &[
         title: "The API server refuses a field that it does not know",
         why: "The strict decoder answers 400 with `unknown field`. This stands for those that schema-unknown-field does not explain, such as a field that a later Kubernetes version brings.",
         fix: "Delete the field, or choose the Kubernetes version that has it with `--kube-version`.",
-        since: "0.1.0",
-        aliases: &[],
+        since: "0.1.0", aliases: &[],
     },
     Rule {
         id: "api-unsupported", group: "api", class: Class::Rejected, tier: Tier::Default, severity: Severity::Error,
@@ -101,8 +91,7 @@ pub static RULES: &[Rule] = &[
         title: "The value is not one of those that the field takes",
         why: "The API server answers 422 with `Unsupported value`, lists those that it supports and stores nothing.",
         fix: "Use one of the values in the server's message, in the same spelling.",
-        since: "0.1.0",
-        aliases: &[],
+        since: "0.1.0", aliases: &[],
     },
     Rule {
         id: "api-warning", group: "api", class: Class::Risky, tier: Tier::Recommended, severity: Severity::Warning,
@@ -110,8 +99,7 @@ pub static RULES: &[Rule] = &[
         title: "The API server accepts the object and sends a warning",
         why: "The warning is one that kubectl would print when it applies the object: a field without effect, a value that will be refused later, a setting that hides another.",
         fix: "Follow the warning; its text is the server's own.",
-        since: "0.1.0",
-        aliases: &[],
+        since: "0.1.0", aliases: &[],
     },
     Rule {
         id: "apply-order", group: "references", class: Class::Broken, tier: Tier::Default, severity: Severity::Warning,
@@ -119,8 +107,7 @@ pub static RULES: &[Rule] = &[
         title: "Objects wait for each other",
         why: "Each of them names the next one under `config.kubernetes.io/depends-on`, so none can be applied first.",
         fix: "Remove one of the dependencies.",
-        since: "0.1.0",
-        aliases: &[],
+        since: "0.1.0", aliases: &[],
     },
     Rule {
         id: "configmap-key-missing", group: "references", class: Class::Broken, tier: Tier::Default, severity: Severity::Error,
@@ -128,8 +115,7 @@ pub static RULES: &[Rule] = &[
         title: "The ConfigMap has no such key",
         why: "The ConfigMap is there and the key is not: the container stays in CreateContainerConfigError, or the volume cannot be set up.",
         fix: "Add the key to the ConfigMap, or use one of the keys that it has.",
-        since: "0.1.0",
-        aliases: &["kube-linter:env-value-from"],
+        since: "0.1.0", aliases: &["kube-linter:env-value-from"],
     },
     Rule {
         id: "configmap-missing", group: "references", class: Class::Broken, tier: Tier::Default, severity: Severity::Error,
@@ -137,8 +123,7 @@ pub static RULES: &[Rule] = &[
         title: "The ConfigMap that the pod reads is not in the set",
         why: "A container that takes a variable from it stays in CreateContainerConfigError, and a pod that mounts it stays in ContainerCreating.",
         fix: "Add the ConfigMap to the namespace of the workload, correct the name, mark the reference `optional: true`, or name it under `assumeExists` in kplan.yaml.",
-        since: "0.1.0",
-        aliases: &["kube-linter:env-value-from"],
+        since: "0.1.0", aliases: &["kube-linter:env-value-from"],
     },
     Rule {
         id: "env-value-not-string", group: "schema", class: Class::Rejected, tier: Tier::Default, severity: Severity::Error,
@@ -146,8 +131,7 @@ pub static RULES: &[Rule] = &[
         title: "The value of an environment variable is not a string",
         why: "YAML reads True, yes, on, 1, 8.0, 0o17 and 1e3 as booleans or numbers, and the API takes only strings there. The server refuses the whole object without saying which variable it was.",
         fix: "Put the value in quotes.",
-        since: "0.1.0",
-        aliases: &[],
+        since: "0.1.0", aliases: &[],
     },
     Rule {
         id: "env-value-null", group: "schema", class: Class::Risky, tier: Tier::Recommended, severity: Severity::Warning,
@@ -155,8 +139,7 @@ pub static RULES: &[Rule] = &[
         title: "The value of an environment variable is null and means empty",
         why: "An empty value, ~ and null are accepted, and the container then sees the variable set to the empty string. Whoever wrote null wanted either no variable or a value.",
         fix: "Write `value: \"\"` where the empty string is meant, or give the value, or delete the variable.",
-        since: "0.1.0",
-        aliases: &[],
+        since: "0.1.0", aliases: &[],
     },
     Rule {
         id: "file-unreadable", group: "yaml", class: Class::Unreadable, tier: Tier::Default, severity: Severity::Error,
@@ -164,8 +147,7 @@ pub static RULES: &[Rule] = &[
         title: "The file cannot be read as text",
         why: "A file that is binary, not UTF-8, too large or closed to the current user holds no manifest that kubectl could send, so nothing in it was judged.",
         fix: "Save the file as UTF-8, give read permission, or exclude it under `ignore` in kplan.yaml when it is no manifest.",
-        since: "0.1.0",
-        aliases: &[],
+        since: "0.1.0", aliases: &[],
     },
     Rule {
         id: "hpa-fixed-replicas", group: "autoscaling", class: Class::Risky, tier: Tier::Recommended, severity: Severity::Warning,
@@ -173,8 +155,7 @@ pub static RULES: &[Rule] = &[
         title: "The workload fixes its replicas and an autoscaler changes them",
         why: "Each apply sets the number back to the one that is written, whatever the load, until the autoscaler corrects it.",
         fix: "Delete `spec.replicas` from the workload and let the autoscaler own it.",
-        since: "0.1.0",
-        aliases: &["kube-score:deployment-targeted-by-hpa-does-not-have-replicas-configured"],
+        since: "0.1.0", aliases: &["kube-score:deployment-targeted-by-hpa-does-not-have-replicas-configured"],
     },
     Rule {
         id: "hpa-metric-without-request", group: "autoscaling", class: Class::Broken, tier: Tier::Default, severity: Severity::Error,
@@ -182,8 +163,7 @@ pub static RULES: &[Rule] = &[
         title: "The autoscaler measures a share of a request that a container does not make",
         why: "Utilization is use divided by request. Where one container of the pod has no request, the autoscaler cannot compute it and does not scale.",
         fix: "Set the request of that resource on every container of the target, sidecars included, or use an AverageValue target.",
-        since: "0.1.0",
-        aliases: &[],
+        since: "0.1.0", aliases: &[],
     },
     Rule {
         id: "hpa-target-missing", group: "autoscaling", class: Class::Broken, tier: Tier::Default, severity: Severity::Error,
@@ -191,8 +171,7 @@ pub static RULES: &[Rule] = &[
         title: "The workload that the HorizontalPodAutoscaler scales is not in the set",
         why: "scaleTargetRef is looked up by kind and name in the namespace of the autoscaler. Where nothing answers, nothing is ever scaled.",
         fix: "Correct kind, name or namespace, or add the workload to the set.",
-        since: "0.1.0",
-        aliases: &["kube-linter:dangling-horizontalpodautoscaler", "popeye:600", "kubescape:C-0300"],
+        since: "0.1.0", aliases: &["kube-linter:dangling-horizontalpodautoscaler", "popeye:600", "kubescape:C-0300"],
     },
     Rule {
         id: "image-pull-policy", group: "images", class: Class::Risky, tier: Tier::Strict, severity: Severity::Info,
@@ -200,8 +179,7 @@ pub static RULES: &[Rule] = &[
         title: "A tag that moves is not pulled again",
         why: "With IfNotPresent a node keeps the image that it once pulled under this tag, and with Never it pulls none at all. Nodes then run different builds under one name.",
         fix: "Fix the tag or the digest, or set `imagePullPolicy: Always`.",
-        since: "0.1.0",
-        aliases: &["kube-score:container-image-pull-policy", "polaris:pullPolicyNotAlways", "checkov:CKV_K8S_15", "kyverno:imagepullpolicy-always", "kubescape:C-0075"],
+        since: "0.1.0", aliases: &["kube-score:container-image-pull-policy", "polaris:pullPolicyNotAlways", "checkov:CKV_K8S_15", "kyverno:imagepullpolicy-always", "kubescape:C-0075"],
     },
     Rule {
         id: "image-tag-mutable", group: "images", class: Class::Risky, tier: Tier::Recommended, severity: Severity::Warning,
@@ -209,8 +187,7 @@ pub static RULES: &[Rule] = &[
         title: "The image has no fixed tag",
         why: "Without a tag the image is `latest`, and what that names changes: two nodes can run two versions, and a rollback brings back nothing.",
         fix: "Name the version, or pin the digest.",
-        since: "0.1.0",
-        aliases: &["kube-linter:latest-tag", "kube-score:container-image-tag", "polaris:tagNotSpecified", "datree:1", "trivy:KSV-0013", "checkov:CKV_K8S_14", "kyverno:disallow-latest-tag", "popeye:100", "popeye:101", "kubevious:container-latest-image", "gatekeeper:disallowedtags"],
+        since: "0.1.0", aliases: &["kube-linter:latest-tag", "kube-score:container-image-tag", "polaris:tagNotSpecified", "datree:1", "trivy:KSV-0013", "checkov:CKV_K8S_14", "kyverno:disallow-latest-tag", "popeye:100", "popeye:101", "kubevious:container-latest-image", "gatekeeper:disallowedtags"],
     },
     Rule {
         id: "ingress-backend-missing", group: "networking", class: Class::Broken, tier: Tier::Default, severity: Severity::Error,
@@ -218,8 +195,7 @@ pub static RULES: &[Rule] = &[
         title: "The Service or Service port behind the Ingress is not in the set",
         why: "The controller has nowhere to send the request and answers 503 or its default page.",
         fix: "Add the Service, or correct the name or the port of the backend.",
-        since: "0.1.0",
-        aliases: &["kube-linter:dangling-ingress", "kube-score:ingress-targets-service", "popeye:1401", "popeye:1402", "kubescape:C-0298"],
+        since: "0.1.0", aliases: &["kube-linter:dangling-ingress", "kube-score:ingress-targets-service", "popeye:1401", "popeye:1402", "kubescape:C-0298"],
     },
     Rule {
         id: "liveness-kills-startup", group: "probes", class: Class::Risky, tier: Tier::Recommended, severity: Severity::Warning,
@@ -227,8 +203,7 @@ pub static RULES: &[Rule] = &[
         title: "The liveness probe ends the container before it has had time to start",
         why: "Without a startupProbe a container has initialDelaySeconds plus failureThreshold times periodSeconds of its liveness probe to come up. Its readiness probe waits longer than that before it first asks, so the kubelet restarts it on the way.",
         fix: "Add a startupProbe that covers the start, or raise initialDelaySeconds of the liveness probe above that of the readiness probe.",
-        since: "0.1.0",
-        aliases: &[],
+        since: "0.1.0", aliases: &[],
     },
     Rule {
         id: "memory-milli-unit", group: "schema", class: Class::Broken, tier: Tier::Default, severity: Severity::Error,
@@ -236,8 +211,7 @@ pub static RULES: &[Rule] = &[
         title: "A memory quantity with the suffix m is thousandths of a byte",
         why: "The API accepts 512m as memory and reads it as half a byte: the request reserves nothing, and a limit of that size lets no container start.",
         fix: "Write `Mi` (mebibytes) or `M` (megabytes) in place of `m`.",
-        since: "0.1.0",
-        aliases: &[],
+        since: "0.1.0", aliases: &[],
     },
     Rule {
         id: "name-invalid", group: "schema", class: Class::Rejected, tier: Tier::Default, severity: Severity::Error,
@@ -245,8 +219,7 @@ pub static RULES: &[Rule] = &[
         title: "metadata.name or another name breaks the naming rules",
         why: "Names become DNS labels, host names and paths, so the API server takes only lower case letters, digits and hyphens, with dots for some kinds and never for a Service.",
         fix: "Use lower case letters, digits and hyphens, beginning and ending with a letter or a digit.",
-        since: "0.1.0",
-        aliases: &["datree:54"],
+        since: "0.1.0", aliases: &["datree:54"],
     },
     Rule {
         id: "nodeport-collision", group: "networking", class: Class::Broken, tier: Tier::Default, severity: Severity::Error,
@@ -254,8 +227,7 @@ pub static RULES: &[Rule] = &[
         title: "Two Services ask for the same node port",
         why: "A node port belongs to one Service of the whole cluster: the API server refuses the second with `provided port is already allocated`.",
         fix: "Give one of them another port of the range, or leave nodePort out and let the cluster choose.",
-        since: "0.1.0",
-        aliases: &[],
+        since: "0.1.0", aliases: &[],
     },
     Rule {
         id: "not-rendered", group: "config", class: Class::Unjudged, tier: Tier::Default, severity: Severity::Info,
@@ -263,8 +235,7 @@ pub static RULES: &[Rule] = &[
         title: "A kustomization or chart was not rendered",
         why: "No renderer was found, so what the folder would become is not known. Its resource files were read as they stand, its templates, patches and values not at all.",
         fix: "Install kubectl or kustomize for kustomizations and helm for charts, or pass the rendered manifests.",
-        since: "0.1.0",
-        aliases: &[],
+        since: "0.1.0", aliases: &[],
     },
     Rule {
         id: "object-duplicate", group: "references", class: Class::Broken, tier: Tier::Default, severity: Severity::Error,
@@ -272,8 +243,7 @@ pub static RULES: &[Rule] = &[
         title: "The same object is written twice",
         why: "Kind, namespace and name are the same, so the object applied last overwrites the other and half of what is written is lost.",
         fix: "Delete one of the two, or give it another name or namespace.",
-        since: "0.1.0",
-        aliases: &[],
+        since: "0.1.0", aliases: &[],
     },
     Rule {
         id: "object-undecodable", group: "yaml", class: Class::Unreadable, tier: Tier::Default, severity: Severity::Error,
@@ -281,8 +251,7 @@ pub static RULES: &[Rule] = &[
         title: "The document is not a Kubernetes object",
         why: "An object needs apiVersion, kind and a mapping under metadata, and the items of a list have to be objects. Without them the API server cannot tell what it is given and refuses it before any field is looked at.",
         fix: "Write both `apiVersion` and `kind`, and make `metadata` a mapping and each item of `items` an object.",
-        since: "0.1.0",
-        aliases: &[],
+        since: "0.1.0", aliases: &[],
     },
     Rule {
         id: "pod-unschedulable", group: "scheduling", class: Class::Pending, tier: Tier::Default, severity: Severity::Error,
@@ -290,8 +259,7 @@ pub static RULES: &[Rule] = &[
         title: "Pods find no node",
         why: "With the nodes that are known, and the pods that come before, no node passes all filters of the scheduler. The pods stay Pending.",
         fix: "Apply one of the remedies listed in the finding; each was simulated.",
-        since: "0.1.0",
-        aliases: &[],
+        since: "0.1.0", aliases: &[],
     },
     Rule {
         id: "probe-port-undeclared", group: "probes", class: Class::Broken, tier: Tier::Default, severity: Severity::Error,
@@ -299,8 +267,7 @@ pub static RULES: &[Rule] = &[
         title: "The probe names a port that the container does not have",
         why: "A port given by name is looked up in the container when the probe runs. Where it is missing each probe fails: the pod is never ready, or is restarted without end.",
         fix: "Name a port of the container so, or give the probe the port number.",
-        since: "0.1.0",
-        aliases: &["kube-linter:liveness-port", "kube-linter:readiness-port", "kube-linter:startup-port"],
+        since: "0.1.0", aliases: &["kube-linter:liveness-port", "kube-linter:readiness-port", "kube-linter:startup-port"],
     },
     Rule {
         id: "probes-identical", group: "probes", class: Class::Risky, tier: Tier::Strict, severity: Severity::Info,
@@ -308,8 +275,7 @@ pub static RULES: &[Rule] = &[
         title: "Liveness and readiness probe are the same",
         why: "A container that is only busy fails both at once: in place of a pause without traffic it gets a restart, and under load all of them do.",
         fix: "Make the liveness probe more patient, or let it ask for less than the readiness probe.",
-        since: "0.1.0",
-        aliases: &["kube-score:pod-probes-identical", "kyverno:ensure-probes-different"],
+        since: "0.1.0", aliases: &["kube-score:pod-probes-identical", "kyverno:ensure-probes-different"],
     },
     Rule {
         id: "pull-secret-missing", group: "references", class: Class::Broken, tier: Tier::Default, severity: Severity::Warning,
@@ -317,8 +283,7 @@ pub static RULES: &[Rule] = &[
         title: "The pull Secret is not in the set",
         why: "Without it the kubelet asks the registry as nobody, and a private image ends in ErrImagePull.",
         fix: "Add the Secret of type kubernetes.io/dockerconfigjson to the namespace, correct the name, or name it under `assumeExists` in kplan.yaml.",
-        since: "0.1.0",
-        aliases: &["popeye:305", "kyverno:require-imagepullsecrets"],
+        since: "0.1.0", aliases: &["popeye:305", "kyverno:require-imagepullsecrets"],
     },
     Rule {
         id: "pvc-missing", group: "references", class: Class::Broken, tier: Tier::Default, severity: Severity::Error,
@@ -326,8 +291,7 @@ pub static RULES: &[Rule] = &[
         title: "The PersistentVolumeClaim that the pod mounts is not in the set",
         why: "The scheduler keeps the pod Pending until a claim of that name exists in its namespace.",
         fix: "Add the PersistentVolumeClaim, correct `claimName`, or name it under `assumeExists` in kplan.yaml.",
-        since: "0.1.0",
-        aliases: &["kubevious:volume-pvc-ref"],
+        since: "0.1.0", aliases: &["kubevious:volume-pvc-ref"],
     },
     Rule {
         id: "pvc-no-pv", group: "storage", class: Class::Broken, tier: Tier::Default, severity: Severity::Warning,
@@ -335,8 +299,7 @@ pub static RULES: &[Rule] = &[
         title: "No PersistentVolume in the set fits the claim",
         why: "The set brings volumes, and for this claim each of them is too small, lacks the access mode, has another class or is taken by another claim. Where no StorageClass provisions one, the claim stays unbound and the pods that use it stay Pending.",
         fix: "Change size, access mode or class of the claim or of a volume so that the two fit, or add a volume.",
-        since: "0.1.0",
-        aliases: &[],
+        since: "0.1.0", aliases: &[],
     },
     Rule {
         id: "request-exceeds-node", group: "scheduling", class: Class::Pending, tier: Tier::Default, severity: Severity::Error,
@@ -344,8 +307,7 @@ pub static RULES: &[Rule] = &[
         title: "The pod requests more than any node has, even an empty one",
         why: "Requests have to fit on one node as a whole. No scaling down of other workloads makes room for this pod.",
         fix: "Lower the request under what the largest node can allocate, or add a larger node.",
-        since: "0.1.0",
-        aliases: &["popeye:700"],
+        since: "0.1.0", aliases: &["popeye:700"],
     },
     Rule {
         id: "restart-policy-invalid", group: "workload", class: Class::Rejected, tier: Tier::Default, severity: Severity::Error,
@@ -353,8 +315,7 @@ pub static RULES: &[Rule] = &[
         title: "The workload does not take this restartPolicy",
         why: "Deployments, ReplicaSets, StatefulSets and DaemonSets keep their pods running and take only Always; Jobs and CronJobs end and take only OnFailure or Never.",
         fix: "Delete restartPolicy from a workload that runs for ever; set OnFailure or Never in a Job.",
-        since: "0.1.0",
-        aliases: &["kube-linter:restart-policy", "kube-score:cronjob-restartpolicy", "datree:10"],
+        since: "0.1.0", aliases: &["kube-linter:restart-policy", "kube-score:cronjob-restartpolicy", "datree:10"],
     },
     Rule {
         id: "rule-panicked", group: "config", class: Class::Unjudged, tier: Tier::Default, severity: Severity::Warning,
@@ -362,8 +323,7 @@ pub static RULES: &[Rule] = &[
         title: "A rule of kplan failed on this object",
         why: "The rule met something that it was not written for. All other rules ran; what this one would have found in the object is missing from the report.",
         fix: "Report the object and the name of the rule to the authors of kplan.",
-        since: "0.1.0",
-        aliases: &[],
+        since: "0.1.0", aliases: &[],
     },
     Rule {
         id: "schema-missing", group: "schema", class: Class::Unjudged, tier: Tier::Default, severity: Severity::Info,
@@ -371,8 +331,7 @@ pub static RULES: &[Rule] = &[
         title: "No schema is known for this kind",
         why: "The kind is neither built in nor defined by a CustomResourceDefinition in the set, so only its name and metadata were looked at. Its other fields count as unjudged, not as right.",
         fix: "Give the directory of its CustomResourceDefinition with `--crd-dir`, or add the definition to the set.",
-        since: "0.1.0",
-        aliases: &[],
+        since: "0.1.0", aliases: &[],
     },
     Rule {
         id: "schema-unknown-field", group: "schema", class: Class::Rejected, tier: Tier::Default, severity: Severity::Error,
@@ -380,8 +339,7 @@ pub static RULES: &[Rule] = &[
         title: "The field does not exist in this API version",
         why: "A server with strict field validation (the default of kubectl) refuses the object; a lenient one drops the field, and what it should have done does not happen.",
         fix: "Correct the spelling or the indentation of the field, or delete it.",
-        since: "0.1.0",
-        aliases: &["kubeconform:-strict"],
+        since: "0.1.0", aliases: &["kubeconform:-strict"],
     },
     Rule {
         id: "secret-key-missing", group: "references", class: Class::Broken, tier: Tier::Default, severity: Severity::Error,
@@ -389,8 +347,7 @@ pub static RULES: &[Rule] = &[
         title: "The Secret has no such key",
         why: "The Secret is there and the key is not: the container stays in CreateContainerConfigError, or the volume cannot be set up.",
         fix: "Add the key to the Secret, or use one of the keys that it has.",
-        since: "0.1.0",
-        aliases: &["kube-linter:env-value-from"],
+        since: "0.1.0", aliases: &["kube-linter:env-value-from"],
     },
     Rule {
         id: "secret-missing", group: "references", class: Class::Broken, tier: Tier::Default, severity: Severity::Error,
@@ -398,8 +355,7 @@ pub static RULES: &[Rule] = &[
         title: "The Secret that the pod reads is not in the set",
         why: "A container that takes a variable from it stays in CreateContainerConfigError, and a pod that mounts it stays in ContainerCreating.",
         fix: "Add the Secret to the namespace of the workload, correct the name, mark the reference `optional: true`, or name it under `assumeExists` in kplan.yaml.",
-        since: "0.1.0",
-        aliases: &["kube-linter:env-value-from", "popeye:304"],
+        since: "0.1.0", aliases: &["kube-linter:env-value-from", "popeye:304"],
     },
     Rule {
         id: "selector-missing", group: "workload", class: Class::Rejected, tier: Tier::Default, severity: Severity::Error,
@@ -407,8 +363,7 @@ pub static RULES: &[Rule] = &[
         title: "The workload has no spec.selector",
         why: "Since apps/v1 the selector is required and no longer taken from the labels of the template. The API server refuses the object.",
         fix: "Add `spec.selector.matchLabels` with the labels of the pod template.",
-        since: "0.1.0",
-        aliases: &[],
+        since: "0.1.0", aliases: &[],
     },
     Rule {
         id: "selector-template-mismatch", group: "workload", class: Class::Rejected, tier: Tier::Default, severity: Severity::Error,
@@ -416,8 +371,7 @@ pub static RULES: &[Rule] = &[
         title: "The selector does not match the labels of its own pod template",
         why: "The controller would create pods that it does not find again, so the API server refuses the object.",
         fix: "Make the labels of the template contain every label of the selector.",
-        since: "0.1.0",
-        aliases: &["kube-linter:mismatching-selector", "kube-score:deployment-pod-selector-labels-match-template-metadata-labels", "kube-score:statefulset-pod-selector-labels-match-template-metadata-labels", "kubescape:C-0296", "popeye:508"],
+        since: "0.1.0", aliases: &["kube-linter:mismatching-selector", "kube-score:deployment-pod-selector-labels-match-template-metadata-labels", "kube-score:statefulset-pod-selector-labels-match-template-metadata-labels", "kubescape:C-0296", "popeye:508"],
     },
     Rule {
         id: "service-account-missing", group: "references", class: Class::Broken, tier: Tier::Default, severity: Severity::Warning,
@@ -425,8 +379,7 @@ pub static RULES: &[Rule] = &[
         title: "The ServiceAccount of the pod is not in the set",
         why: "The API server refuses every pod of the workload while the ServiceAccount does not exist: the workload is there, its pods never are.",
         fix: "Add the ServiceAccount to the namespace, correct `serviceAccountName`, or name it under `assumeExists` in kplan.yaml.",
-        since: "0.1.0",
-        aliases: &["kube-linter:non-existent-service-account", "popeye:307", "popeye:507", "kubescape:C-0307"],
+        since: "0.1.0", aliases: &["kube-linter:non-existent-service-account", "popeye:307", "popeye:507", "kubescape:C-0307"],
     },
     Rule {
         id: "service-no-match", group: "networking", class: Class::Broken, tier: Tier::Default, severity: Severity::Warning,
@@ -434,8 +387,7 @@ pub static RULES: &[Rule] = &[
         title: "The selector of the Service matches no pod in the set",
         why: "A Service without endpoints refuses every connection, and nothing in the cluster reports it.",
         fix: "Make the selector equal to labels of the pod template that should answer.",
-        since: "0.1.0",
-        aliases: &["kube-linter:dangling-service", "kube-score:service-targets-pod", "popeye:1100", "popeye:1105", "kubevious:service-selector-ref", "kubescape:C-0293"],
+        since: "0.1.0", aliases: &["kube-linter:dangling-service", "kube-score:service-targets-pod", "popeye:1100", "popeye:1105", "kubevious:service-selector-ref", "kubescape:C-0293"],
     },
     Rule {
         id: "service-targetport-missing", group: "networking", class: Class::Broken, tier: Tier::Default, severity: Severity::Error,
@@ -443,8 +395,7 @@ pub static RULES: &[Rule] = &[
         title: "No container of the selected pods has a port of that name",
         why: "A targetPort given by name is looked up in each pod; where the name is missing the pod does not become an endpoint of that port.",
         fix: "Name the container port so, or use the name or number of a port that it has.",
-        since: "0.1.0",
-        aliases: &["popeye:1106"],
+        since: "0.1.0", aliases: &["popeye:1106"],
     },
     Rule {
         id: "suppression-reasonless", group: "config", class: Class::Style, tier: Tier::Strict, severity: Severity::Info,
@@ -452,8 +403,7 @@ pub static RULES: &[Rule] = &[
         title: "The suppression gives no reason",
         why: "Whoever comes next cannot tell an accepted risk from a forgotten one.",
         fix: "Write the reason after the rule id.",
-        since: "0.1.0",
-        aliases: &[],
+        since: "0.1.0", aliases: &[],
     },
     Rule {
         id: "suppression-stale", group: "config", class: Class::Style, tier: Tier::Default, severity: Severity::Info,
@@ -461,8 +411,7 @@ pub static RULES: &[Rule] = &[
         title: "The suppression matches no finding",
         why: "The finding that it was written for is gone, or the rule id is misspelt. Left in place it hides the next one.",
         fix: "Delete the suppression, or correct the rule id.",
-        since: "0.1.0",
-        aliases: &[],
+        since: "0.1.0", aliases: &[],
     },
     Rule {
         id: "taint-conflict", group: "scheduling", class: Class::Pending, tier: Tier::Default, severity: Severity::Error,
@@ -470,8 +419,7 @@ pub static RULES: &[Rule] = &[
         title: "Every node that the pod could use has a taint that it does not tolerate",
         why: "The node selector, affinity and requests of the pod leave only nodes whose taints keep it away, so it stays Pending.",
         fix: "Add a toleration for the taint, remove the taint from the node, or select other nodes.",
-        since: "0.1.0",
-        aliases: &[],
+        since: "0.1.0", aliases: &[],
     },
     Rule {
         id: "workload-selector-overlap", group: "workload", class: Class::Broken, tier: Tier::Default, severity: Severity::Error,
@@ -479,8 +427,7 @@ pub static RULES: &[Rule] = &[
         title: "The selectors of two workloads match each other's pods",
         why: "Both controllers count the same pods as theirs: they adopt, scale and delete what belongs to the other.",
         fix: "Give each workload a label of its own, in the selector and in the template.",
-        since: "0.1.0",
-        aliases: &[],
+        since: "0.1.0", aliases: &[],
     },
     Rule {
         id: "yaml-duplicate-key", group: "yaml", class: Class::Broken, tier: Tier::Default, severity: Severity::Error,
@@ -488,8 +435,7 @@ pub static RULES: &[Rule] = &[
         title: "The same key stands twice in one mapping",
         why: "kubectl keeps the last of the two and drops the first without a word, so a part of what is written never reaches the cluster.",
         fix: "Delete one of the two keys, or merge their contents under one.",
-        since: "0.1.0",
-        aliases: &["kubeconform:-strict"],
+        since: "0.1.0", aliases: &["kubeconform:-strict"],
     },
     Rule {
         id: "yaml-invalid", group: "yaml", class: Class::Unreadable, tier: Tier::Default, severity: Severity::Error,
@@ -497,7 +443,6 @@ pub static RULES: &[Rule] = &[
         title: "The document is not valid YAML or JSON",
         why: "kubectl stops at the first document that it cannot read and sends nothing of it. kplan reports the place, then goes on with the file's other documents.",
         fix: "Correct the syntax at the marked place; an indentation that is off, a second `key:` on one line and a tab are the usual causes.",
-        since: "0.1.0",
-        aliases: &[],
+        since: "0.1.0", aliases: &[],
     },
 ];

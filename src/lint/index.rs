@@ -7,6 +7,7 @@ use globset::{Glob, GlobSet, GlobSetBuilder};
 use crate::config::Settings;
 use crate::model::pod::{Labels, PodTemplate};
 use crate::model::{Bundle, Object, ObjectId, SetId};
+use crate::yaml::View;
 
 /// Whether something that an object refers to is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub(super) struct Index<'a> {
     by_name: HashMap<Name<'a>, Vec<ObjectId>>,
     /// Workloads by set and namespace.
     workloads: HashMap<(SetId, &'a str), Vec<Workload<'a>>>,
+    /// Places in these lists by (set, namespace, key, value) of the pods' labels.
+    by_label: HashMap<(SetId, &'a str, &'a str, &'a str), Vec<usize>>,
     by_kind: BTreeMap<(SetId, &'a str), Vec<ObjectId>>,
     assumed: GlobSet,
     /// Text of documents that cannot be read, by set: what they name may exist.
@@ -45,6 +48,7 @@ impl<'a> Index<'a> {
             bundle,
             by_name: HashMap::new(),
             workloads: HashMap::new(),
+            by_label: HashMap::new(),
             by_kind: BTreeMap::new(),
             assumed: assumed(&settings.assume_exists),
             broken: broken(bundle),
@@ -55,7 +59,11 @@ impl<'a> Index<'a> {
             index.by_kind.entry((object.set, &object.kind)).or_default().push(id);
             if let Some(template) = PodTemplate::of(object.group(), &object.kind, bundle.full(id)) {
                 let workload = Workload { id, template, labels: template.labels() };
-                index.workloads.entry((object.set, namespace)).or_default().push(workload);
+                let list = index.workloads.entry((object.set, namespace)).or_default();
+                for (key, value) in &workload.labels {
+                    index.by_label.entry((object.set, namespace, key, value)).or_default().push(list.len());
+                }
+                list.push(workload);
             }
         }
         index
@@ -107,6 +115,17 @@ impl<'a> Index<'a> {
         let kind = format!("kind: {kind}\n");
         let broken = self.broken.get(&from.set).map_or(&[][..], Vec::as_slice);
         self.bundle.unrendered_sets.contains(&from.set) || broken.iter().any(|text| text.contains(&kind))
+    }
+
+    /// Workloads in the set and namespace of `from` whose pods have the first label of a map of labels, which are all
+    /// that the whole map can select; all workloads where it has none.
+    pub(super) fn with_label<'s>(&'s self, from: &'s Object, labels: Option<View<'s>>) -> Vec<&'s Workload<'a>> {
+        let all = self.workloads(from);
+        let first = labels.and_then(|labels| labels.fields().find_map(|(key, value)| Some((key, value.str()?))));
+        let Some((key, value)) = first else { return all.iter().collect() };
+        let namespace = from.namespace.as_deref().unwrap_or("");
+        let places = self.by_label.get(&(from.set, namespace, key, value)).map_or(&[][..], Vec::as_slice);
+        places.iter().filter_map(|place| all.get(*place)).collect()
     }
 
     /// Whether a pod with these label values may stand where it is not seen.

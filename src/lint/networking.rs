@@ -17,7 +17,8 @@ fn selector<'a>(cx: &Cx<'a>) -> Option<View<'a>> {
 pub(super) fn service_no_match(cx: &mut Cx<'_>) {
     let Some(selector) = selector(cx) else { return };
     let workloads = cx.index.workloads(cx.object);
-    let matched = workloads.iter().any(|workload| map_selects(selector, &workload.labels));
+    let likely = cx.index.with_label(cx.object, Some(selector));
+    let matched = likely.iter().any(|workload| map_selects(selector, &workload.labels));
     let wanted: Vec<(&str, &str)> = selector.fields().filter_map(|(key, value)| Some((key, value.str()?))).collect();
     if matched || cx.index.may_hide(cx.object, wanted.iter().map(|(_, value)| *value)) {
         return;
@@ -70,8 +71,8 @@ fn near_label<'a>(key: &str, value: &str, labels: &Labels<'a>) -> Option<(&'a st
 /// A targetPort name that no container of the selected pods has.
 pub(super) fn service_targetport_missing(cx: &mut Cx<'_>) {
     let Some(selector) = selector(cx) else { return };
-    let workloads = cx.index.workloads(cx.object).iter();
-    let matched: Vec<&Workload<'_>> = workloads.filter(|workload| map_selects(selector, &workload.labels)).collect();
+    let mut matched = cx.index.with_label(cx.object, Some(selector));
+    matched.retain(|workload| map_selects(selector, &workload.labels));
     if matched.is_empty() {
         return;
     }
@@ -109,6 +110,9 @@ pub(super) fn nodeport_collision(cx: &mut Cx<'_>) {
         };
         ports.filter_map(claim).collect()
     };
+    if claims(cx.root).is_empty() {
+        return;
+    }
     let earlier: Vec<_> = cx.index.of_kind(cx.object, "Service").iter().take_while(|id| **id != cx.id).collect();
     for port in cx.root.get("spec").into_iter().flat_map(|spec| spec.list("ports")) {
         let Some(node_port) = port.get("nodePort") else { continue };

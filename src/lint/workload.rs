@@ -17,7 +17,8 @@ pub(super) fn workload_selector_overlap(cx: &mut Cx<'_>) {
     }
     let (Some(selector), Some(template)) = (selector(cx.root), cx.template()) else { return };
     let labels = template.labels();
-    for other in cx.index.workloads(cx.object).iter().take_while(|other| other.id != cx.id) {
+    let likely = cx.index.with_label(cx.object, selector.get("matchLabels"));
+    for other in likely.into_iter().filter(|other| other.id < cx.id) {
         let object = cx.bundle.object(other.id);
         if !is_controller(&object.kind) || object.key() == cx.object.key() {
             continue;

@@ -247,7 +247,7 @@ fn table(entries: &[Entry]) -> String {
             text,
             "    Rule {{\n        id: {:?}, group: {:?}, class: Class::{:?}, tier: Tier::{:?}, \
              severity: Severity::{:?},\n        kinds: &{:?},\n        title: {:?},\n        \
-             why: {:?},\n        fix: {:?},\n        since: {:?},\n        aliases: &{:?},\n    }},\n",
+             why: {:?},\n        fix: {:?},\n        since: {:?}, aliases: &{:?},\n    }},\n",
             e.id, e.group, e.class, e.tier, e.severity, e.kinds, e.title, e.why, e.fix, e.since, e.aliases
         );
     }
