@@ -1,6 +1,7 @@
 //! The command line as it is typed. What it means is settled in [`super::options`].
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -82,12 +83,6 @@ pub(super) struct InputArgs {
     /// Report on objects with these labels only, as app=web,tier!=db
     #[arg(short = 'l', long, value_name = "SELECTOR")]
     pub selector: Option<String>,
-    /// Context of the kubeconfig
-    #[arg(long, value_name = "NAME")]
-    pub context: Option<String>,
-    /// The kubeconfig
-    #[arg(long, value_name = "FILE")]
-    pub kubeconfig: Option<PathBuf>,
     /// Directory with CustomResourceDefinitions; can be given several times
     #[arg(long = "crd-dir", value_name = "DIR")]
     pub crd_dirs: Vec<PathBuf>,
@@ -100,6 +95,48 @@ pub(super) struct InputArgs {
     /// A kustomization or chart that is not rendered is an error
     #[arg(long)]
     pub require_render: bool,
+}
+
+/// The live cluster.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Cluster")]
+pub(super) struct ClusterArgs {
+    /// Context of the kubeconfig
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// The kubeconfig; else $KUBECONFIG, else ~/.kube/config
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// How long one request may take, as 30s or 2m
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    pub request_timeout: Duration,
+}
+
+/// Reads `30s`, `2m`, `1h30m`, `500ms`; a bare number is seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let mut total = Duration::ZERO;
+    let mut rest = text.trim();
+    while !rest.is_empty() {
+        let digits = rest.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(rest.len());
+        let (number, unit) = rest.split_at(digits);
+        let end = unit.find(|letter: char| letter.is_ascii_digit()).unwrap_or(unit.len());
+        let (unit, next) = unit.split_at(end);
+        let number: u64 = number.parse().map_err(|_| "write it as 30s, 2m or 1h30m".to_owned())?;
+        let seconds = match unit {
+            "ms" => Some(Duration::from_millis(number)),
+            "" | "s" => Some(Duration::from_secs(number)),
+            "m" => number.checked_mul(60).map(Duration::from_secs),
+            "h" => number.checked_mul(3600).map(Duration::from_secs),
+            _ => None,
+        };
+        total = seconds.and_then(|seconds| total.checked_add(seconds)).ok_or("write it as 30s, 2m or 1h30m")?;
+        rest = next;
+    }
+    // A day is longer than anything that is waited for.
+    if total.is_zero() || total > Duration::from_secs(86_400) {
+        return Err("it must be longer than nothing and at most 24h".to_owned());
+    }
+    Ok(total)
 }
 
 /// What is judged, and how it is reported.
@@ -151,6 +188,8 @@ pub(super) struct CheckArgs {
     pub report: ReportArgs,
     #[command(flatten)]
     pub nodes: NodeArgs,
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
     /// Mend what can be mended safely, in the files
     #[arg(long)]
     pub fix: bool,
@@ -173,6 +212,8 @@ pub(super) struct SimulateArgs {
     pub report: ReportArgs,
     #[command(flatten)]
     pub nodes: NodeArgs,
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
 }
 
 #[derive(Debug, Args)]
@@ -181,9 +222,14 @@ pub(super) struct CompareArgs {
     pub input: InputArgs,
     #[command(flatten)]
     pub report: ReportArgs,
-    /// What to compare with: empty, dir:PATH, git:REF, or a bare path or git reference
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// What to compare with: cluster, empty, dir:PATH, git:REF, snapshot:FILE, or a bare path or git reference
     #[arg(long, value_name = "BASE")]
     pub base: Option<String>,
+    /// Take fields that other managers own
+    #[arg(long)]
+    pub force_conflicts: bool,
     /// Exit with 1 where there are changes
     #[arg(long)]
     pub exit_code: bool,

@@ -2,6 +2,7 @@
 
 use super::args::{CheckArgs, Terms};
 use super::error::{CliError, Exit};
+use super::live::{self, Scope};
 use super::options::Options;
 use super::stages::Run;
 use super::{baseline, fix, progress};
@@ -43,11 +44,14 @@ pub(super) fn run(args: &CheckArgs, terms: &Terms) -> Result<Exit, CliError> {
 }
 
 fn judged(args: &CheckArgs, terms: &Terms) -> Result<Run, CliError> {
-    let options = Options::new(&args.input, &args.report, &args.nodes, terms)?;
+    let mut options = Options::new(&args.input, &args.report, &args.nodes, terms)?;
     if args.fix && options.paths.iter().any(|path| path == "-") {
         return Err(CliError::usage("--fix cannot write to standard input", "save it to a file and name that"));
     }
-    let mut run = Run::read(options)?;
+    let named = live::is_named(&args.cluster, &options);
+    let live = named.then(|| live::connect(&args.cluster, &mut options)).transpose()?;
+    let mut run = Run::read(options, live)?;
+    run.look(Scope::References)?;
     run.judge();
     run.place()?;
     Ok(run)

@@ -4,21 +4,34 @@ use std::path::Path;
 
 use super::args::{CompareArgs, NodeArgs, Terms};
 use super::error::{CliError, Exit};
+use super::live::{self, Scope};
 use super::options::Options;
 use super::progress;
 use super::stages::Run;
 use crate::load::{self, Base, Input, Loaded, git_files};
 
 pub(super) fn run(args: &CompareArgs, terms: &Terms) -> Result<Exit, CliError> {
-    let Some(base) = &args.base else {
-        let help = "give one: --base git:HEAD, --base dir:PATH or --base empty";
+    let mut options = Options::new(&args.input, &args.report, &NodeArgs::default(), terms)?;
+    let Some(base) = base(args, &options)? else {
+        let help = "give one: --base cluster, --base git:HEAD, --base dir:PATH or --base empty";
         return Err(CliError::usage("diff needs a base, and none is given", help));
     };
-    let options = Options::new(&args.input, &args.report, &NodeArgs::default(), terms)?;
-    let mut run = Run::read(options)?;
+    let live = (base == Base::Cluster).then(|| live::connect(&args.cluster, &mut options)).transpose()?;
+    let mut run = Run::read(options, live)?;
     run.judge();
-    run.compare(base)?;
+    run.look(Scope::Objects)?;
+    run.compare(&base, args.force_conflicts)?;
     finish(run, "diff", args.exit_code)
+}
+
+/// The base that is asked for: the cluster where one is named and nothing else is said.
+pub(super) fn base(args: &CompareArgs, options: &Options) -> Result<Option<Base>, CliError> {
+    match &args.base {
+        None => Ok(live::is_named(&args.cluster, options).then_some(Base::Cluster)),
+        Some(text) => Base::parse(text, |path| Path::new(path).exists())
+            .map(Some)
+            .map_err(|message| CliError::usage(message, "write cluster, empty, dir:PATH or git:REF")),
+    }
 }
 
 /// Writes the report; with `--exit-code` changes are a negative answer.
@@ -30,17 +43,16 @@ pub(super) fn finish(run: Run, command: &'static str, exit_code: bool) -> Result
 }
 
 /// The files of a base, and what it is called.
-pub(super) fn read_base(text: &str, options: &Options) -> Result<(Loaded, String), CliError> {
-    let base = Base::parse(text, |path| Path::new(path).exists())
-        .map_err(|message| CliError::usage(message, "write empty, dir:PATH or git:REF"))?;
+pub(super) fn read_base(base: &Base, options: &Options) -> Result<(Loaded, String), CliError> {
     match base {
-        Base::Empty => Ok((Loaded::default(), "empty base".to_owned())),
+        // The live state is read before, and the server is asked what comes of it.
+        Base::Empty | Base::Cluster => Ok((Loaded::default(), "empty base".to_owned())),
         Base::Dir(path) => {
-            let (loaded, _) = load::run(std::slice::from_ref(&path), &options.settings)?;
+            let (loaded, _) = load::run(std::slice::from_ref(path), &options.settings)?;
             Ok((loaded, format!("directory {path}")))
         }
         Base::Git(reference) => {
-            let loaded = read_git(&reference, options)?;
+            let loaded = read_git(reference, options)?;
             Ok((loaded, format!("git {reference}")))
         }
     }

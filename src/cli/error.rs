@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use crate::config::ConfigError;
 use crate::load::LoadError;
 
-/// Exit codes; 4 belongs to `apply`.
+/// Exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     Fine = 0,
@@ -16,6 +16,8 @@ pub enum Exit {
     Failure = 2,
     /// No file, no Kubernetes object.
     NoInput = 3,
+    /// Apply begun and not completed: failed, not ready in time, interrupted.
+    Incomplete = 4,
 }
 
 /// Which exit code an error has.
@@ -24,6 +26,8 @@ pub enum ErrorKind {
     Usage,
     Config,
     NoInput,
+    /// A cluster that cannot be reached, or does not answer.
+    Cluster,
     Internal,
     /// Whoever read the output has gone; nothing is said.
     BrokenPipe,
@@ -49,7 +53,7 @@ impl CliError {
     /// Prints the error on stderr; gives the exit code.
     pub fn print(&self) -> u8 {
         let exit = match self.kind {
-            ErrorKind::Usage | ErrorKind::Config | ErrorKind::Internal => Exit::Failure,
+            ErrorKind::Usage | ErrorKind::Config | ErrorKind::Cluster | ErrorKind::Internal => Exit::Failure,
             ErrorKind::NoInput => Exit::NoInput,
             ErrorKind::BrokenPipe => Exit::Fine,
         };

@@ -1,20 +1,30 @@
-//! Which nodes pods are placed on: `--nodes`, else `nodes:` of kplan.yaml, else the Node objects of the set.
+//! Which nodes pods are placed on: `--nodes`, else those of the cluster, else `nodes:` of kplan.yaml, else the Node objects of the set.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use super::error::{CliError, ErrorKind, io_text};
+use super::live::Live;
 use super::options::Options;
 use crate::model::Bundle;
 use crate::simulate::{Inventory, NodeError};
 use crate::source::Source;
 
 /// The first inventory that is there, and where it comes from; `None` where no nodes are known.
-pub(super) fn find(options: &Options, bundle: &Bundle) -> Result<Option<(Inventory, String)>, CliError> {
+pub(super) fn find(
+    options: &Options,
+    bundle: &Bundle,
+    live: Option<(&Live, &Bundle)>,
+) -> Result<Option<(Inventory, String)>, CliError> {
     if let Some(file) = &options.nodes {
         let inventory = read(file)?;
         let note = format!("nodes: {} ({})", file.display(), inventory.nodes.len());
         return Ok(Some((inventory, note)));
+    }
+    if let Some((live, state)) = live {
+        let inventory = Inventory::from_bundle(state);
+        let note = format!("nodes: context {} ({})", live.connection.context, inventory.nodes.len());
+        return Ok((!inventory.is_empty()).then_some((inventory, note)));
     }
     if !options.settings.nodes.is_empty() {
         let name = options.config.as_ref().map_or("kplan.yaml", |config| config.name.as_str());

@@ -31,6 +31,10 @@ pub(super) struct Options {
     pub allow_empty: bool,
     pub baseline: Option<std::path::PathBuf>,
     pub nodes: Option<std::path::PathBuf>,
+    /// `-n` was given.
+    pub has_namespace: bool,
+    /// The flag or the config names a version.
+    pub has_version: bool,
     pub verbose: u8,
     pub quiet: bool,
     pub color: super::args::Color,
@@ -44,13 +48,6 @@ impl Options {
         nodes: &NodeArgs,
         terms: &Terms,
     ) -> Result<Options, CliError> {
-        let needs_cluster = |flag: &str| {
-            let help = "leave the flag out; without it kplan works on files alone";
-            CliError::usage(format!("{flag} needs a cluster, and this build of kplan cannot reach one"), help)
-        };
-        if let Some(context) = &input.context {
-            return Err(needs_cluster(&format!("--context {context}")));
-        }
         if nodes.snapshot.is_some() {
             let help = "give the nodes with --nodes FILE or under `nodes:` in kplan.yaml";
             return Err(CliError::usage("--snapshot: snapshots cannot be read yet", help));
@@ -64,6 +61,8 @@ impl Options {
             progress::note(&expired);
         }
         let versions = versions_of(input, config.as_ref())?;
+        let of_config = config.as_ref().and_then(|config| config.kube_version.as_ref());
+        let has_version = input.kube_version.as_ref().or(of_config).is_some();
         settings.kube_version = versions.last().copied().unwrap_or(Version::DEFAULT);
         Ok(Options {
             is_default: input.paths.is_empty() && input.filenames.is_empty() && input.kustomize.is_none(),
@@ -78,6 +77,8 @@ impl Options {
             allow_empty: input.allow_empty,
             baseline: report.baseline.clone(),
             nodes: nodes.nodes.clone(),
+            has_namespace: input.namespace.is_some(),
+            has_version,
             verbose: terms.verbose,
             quiet: terms.quiet,
             color: terms.color,

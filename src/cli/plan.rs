@@ -1,10 +1,12 @@
 //! `kplan plan`.
 
 use super::args::{PlanArgs, Terms};
-use super::diff::finish;
+use super::diff::{self, finish};
 use super::error::{CliError, Exit};
+use super::live::{self, Scope};
 use super::options::Options;
 use super::stages::Run;
+use crate::load::Base;
 
 pub(super) fn run(args: &PlanArgs, terms: &Terms) -> Result<Exit, CliError> {
     if args.out.is_some() {
@@ -14,11 +16,15 @@ pub(super) fn run(args: &PlanArgs, terms: &Terms) -> Result<Exit, CliError> {
     let mut input = args.compare.input.clone();
     // What is not rendered is not planned.
     input.require_render = true;
-    let options = Options::new(&input, &args.compare.report, &args.nodes, terms)?;
-    let mut run = Run::read(options)?;
+    let mut options = Options::new(&input, &args.compare.report, &args.nodes, terms)?;
+    let base = diff::base(&args.compare, &options)?.unwrap_or(Base::Empty);
+    let with_cluster = base == Base::Cluster || live::is_named(&args.compare.cluster, &options);
+    let live = with_cluster.then(|| live::connect(&args.compare.cluster, &mut options)).transpose()?;
+    let mut run = Run::read(options, live)?;
     run.judge();
+    run.look(Scope::Placement)?;
     run.place()?;
-    run.compare(args.compare.base.as_deref().unwrap_or("empty"))?;
+    run.compare(&base, args.compare.force_conflicts)?;
     run.plan();
     finish(run, "plan", args.compare.exit_code)
 }

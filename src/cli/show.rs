@@ -26,7 +26,7 @@ pub(super) fn run(args: &ShowArgs) -> Result<Exit, CliError> {
     let report = ReportArgs { show_secrets: args.show_secrets, ..ReportArgs::default() };
     let terms = Terms { color: super::args::Color::Never, verbose: 0, quiet: true };
     let options = Options::new(&args.input, &report, &NodeArgs::default(), &terms)?;
-    let mut run = Run::read(options)?;
+    let mut run = Run::read(options, None)?;
     run.judge();
     let (values, problems) = decode(&run, args.defaults);
     print(args, values)?;

@@ -2,12 +2,16 @@
 
 use super::args::{SimulateArgs, Terms};
 use super::error::{CliError, Exit};
+use super::live::{self, Scope};
 use super::options::Options;
 use super::stages::{self, Run};
 
 pub(super) fn run(args: &SimulateArgs, terms: &Terms) -> Result<Exit, CliError> {
-    let options = Options::new(&args.input, &args.report, &args.nodes, terms)?;
-    let mut run = Run::read(options)?;
+    let mut options = Options::new(&args.input, &args.report, &args.nodes, terms)?;
+    let named = live::is_named(&args.cluster, &options);
+    let live = named.then(|| live::connect(&args.cluster, &mut options)).transpose()?;
+    let mut run = Run::read(options, live)?;
+    run.look(Scope::Placement)?;
     run.judge();
     run.place()?;
     if !run.is_placed() {

@@ -1,15 +1,18 @@
 //! The stages of a run in their order; each command is a prefix of this line.
 
+use std::collections::HashSet;
+
 use super::error::{CliError, ErrorKind, Exit};
 use super::focus::Focus;
+use super::live::{Live, Scope};
 use super::options::Options;
 use super::progress::{self, Progress};
 use super::{baseline, inventory, output};
 use crate::config::Settings;
 use crate::diag::{self, Class, Diagnostic, Finding};
-use crate::diff::{Action, Change};
+use crate::diff::{Action, Change, Knowledge};
 use crate::lint;
-use crate::load::{self, Loaded};
+use crate::load::{self, Base, Loaded};
 use crate::model::{Bundle, ParsedFile, Role, SetId, Version};
 use crate::report::{Mask, Report, Summary};
 use crate::schema::Schema;
@@ -33,25 +36,42 @@ pub(super) struct Run {
     judged: Vec<(Version, Vec<Diagnostic>)>,
     placement: Option<Placement>,
     placement_note: String,
+    live: Option<Live>,
+    /// What the cluster holds, as far as it was read.
+    state: Option<Bundle>,
     /// The other side of a diff, and what it is called.
     base: Option<(Bundle, String)>,
+    /// What could not be looked at.
+    notes: Vec<String>,
     changes: Option<Vec<Change>>,
 }
 
 impl Run {
-    /// load and parse.
-    pub(super) fn read(mut options: Options) -> Result<Run, CliError> {
+    /// load and parse; `live` is the cluster that the command speaks to.
+    pub(super) fn read(mut options: Options, live: Option<Live>) -> Result<Run, CliError> {
         let _ = rayon::ThreadPoolBuilder::new().stack_size(WORKER_STACK).build_global();
         let mut progress = Progress::new(options.quiet);
         progress.stage("reading");
         let focus = Focus::new(&mut options)?;
         let (loaded, mut read) = load::run(&options.paths, &options.settings)?;
-        let (mut bundle, found) = parse_all(loaded, &options.settings);
+        let (mut bundle, found) = parse_all(loaded, &options.settings, live.as_ref());
         read.extend(found);
         options.settings.config_file = add_config(&mut bundle, &options);
-        let placement_note = String::new();
-        let (judged, placement, base, changes) = (Vec::new(), None, None, None);
-        let run = Run { options, bundle, focus, progress, read, judged, placement, placement_note, base, changes };
+        let run = Run {
+            options,
+            bundle,
+            focus,
+            progress,
+            read,
+            judged: Vec::new(),
+            placement: None,
+            placement_note: String::new(),
+            live,
+            state: None,
+            base: None,
+            notes: Vec::new(),
+            changes: None,
+        };
         run.check_input()?;
         Ok(run)
     }
@@ -86,10 +106,25 @@ impl Run {
         }
     }
 
+    /// Reads from the cluster, where there is one, what the set has there and what the command needs besides.
+    pub(super) fn look(&mut self, scope: Scope) -> Result<(), CliError> {
+        let Some(live) = &self.live else { return Ok(()) };
+        self.progress.stage("reading the cluster");
+        let (loaded, unread) = live.read(&self.bundle, scope)?;
+        self.notes.extend(unread);
+        let (mut state, _) = parse_all(loaded, &self.options.settings, Some(live));
+        if let Some(schema) = Schema::of(self.options.settings.kube_version) {
+            defaults::run(&mut state, schema);
+        }
+        self.state = Some(state);
+        Ok(())
+    }
+
     /// simulate; without nodes there is no placement.
     pub(super) fn place(&mut self) -> Result<(), CliError> {
         self.progress.stage("placing pods");
-        let Some((inventory, note)) = inventory::find(&self.options, &self.bundle)? else {
+        let live = self.live.as_ref().zip(self.state.as_ref());
+        let Some((inventory, note)) = inventory::find(&self.options, &self.bundle, live)? else {
             self.placement_note =
                 "no nodes known, so no placement (--nodes FILE, or `nodes:` in kplan.yaml)".to_owned();
             return Ok(());
@@ -107,10 +142,28 @@ impl Run {
     }
 
     /// diff against a base.
-    pub(super) fn compare(&mut self, base: &str) -> Result<(), CliError> {
+    pub(super) fn compare(&mut self, base: &Base, force_conflicts: bool) -> Result<(), CliError> {
         self.progress.stage("comparing");
+        let (bundle, name, knowledge) = match (base, &self.live, self.state.take()) {
+            (Base::Cluster, Some(live), Some(state)) => {
+                let knowledge = live.ask(&self.bundle, &state, force_conflicts)?;
+                (state, live.title(), knowledge)
+            }
+            (base, _, _) => {
+                let (bundle, name) = self.read_base(base)?;
+                (bundle, name, Knowledge::default())
+            }
+        };
+        let (changes, found) = crate::diff::run(&self.bundle, &bundle, &knowledge, &self.options.settings);
+        self.changes = Some(changes);
+        self.base = Some((bundle, name));
+        self.add(self.not_known(found));
+        Ok(())
+    }
+
+    fn read_base(&self, base: &Base) -> Result<(Bundle, String), CliError> {
         let (loaded, name) = super::diff::read_base(base, &self.options)?;
-        let (mut bundle, problems) = parse_all(loaded, &self.options.settings);
+        let (mut bundle, problems) = parse_all(loaded, &self.options.settings, self.live.as_ref());
         if !problems.is_empty() && !self.options.quiet {
             let line = format!("the base ({name}) has problems of its own: {} documents or files", problems.len());
             progress::note(&[line]);
@@ -118,11 +171,23 @@ impl Run {
         if let Some(schema) = Schema::of(self.options.settings.kube_version) {
             defaults::run(&mut bundle, schema);
         }
-        let (changes, found) = crate::diff::run(&self.bundle, &bundle, &self.options.settings);
-        self.changes = Some(changes);
-        self.base = Some((bundle, name));
-        self.add(found);
-        Ok(())
+        Ok((bundle, name))
+    }
+
+    /// What the server says and judging has found already is said once.
+    fn not_known(&self, found: Vec<Diagnostic>) -> Vec<Diagnostic> {
+        let Some((_, judged)) = self.judged.last() else { return found };
+        let known: HashSet<_> = judged.iter().filter_map(|known| Some((known.object?, known.rule, &known.field))).collect();
+        let refused: HashSet<_> = judged.iter().filter(|known| is_rejected(known.rule)).filter_map(|known| known.object).collect();
+        let is_new = |found: &Diagnostic| {
+            let Some(object) = found.object else { return true };
+            match &found.server {
+                Some(server) if server.causes.is_empty() => !refused.contains(&object),
+                Some(_) => !known.contains(&(object, found.rule, &found.field)),
+                None => !judged.iter().any(|known| known.object == found.object && is_same_warning(known, found)),
+            }
+        };
+        found.into_iter().filter(is_new).collect()
     }
 
     /// plan: order, risk and consequences of the changes.
@@ -170,6 +235,8 @@ impl Run {
         self.progress.end();
         let changes = self.changes.take().map(|mut changes| {
             let base = self.base.as_ref().map(|(bundle, _)| bundle).unwrap_or(&self.bundle);
+            // What only the cluster has is not ours.
+            changes.retain(|change| change.action != Action::Keep || change.desired.is_some());
             changes.retain(|change| self.focus.keeps_change(&self.bundle, base, change));
             changes
         });
@@ -183,6 +250,7 @@ impl Run {
             findings,
             placement: self.placement.as_ref(),
             placement_note: self.placement_note.clone(),
+            notes: &self.notes,
             changes: changes.as_deref(),
             summary: Summary::new(&self.bundle, findings, self.placement.as_ref(), changes.as_deref()),
             elapsed: self.progress.elapsed(),
@@ -222,10 +290,21 @@ pub(super) fn of_placement(findings: &mut Vec<Finding>) {
     findings.retain(|finding| matches!(finding.class, Class::Unreadable | Class::Pending));
 }
 
-fn parse_all(loaded: Loaded, settings: &Settings) -> (Bundle, Vec<Diagnostic>) {
+/// A warning of the server that a finding has in its own words.
+fn is_same_warning(known: &Diagnostic, found: &Diagnostic) -> bool {
+    let text = found.message.trim_start_matches("the API server warns: ");
+    found.rule == "api-warning" && known.message.contains(text)
+}
+
+fn is_rejected(id: &str) -> bool {
+    lint::catalog::RULES.iter().any(|rule| rule.id == id && rule.class == Class::Rejected)
+}
+
+fn parse_all(loaded: Loaded, settings: &Settings, live: Option<&Live>) -> (Bundle, Vec<Diagnostic>) {
     let schema = Schema::of(settings.kube_version);
     let scope = |api_version: &str, kind: &str| {
-        schema.and_then(|schema| schema.stands_for(api_version, kind)).map(|kind| kind.namespaced)
+        let known = schema.and_then(|schema| schema.stands_for(api_version, kind)).map(|kind| kind.namespaced);
+        known.or_else(|| live.and_then(|live| live.scope(api_version, kind)))
     };
     parse::run(loaded, settings, &scope)
 }

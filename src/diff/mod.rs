@@ -1,6 +1,8 @@
 //! What differs between two bundles.
 
+mod answer;
 mod change;
+mod conflict;
 mod fields;
 mod identity;
 mod mask;
@@ -17,6 +19,7 @@ use crate::schema::Schema;
 use crate::validate;
 use crate::yaml::View;
 
+pub use answer::{Answer, Conflict, Knowledge, Refusal};
 pub use change::{Action, Change, Fidelity, FieldChange, ObjectRef, Op, Risk};
 use identity::Pair;
 use mask::Masker;
@@ -26,11 +29,18 @@ use stored::{Side, Stored};
 /// Compares what is wanted with what is there: one change for every object of both bundles, unchanged ones too, in
 /// the order of group, kind, namespace and name, and a finding for every update that the API server would refuse.
 ///
-/// Both sides count as the API server would store them, so defaults never differ. An object that only the base has is
-/// to be deleted. Risk, order and reasons are left to [`crate::plan::run`].
-pub fn run(desired: &Bundle, base: &Bundle, settings: &Settings) -> (Vec<Change>, Vec<Diagnostic>) {
+/// Both sides count as the API server would store them, so defaults never differ; where a server was asked, its answer
+/// is what counts. An object that only the base has is to be deleted, or kept where the base is a cluster. Risk, order
+/// and reasons are left to [`crate::plan::run`].
+pub fn run(
+    desired: &Bundle,
+    base: &Bundle,
+    knowledge: &Knowledge,
+    settings: &Settings,
+) -> (Vec<Change>, Vec<Diagnostic>) {
     let schema = Schema::of(settings.kube_version);
-    let mut compare = Compare { desired, base, schema, masker: Masker::new([base, desired], settings.show_secrets) };
+    let masker = Masker::new([base, desired], settings.show_secrets);
+    let mut compare = Compare { desired, base, knowledge, schema, masker };
     let mut changes = Vec::new();
     let mut diagnostics = Vec::new();
     for pair in identity::pairs(desired, base) {
@@ -42,6 +52,7 @@ pub fn run(desired: &Bundle, base: &Bundle, settings: &Settings) -> (Vec<Change>
 struct Compare<'a> {
     desired: &'a Bundle,
     base: &'a Bundle,
+    knowledge: &'a Knowledge,
     schema: Option<&'static Schema>,
     masker: Masker,
 }
@@ -55,11 +66,17 @@ impl<'a> Compare<'a> {
         let place = Place::of(self.schema, &object.api_version, &object.kind);
         let renamed = new.zip(old).is_some_and(|(new, old)| new.name != old.name);
         let applied = self.applied(pair, before, after, place).filter(|_| !renamed);
-        let after = applied.as_ref().map(Stored::view).or(after);
+        let knowledge = self.knowledge;
+        let answer = pair.desired.and_then(|id| knowledge.answers.get(&id));
+        // Of an object that is made, the server's answer holds addresses that the next one will not.
+        let stored = answer.and_then(Answer::stored).filter(|_| old.is_some() && !renamed);
+        let before = if stored.is_some() { pair.base.map(|id| self.base.written(id)) } else { before };
+        let after = stored.or(applied.as_ref().map(Stored::view)).or(after);
         let fields = self.fields(object, before, after, place);
         let mut change = Change {
             action: match (old, new) {
                 (None, _) => Action::Create,
+                (_, None) if self.knowledge.keeps => Action::Keep,
                 (_, None) => Action::Delete,
                 _ if renamed => Action::Create,
                 _ if fields.is_empty() => Action::Unchanged,
@@ -68,17 +85,81 @@ impl<'a> Compare<'a> {
             object: reference(object),
             risk: Risk::Safe,
             why: String::new(),
-            fidelity: Fidelity::Approx,
+            fidelity: answer.map_or(Fidelity::Approx, |answer| answer.fidelity),
             fields,
             restarts: 0,
             wave: 0,
             desired: pair.desired,
             base: pair.base,
         };
-        if let (Action::Update, Some(before), Some(after), Some(id)) = (change.action, before, after, pair.desired) {
-            diagnostics.extend(self.refuse(&mut change, id, (before, after), place));
+        let Some(id) = pair.desired else { return Some(change) };
+        match answer {
+            Some(answer) => diagnostics.extend(self.heed(&mut change, id, answer, after)),
+            None => {
+                if let (Action::Update, Some(before), Some(after)) = (change.action, before, after) {
+                    diagnostics.extend(self.refuse(&mut change, id, (before, after), place));
+                }
+            }
         }
         Some(change)
+    }
+
+    /// Takes over what the server said beside the object that it would store: refusals, conflicts, warnings.
+    fn heed(&self, change: &mut Change, id: ObjectId, answer: &Answer, after: Option<View<'_>>) -> Vec<Diagnostic> {
+        let mut found: Vec<Diagnostic> = answer.warnings.iter().map(|text| self.warning(id, text)).collect();
+        change.why.clone_from(&answer.note);
+        if let Some(after) = after {
+            conflict::mark(change, &answer.conflicts, after, self.knowledge.force_conflicts);
+        }
+        let Some(refusal) = &answer.refusal else { return found };
+        let replace = change.action == Action::Update
+            && refusal.code == 422
+            && !refusal.causes.is_empty()
+            && refusal.causes.iter().all(update::is_immutability);
+        if replace {
+            change.action = Action::Replace;
+        }
+        if refusal.causes.is_empty() {
+            change.why = format!("the API server refuses it: {}", refusal.message);
+            found.push(self.refused(id, refusal));
+        } else {
+            change.why = why(change.action, &refusal.causes, &change.fields);
+            found.extend(self.refusals(id, refusal.causes.clone(), &refusal.message));
+        }
+        found
+    }
+
+    /// A refusal that names no field.
+    fn refused(&self, id: ObjectId, refusal: &Refusal) -> Diagnostic {
+        let rule = match refusal.code {
+            400 => "api-decode",
+            403 => "api-forbidden",
+            404 => "api-not-found",
+            _ => "api-invalid",
+        };
+        let first = refusal.message.lines().next().unwrap_or_default();
+        let mut diagnostic = self.at(id, rule, "metadata.name", format!("the API server refuses it: {first}"));
+        diagnostic.help = Some("mend what the server names; nothing is applied before that".to_owned());
+        let message = refusal.message.as_str().into();
+        let (code, reason) = (refusal.code, refusal.reason);
+        diagnostic.server = Some(Server { code, reason, message, causes: Vec::new() });
+        diagnostic
+    }
+
+    fn warning(&self, id: ObjectId, text: &str) -> Diagnostic {
+        let field = text.split_once(": ").map_or("", |(field, _)| field);
+        let known = !field.is_empty() && path::follow(self.desired.written(id), field).whole;
+        let field = if known { field } else { "metadata.name" };
+        self.at(id, "api-warning", field, format!("the API server warns: {text}"))
+    }
+
+    fn at(&self, id: ObjectId, rule: &'static str, field: &str, message: String) -> Diagnostic {
+        let object = self.desired.object(id);
+        let span = path::place(self.desired.written(id), field);
+        let mut diagnostic = Diagnostic::new(rule, object.file, span, message);
+        diagnostic.document = Some(object.document);
+        diagnostic.object = Some(id);
+        diagnostic
     }
 
     /// Asks whether the API server takes the update; one that only meets fields that cannot change is a replacement.
@@ -167,11 +248,8 @@ impl<'a> Compare<'a> {
         let mut found = Vec::new();
         for cause in causes {
             let rule = validate::rule_for(&object.kind, &cause);
-            let span = path::place(self.desired.written(id), &cause.field);
             let text = format!("the update is refused: {}: {}", cause.field, first_line(&cause));
-            let mut diagnostic = Diagnostic::new(rule, object.file, span, text).help(help);
-            diagnostic.document = Some(object.document);
-            diagnostic.object = Some(id);
+            let mut diagnostic = self.at(id, rule, &cause.field, text).help(help);
             diagnostic.field = Some(cause.field.clone());
             let message = message.clone();
             diagnostic.server = Some(Server { code: 422, reason: "Invalid", message, causes: vec![cause] });

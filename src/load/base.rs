@@ -13,6 +13,8 @@ use crate::schema::nearest;
 pub enum Base {
     /// Everything is new.
     Empty,
+    /// The live cluster of the context.
+    Cluster,
     /// A file or directory.
     Dir(String),
     /// Anything that git can resolve to a commit: branch, tag, hash, `HEAD~2`.
@@ -24,14 +26,14 @@ impl Base {
     /// reference. The error says what is wrong and what to write.
     pub fn parse(text: &str, exists: impl Fn(&str) -> bool) -> Result<Base, String> {
         match text.split_once(':') {
-            _ if text.is_empty() => Err("--base needs a value: empty, dir:PATH or git:REF".to_owned()),
+            _ if text.is_empty() => Err("--base needs a value: cluster, empty, dir:PATH or git:REF".to_owned()),
             _ if text == "empty" => Ok(Base::Empty),
+            _ if text == "cluster" => Ok(Base::Cluster),
             Some(("dir" | "git", "")) => Err(format!("--base {text} lacks what comes behind the colon")),
             Some(("dir", path)) => Ok(Base::Dir(path.to_owned())),
             Some(("git", reference)) => Ok(Base::Git(reference.to_owned())),
             _ if exists(text) => Ok(Base::Dir(text.to_owned())),
             Some(("snapshot", _)) => Err(format!("--base {text}: snapshots cannot be compared with yet")),
-            _ if text == "cluster" => Err("--base cluster needs a cluster; name it with --context".to_owned()),
             _ => Ok(Base::Git(text.to_owned())),
         }
     }

@@ -14,7 +14,8 @@ fn a_base_is_read_as_written() {
     assert_eq!(read("git:main"), Ok(Base::Git("main".to_owned())));
     assert_eq!(read("deploy"), Ok(Base::Dir("deploy".to_owned())));
     assert_eq!(read("HEAD~2"), Ok(Base::Git("HEAD~2".to_owned())));
-    assert!(read("cluster").is_err() && read("git:").is_err() && read("").is_err());
+    assert_eq!(read("cluster").unwrap(), Base::Cluster);
+    assert!(read("git:").is_err() && read("").is_err());
 }
 
 struct Repository(PathBuf);

@@ -15,13 +15,29 @@ use std::collections::{BTreeMap, HashSet};
 use crate::config::Settings;
 use crate::diag::Diagnostic;
 use crate::diff::{Action, Change, Risk};
-use crate::model::Bundle;
+use crate::model::{Bundle, Object, ObjectId};
 use crate::simulate::Placement;
 use crate::yaml::View;
 use endpoints::Endpoints;
 use readers::Readers;
 use state::{Item, State, bounds, item};
 use verdict::{Verdict, plural};
+
+/// The objects of the set whose replicas an autoscaler of the set or of the base sets.
+pub fn autoscaled(desired: &Bundle, base: &Bundle) -> HashSet<ObjectId> {
+    let mut targets = HashSet::new();
+    for bundle in [desired, base] {
+        for (id, scaler) in bundle.iter().filter(|(_, object)| object.kind == "HorizontalPodAutoscaler") {
+            let target = bundle.written(id).at(&["spec", "scaleTargetRef"]);
+            let target = target.and_then(|to| to.get_str("kind").zip(to.get_str("name")));
+            targets.extend(target.map(|(kind, name)| (scaler.namespace.as_deref(), kind, name)));
+        }
+    }
+    let is_target = |object: &Object| {
+        targets.contains(&(object.namespace.as_deref(), object.kind.as_str(), object.name.as_str()))
+    };
+    desired.iter().filter(|(_, object)| is_target(object)).map(|(id, _)| id).collect()
+}
 
 /// Says of each change how much it can hurt and why, which pods it replaces, and in which wave it is applied; the
 /// worst risk comes first, then the order of the waves, and unchanged objects last. Findings are cycles in the order.
@@ -71,9 +87,11 @@ impl<'a> Plan<'a> {
     fn leave_replicas(&self, change: &mut Change) {
         let scaler = self.new_item(change).and_then(|new| self.after.autoscaler(new));
         let (Action::Update, Some(scaler)) = (change.action, scaler) else { return };
-        let all = change.fields.len();
+        let replicas = |view: Option<View<'_>>| view.and_then(|view| view.at(&["spec", "replicas"])).and_then(View::int);
+        let written = replicas(change.desired.map(|id| self.desired.written(id)));
+        let kept = replicas(self.old_item(change).map(|old| old.view));
         change.fields.retain(|field| field.path != "spec.replicas");
-        if change.fields.len() < all {
+        if written.is_some() && written != kept {
             let (low, high) = bounds(scaler.view);
             change.why =
                 format!("replicas are left to HorizontalPodAutoscaler {} ({low} to {high})", scaler.object.name);
@@ -89,6 +107,11 @@ impl<'a> Plan<'a> {
         let mut verdict = match (change.action, old, new) {
             (Action::Create, old, Some(new)) => create(change, old, new),
             (Action::Update, Some(old), Some(new)) => self.update(change, old, new),
+            (Action::Conflict, Some(old), Some(new)) => {
+                let mut verdict = self.update(change, old, new);
+                verdict.add(Verdict::new(Risk::Conflict, ""));
+                verdict
+            }
             (Action::Replace, Some(old), Some(_)) => self.replace(change, old),
             (Action::Delete, Some(old), _) => self.delete(old),
             _ => Verdict::default(),

@@ -79,7 +79,7 @@ pub(super) fn run(changes: &mut [Change], desired: &Bundle, base: &Bundle) -> Ve
     let mut deleted = Vec::new();
     for (index, change) in changes.iter().enumerate() {
         match (change.action, change.desired, change.base) {
-            (Action::Create | Action::Update | Action::Replace, Some(id), _) => {
+            (Action::Create | Action::Update | Action::Replace | Action::Conflict, Some(id), _) => {
                 written.push((index, item(desired, id)))
             }
             (Action::Delete, _, Some(id)) => deleted.push((index, item(base, id))),

@@ -19,6 +19,9 @@ struct Json<'a> {
     placement: Option<&'a Placement>,
     #[serde(skip_serializing_if = "Option::is_none")]
     changes: Option<Vec<Change>>,
+    /// Only where something could not be looked at.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    notes: &'a [String],
     summary: &'a Summary,
 }
 
@@ -30,6 +33,7 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
         findings: report.rows().collect(),
         placement: report.placement,
         changes: report.changes.map(|changes| changes.iter().map(|change| report.mask.change(change)).collect()),
+        notes: report.notes,
         summary: &report.summary,
     };
     serde_json::to_writer(&mut *out, &json)?;

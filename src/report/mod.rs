@@ -86,6 +86,8 @@ pub struct Report<'a> {
     pub placement: Option<&'a Placement>,
     /// Where the nodes come from, or why there is no placement.
     pub placement_note: String,
+    /// What could not be looked at, and why.
+    pub notes: &'a [String],
     pub changes: Option<&'a [Change]>,
     pub summary: Summary,
     pub elapsed: Duration,

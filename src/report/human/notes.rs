@@ -99,6 +99,11 @@ pub(super) fn last_lines(page: &mut String, report: &Report<'_>, style: &Style, 
     if style.time {
         parts.push(format!("{:.2} s", report.elapsed.as_secs_f64()));
     }
+    for text in report.notes {
+        for line in paint.wrap(&format!("note: {}", super::paint::plain(text)), 6) {
+            page.push_str(&format!("{line}\n"));
+        }
+    }
     for line in paint.wrap(&looked, 2) {
         page.push_str(&format!("{line}\n"));
     }

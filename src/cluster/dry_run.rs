@@ -1,0 +1,207 @@
+//! `dryRun=All`: what the API server would make of each object, without a write.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::payload::{Adjust, payload};
+use super::status::Status;
+use super::{Client, ClusterError, Method, Request, Resource, Resources, Response, parallel, status_of};
+use crate::diag::Cause;
+use crate::diff::{Answer, Conflict, Fidelity, Refusal};
+use crate::model::{Bundle, ObjectId};
+use crate::yaml;
+
+/// The namespace for dry runs of objects whose own namespace does not exist yet.
+const STAND_IN: &str = "default";
+const APPLY: &str = "application/apply-patch+yaml";
+/// What every request of kplan asks for; unknown fields are refused, not dropped.
+const OPTIONS: &str = "fieldManager=kplan&fieldValidation=Strict";
+
+/// What is to be asked.
+pub struct Ask<'a> {
+    pub bundle: &'a Bundle,
+    pub resources: &'a Resources,
+    /// Namespaces that the set makes, with whether the cluster is known to lack them.
+    pub own_namespaces: HashMap<String, bool>,
+    /// Where the request is not what is written.
+    pub adjust: HashMap<ObjectId, Adjust>,
+}
+
+/// Asks for every object of the set; eight requests at a time, none of which writes.
+///
+/// # Errors
+/// The server gives no answer any more.
+pub fn ask(client: &Client<'_>, ask: &Ask<'_>) -> Result<HashMap<ObjectId, Answer>, ClusterError> {
+    let ids: Vec<ObjectId> = ask.bundle.ids().collect();
+    let answers = parallel(&ids, |id| one(client, ask, *id));
+    ids.into_iter().zip(answers).map(|(id, answer)| Ok((id, answer?))).collect()
+}
+
+fn one(client: &Client<'_>, ask: &Ask<'_>, id: ObjectId) -> Result<Answer, ClusterError> {
+    let object = ask.bundle.object(id);
+    let Some(resource) = ask.resources.get(&object.api_version, &object.kind) else {
+        return Ok(unserved(ask, id));
+    };
+    let mut json = payload(ask.bundle, id, &ask.adjust.get(&id).cloned().unwrap_or_default());
+    let namespace = object.namespace.as_deref();
+    if ask.bundle.written(id).at(&["metadata", "name"]).is_none() {
+        let path = format!("{}?dryRun=All&{OPTIONS}", resource.collection(namespace));
+        let request = Request::with_body(Method::Post, path, "application/json", json.to_string().into_bytes());
+        return Ok(answer(Fidelity::Server, &client.send(&request)?));
+    }
+    let own = namespace.and_then(|namespace| ask.own_namespaces.get(namespace));
+    if own == Some(&true) {
+        return stand_in(client, resource, &object.name, &mut json);
+    }
+    let path = resource.object(namespace, &object.name);
+    let response = client.send(&apply_request(&path, &json, false, true))?;
+    if response.is_ok() {
+        return Ok(answer(Fidelity::Server, &response));
+    }
+    let status = status_of(&response);
+    if own.is_some() && response.status == 404 && status.message.starts_with("namespaces ") {
+        return stand_in(client, resource, &object.name, &mut json);
+    }
+    if status.is_field_conflict() {
+        // Only to show what would come of it.
+        let forced = client.send(&apply_request(&path, &json, true, true))?;
+        let mut forced = answer(Fidelity::Server, &forced);
+        forced.conflicts = conflicts(&status);
+        return Ok(forced);
+    }
+    Ok(answer(Fidelity::Server, &response))
+}
+
+/// Server-side apply as kplan.
+pub fn apply_request(path: &str, json: &Value, force: bool, dry_run: bool) -> Request {
+    let dry_run = if dry_run { "dryRun=All&" } else { "" };
+    let path = format!("{path}?{dry_run}{OPTIONS}&force={force}");
+    Request::with_body(Method::Patch, path, APPLY, json.to_string().into_bytes())
+}
+
+/// The namespace comes with the set: asked for under another name where there is a namespace, which tells all but what
+/// depends on the name.
+fn stand_in(client: &Client<'_>, resource: &Resource, name: &str, json: &mut Value) -> Result<Answer, ClusterError> {
+    let stand_in = format!("kplan-dry-run-{name}");
+    let stand_in = stand_in.get(..63.min(stand_in.len())).unwrap_or(&stand_in).trim_end_matches(['-', '.']).to_owned();
+    json["metadata"]["name"] = stand_in.clone().into();
+    json["metadata"]["namespace"] = STAND_IN.into();
+    let path = resource.object(Some(STAND_IN), &stand_in);
+    let response = client.send(&apply_request(&path, json, false, true))?;
+    let mut answer = answer(Fidelity::Dummy, &response);
+    if answer.fidelity == Fidelity::Dummy {
+        answer.note = "its namespace is new: tried in another".to_owned();
+    }
+    if let Some(refusal) = &mut answer.refusal {
+        refusal.message = refusal.message.replace(&stand_in, name);
+    }
+    answer.stored = None;
+    Ok(answer)
+}
+
+/// A kind that the server does not serve: new with the set, or unknown.
+fn unserved(ask: &Ask<'_>, id: ObjectId) -> Answer {
+    let object = ask.bundle.object(id);
+    let mut answer = Answer::new(Fidelity::Approx);
+    let defined = ask.bundle.custom_kinds.iter().any(|custom| {
+        custom.group == object.group()
+            && custom.kind == object.kind
+            && custom.versions.iter().any(|version| version == object.version())
+    });
+    if defined {
+        answer.note = "its CustomResourceDefinition is new".to_owned();
+        return answer;
+    }
+    if let Some(why) = ask.resources.unavailable.get(&object.api_version) {
+        answer.note = format!("the API {} cannot be asked: {why}", object.api_version);
+    }
+    let message = format!("no matches for kind \"{}\" in version \"{}\"", object.kind, object.api_version);
+    answer.refusal = Some(Refusal { code: 404, reason: "NotFound", message, causes: Vec::new() });
+    answer
+}
+
+fn answer(fidelity: Fidelity, response: &Response) -> Answer {
+    let mut answer = Answer::new(fidelity);
+    answer.warnings.clone_from(&response.warnings);
+    if response.is_ok() {
+        let file = yaml::read(&Arc::from(response.body.as_str()));
+        let root = file.documents.first().and_then(|document| document.root);
+        answer.stored = root.map(|root| (file.tree, root));
+        return answer;
+    }
+    let status = status_of(response);
+    if status.is_missing_right() {
+        answer.fidelity = Fidelity::Approx;
+        answer.note = format!("the server may not be asked: {}", status.message);
+    } else if status.message.contains("does not support dry run") {
+        answer.fidelity = Fidelity::Approx;
+        answer.note = status.message;
+    } else {
+        answer.refusal = Some(refusal(status));
+    }
+    answer
+}
+
+fn refusal(status: Status) -> Refusal {
+    let causes = status.causes.into_iter().map(|cause| Cause {
+        field: cause.field,
+        reason: known(&cause.reason),
+        message: cause.message,
+    });
+    let causes = causes.collect();
+    Refusal { code: status.code, reason: known(&status.reason), message: status.message, causes }
+}
+
+/// The conflicts that a 409 lists: `conflict with "kubectl-edit" using apps/v1`.
+pub(super) fn conflicts(status: &Status) -> Vec<Conflict> {
+    let causes = status.causes.iter().filter(|cause| cause.reason == "FieldManagerConflict");
+    causes
+        .map(|cause| {
+            let named = cause.message.strip_prefix("conflict with ").unwrap_or(&cause.message);
+            let manager = named.split('"').nth(1).unwrap_or(named).to_owned();
+            Conflict { field: cause.field.clone(), manager }
+        })
+        .collect()
+}
+
+/// Reasons of `metav1.Status` and of its causes (`apimachinery/pkg/apis/meta/v1/types.go`, `util/validation/field`).
+fn known(reason: &str) -> &'static str {
+    const REASONS: [&str; 33] = [
+        "AlreadyExists",
+        "BadRequest",
+        "Conflict",
+        "Expired",
+        "FieldManagerConflict",
+        "FieldValueDuplicate",
+        "FieldValueForbidden",
+        "FieldValueInvalid",
+        "FieldValueNotFound",
+        "FieldValueNotSupported",
+        "FieldValueRequired",
+        "FieldValueTooLong",
+        "FieldValueTooMany",
+        "FieldValueTypeInvalid",
+        "Forbidden",
+        "Gone",
+        "InternalError",
+        "Invalid",
+        "MethodNotAllowed",
+        "NamespaceTerminating",
+        "NotAcceptable",
+        "NotFound",
+        "RequestEntityTooLarge",
+        "ResourceVersionTooLarge",
+        "ServerTimeout",
+        "ServiceUnavailable",
+        "StoreReadError",
+        "Timeout",
+        "TooManyRequests",
+        "Unauthorized",
+        "UnexpectedServerResponse",
+        "UnsupportedMediaType",
+        "ResourceExpired",
+    ];
+    REASONS.into_iter().find(|known| *known == reason).unwrap_or("Unknown")
+}

@@ -1,0 +1,143 @@
+//! Fields that other managers own, as a 409 of server-side apply names them.
+
+use super::{Action, Change, Conflict, FieldChange};
+use crate::model::path::push_key;
+use crate::yaml::View;
+
+/// Notes who owns the fields that a change would take from others, and makes it a conflict unless they are taken over.
+/// `after` is the object as it would be.
+pub(super) fn mark(change: &mut Change, conflicts: &[Conflict], after: View<'_>, force: bool) {
+    let mut held = Vec::new();
+    let mut taken = Vec::new();
+    for conflict in conflicts {
+        let path = field_path(after, &conflict.field).unwrap_or_else(|| conflict.field.trim_start_matches('.').to_owned());
+        for field in change.fields.iter_mut().filter(|field| overlaps(field, &path)) {
+            field.owner = Some(conflict.manager.clone());
+        }
+        let text = format!("{path} owned by \"{}\"", conflict.manager);
+        if force || conflict.is_taken_over() { taken.push(text) } else { held.push(text) }
+    }
+    if !held.is_empty() {
+        change.action = Action::Conflict;
+        change.why = held.join(", ");
+    } else if !taken.is_empty() {
+        change.why = format!("takes over {}", taken.join(", "));
+    }
+}
+
+fn overlaps(field: &FieldChange, path: &str) -> bool {
+    let inside = |inner: &str, outer: &str| {
+        inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    };
+    inside(&field.path, path) || inside(path, &field.path)
+}
+
+/// From a path of structured-merge-diff (`.spec.containers[name="a"].image`, `fieldpath/path.go`) to the API server's
+/// own (`spec.containers[0].image`); `None` where it leads to nothing.
+fn field_path(root: View<'_>, path: &str) -> Option<String> {
+    let (mut at, mut rest, mut out) = (root, path, String::new());
+    while !rest.is_empty() {
+        if let Some(inner) = rest.strip_prefix('[') {
+            let end = bracket_end(inner)?;
+            let index = item(at, inner.get(..end)?)?;
+            out.push_str(&format!("[{index}]"));
+            at = at.items().nth(index)?;
+            rest = inner.get(end + 1..)?;
+        } else {
+            let inner = rest.strip_prefix('.')?;
+            let end = key_end(at, inner);
+            let key = inner.get(..end)?;
+            push_key(&mut out, key);
+            // The last step may be a field that goes away.
+            rest = inner.get(end..)?;
+            match at.get(key) {
+                Some(next) => at = next,
+                None if rest.is_empty() => break,
+                None => return None,
+            }
+        }
+    }
+    Some(out)
+}
+
+/// Keys of maps may hold dots and brackets: the longest one that is there counts.
+fn key_end(at: View<'_>, text: &str) -> usize {
+    let boundary = |end: usize| text.get(end..).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
+    let known = at.fields().map(|(key, _)| key).filter(|key| text.starts_with(key) && boundary(key.len()));
+    known.map(str::len).max().unwrap_or_else(|| text.find(['.', '[']).unwrap_or(text.len()))
+}
+
+/// The closing bracket, outside of quotes.
+fn bracket_end(text: &str) -> Option<usize> {
+    let (mut quoted, mut escaped) = (false, false);
+    for (at, letter) in text.char_indices() {
+        match letter {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' => quoted = !quoted,
+            ']' if !quoted => return Some(at),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The item of `name="a"`, `containerPort=80,protocol="TCP"`, `="value"` or `3`.
+fn item(list: View<'_>, step: &str) -> Option<usize> {
+    if let Ok(index) = step.parse() {
+        return Some(index);
+    }
+    if let Some(value) = step.strip_prefix('=') {
+        return list.items().position(|item| item.to_json() == value);
+    }
+    let keys: Vec<(&str, &str)> = parts(step).into_iter().filter_map(|part| part.split_once('=')).collect();
+    list.items().position(|item| {
+        keys.iter().all(|(key, value)| item.get(key).is_some_and(|found| found.to_json() == *value))
+    })
+}
+
+/// Splits at commas outside of quotes.
+fn parts(text: &str) -> Vec<&str> {
+    let (mut quoted, mut start, mut parts) = (false, 0, Vec::new());
+    for (at, letter) in text.char_indices() {
+        match letter {
+            '"' => quoted = !quoted,
+            ',' if !quoted => {
+                parts.extend(text.get(start..at));
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.extend(text.get(start..));
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn paths_of_managers_become_paths_of_the_server() {
+        let text = r#"{"metadata":{"annotations":{"a.b/c":"x"}},"spec":{"replicas":1,"containers":[{"name":"a"},
+            {"name":"b,c","image":"i","ports":[{"containerPort":80,"protocol":"TCP"}],"args":["x","y"]}]}}"#;
+        let file = crate::yaml::read(&Arc::from(text));
+        let root = file.tree.view(file.documents[0].root.unwrap());
+        let cases = [
+            (".spec.replicas", Some("spec.replicas")),
+            (".spec.containers[name=\"b,c\"].image", Some("spec.containers[1].image")),
+            (
+                ".spec.containers[name=\"b,c\"].ports[containerPort=80,protocol=\"TCP\"].name",
+                Some("spec.containers[1].ports[0].name"),
+            ),
+            (".spec.containers[name=\"b,c\"].args[=\"y\"]", Some("spec.containers[1].args[1]")),
+            (".metadata.annotations.a.b/c", Some("metadata.annotations[a.b/c]")),
+            (".spec.containers[name=\"z\"].image", None),
+        ];
+        for (path, expected) in cases {
+            assert_eq!(field_path(root, path).as_deref(), expected, "{path}");
+        }
+    }
+}
