@@ -66,8 +66,8 @@ struct Found {
 }
 
 fn parse_file(id: FileId, source: &Source, role: Role) -> Parsed {
-    let yaml::File { tree, mut documents, comments } = yaml::read(&source.text);
-    let mut objects = Vec::new();
+    let yaml::File { mut tree, mut documents, comments } = yaml::read(&source.text);
+    let mut objects: Vec<Found> = Vec::new();
     let mut diagnostics = Vec::new();
     let mut skipped = 0;
     for document in &mut documents {
@@ -93,8 +93,20 @@ fn parse_file(id: FileId, source: &Source, role: Role) -> Parsed {
         });
         skipped += usize::from(objects.len() == found);
     }
+    objects.iter().for_each(|found| complete(&mut tree, found));
     let file = ParsedFile { tree, documents, comments, role };
     Parsed { file, objects, skipped, diagnostics }
+}
+
+/// Items of a typed list (`kind: ServiceList`) have the kind of the list, as kubectl's decoder gives it to them.
+fn complete(tree: &mut yaml::Tree, found: &Found) {
+    let missing = |key: &str| tree.view(found.root).get(key).is_none();
+    let texts = [("apiVersion", &found.api_version), ("kind", &found.kind)];
+    for (key, text) in texts.into_iter().filter(|(key, _)| missing(key)).collect::<Vec<_>>() {
+        let span = tree.view(found.root).span();
+        let value = tree.push_str(span, text);
+        tree.insert(found.root, key, value);
+    }
 }
 
 fn not_utf8(at: u32) -> ReadError {

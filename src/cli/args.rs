@@ -26,6 +26,8 @@ pub(super) enum Command {
     Diff(CompareArgs),
     /// Show what would change, in which order, with which risk, and where the pods land
     Plan(PlanArgs),
+    /// Do what the plan says, and wait until it is done
+    Apply(ApplyArgs),
     /// Print objects decoded and canonical
     Show(ShowArgs),
     /// Print the page of a rule
@@ -244,6 +246,50 @@ pub(super) struct PlanArgs {
     /// Save the plan for apply
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ApplyArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    #[command(flatten)]
+    pub report: ReportArgs,
+    #[command(flatten)]
+    pub nodes: NodeArgs,
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    #[command(flatten)]
+    pub wait: WaitArgs,
+    /// Do not ask
+    #[arg(short = 'y', long)]
+    pub yes: bool,
+    /// Take fields that other managers own
+    #[arg(long)]
+    pub force_conflicts: bool,
+}
+
+/// How long apply waits, and for what.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Waiting")]
+pub(super) struct WaitArgs {
+    /// Wait until the changed objects are ready
+    #[arg(long, value_name = "BOOL", default_value_t = true, num_args = 0..=1, default_missing_value = "true", require_equals = true, action = clap::ArgAction::Set)]
+    pub wait: bool,
+    /// How long one object may take
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
+    pub timeout: Duration,
+    /// How long everything may take
+    #[arg(long, value_name = "DURATION", default_value = "30m", value_parser = duration)]
+    pub total_timeout: Duration,
+    /// How long a pod may fail to pull its image, crash or lack its configuration before it counts as failed
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    pub trouble_timeout: Duration,
+    /// How long a pod may find no node before it counts as failed; a cluster autoscaler needs time
+    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = duration)]
+    pub unschedulable_timeout: Duration,
+    /// Services of type LoadBalancer and Ingresses are ready only with their address
+    #[arg(long)]
+    pub wait_for_load_balancer: bool,
 }
 
 #[derive(Debug, Args)]

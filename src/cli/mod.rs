@@ -1,6 +1,7 @@
 //! Commands and their flags. One file per command; what they share is [`args`] (as typed), [`options`] (what it
 //! means), [`stages`] and [`output`].
 
+mod apply;
 mod args;
 mod baseline;
 mod check;
@@ -55,6 +56,7 @@ fn dispatch(cli: &Cli) -> Result<Exit, CliError> {
         Command::Simulate(args) => simulate::run(args, terms),
         Command::Diff(args) => diff::run(args, terms),
         Command::Plan(args) => plan::run(args, terms),
+        Command::Apply(args) => apply::run(args, terms),
         Command::Show(args) => show::run(args),
         Command::Explain(args) => explain::run(args),
         Command::Rules(args) => rules::run(args),

@@ -42,9 +42,32 @@ pub(super) fn parse(outputs: &[String]) -> Result<Vec<Output>, CliError> {
     Ok(parsed)
 }
 
-/// Writes a report to all outputs.
-pub(super) fn write(options: &Options, report: &Report<'_>) -> Result<(), CliError> {
+/// Which outputs are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Whole,
+    /// What people read on stdout, before they are asked.
+    Question,
+    /// All else, once it is done; people get the results alone.
+    Results,
+}
+
+/// Writes a report to its outputs.
+pub(super) fn write(options: &Options, report: &Report<'_>, part: Part) -> Result<(), CliError> {
+    let is_question = |output: &Output| {
+        output.file.is_none() && matches!(output.format, Format::Human | Format::Concise | Format::Markdown)
+    };
     for output in &options.outputs {
+        match part {
+            Part::Question if !is_question(output) => continue,
+            Part::Results if is_question(output) => {
+                let mut out = BufWriter::new(io::stdout().lock());
+                report::write_results(report, &mut out)?;
+                out.flush()?;
+                continue;
+            }
+            _ => {}
+        }
         match &output.file {
             None => {
                 let mut out = BufWriter::new(io::stdout().lock());

@@ -8,6 +8,7 @@ use super::live::{Live, Scope};
 use super::options::Options;
 use super::progress::{self, Progress};
 use super::{baseline, inventory, output};
+use crate::apply::Outcome;
 use crate::config::Settings;
 use crate::diag::{self, Class, Diagnostic, Finding};
 use crate::diff::{Action, Change, Knowledge};
@@ -232,15 +233,44 @@ impl Run {
 
     /// report: writes all outputs and gives the exit code.
     pub(super) fn report(mut self, command: &'static str, findings: &[Finding]) -> Result<Exit, CliError> {
+        self.settle_changes();
+        let negative = self.is_negative(command, findings);
+        match self.write(command, findings, &[], output::Part::Whole) {
+            Err(error) if error.kind != ErrorKind::BrokenPipe => Err(error),
+            _ if negative => Ok(Exit::Negative),
+            _ => Ok(Exit::Fine),
+        }
+    }
+
+    /// Whether findings or pods without a node make the answer a negative one.
+    pub(super) fn is_negative(&self, command: &'static str, findings: &[Finding]) -> bool {
+        reaches(findings, &self.options.settings)
+            || (command == "simulate" && self.placement.as_ref().is_some_and(has_homeless))
+    }
+
+    /// Leaves out changes that are not asked about: outside of the focus, and of what only the cluster has.
+    pub(super) fn settle_changes(&mut self) {
+        let Some(mut changes) = self.changes.take() else { return };
+        let base = self.base.as_ref().map(|(bundle, _)| bundle).unwrap_or(&self.bundle);
+        changes.retain(|change| change.action != Action::Keep || change.desired.is_some());
+        changes.retain(|change| self.focus.keeps_change(&self.bundle, base, change));
+        self.changes = Some(changes);
+    }
+
+    /// Writes the outputs, or a part of them; `applied` is what became of the changes.
+    pub(super) fn write(
+        &mut self,
+        command: &'static str,
+        findings: &[Finding],
+        applied: &[Outcome],
+        part: output::Part,
+    ) -> Result<(), CliError> {
         self.progress.end();
-        let changes = self.changes.take().map(|mut changes| {
-            let base = self.base.as_ref().map(|(bundle, _)| bundle).unwrap_or(&self.bundle);
-            // What only the cluster has is not ours.
-            changes.retain(|change| change.action != Action::Keep || change.desired.is_some());
-            changes.retain(|change| self.focus.keeps_change(&self.bundle, base, change));
-            changes
-        });
-        let mask = if self.options.settings.show_secrets { Mask::none() } else { Mask::new(&self.bundle) };
+        let changes = self.changes.as_deref();
+        let mut mask = if self.options.settings.show_secrets { Mask::none() } else { Mask::new(&self.bundle) };
+        if let Some((base, _)) = self.base.as_ref().filter(|_| !self.options.settings.show_secrets) {
+            mask.add(base);
+        }
         let report = Report {
             command,
             kube_version: self.options.version_text(),
@@ -251,18 +281,24 @@ impl Run {
             placement: self.placement.as_ref(),
             placement_note: self.placement_note.clone(),
             notes: &self.notes,
-            changes: changes.as_deref(),
-            summary: Summary::new(&self.bundle, findings, self.placement.as_ref(), changes.as_deref()),
+            changes,
+            applied,
+            summary: Summary::new(&self.bundle, findings, self.placement.as_ref(), changes),
             elapsed: self.progress.elapsed(),
             mask: &mask,
         };
-        let negative = reaches(findings, &self.options.settings)
-            || (command == "simulate" && self.placement.as_ref().is_some_and(has_homeless));
-        match output::write(&self.options, &report) {
-            Err(error) if error.kind != ErrorKind::BrokenPipe => Err(error),
-            _ if negative => Ok(Exit::Negative),
-            _ => Ok(Exit::Fine),
-        }
+        output::write(&self.options, &report, part)
+    }
+
+    /// The changes, the base that they are against, and the cluster.
+    pub(super) fn prepared(&self) -> Option<(&[Change], &Bundle, &Live)> {
+        let (base, _) = self.base.as_ref()?;
+        Some((self.changes.as_deref()?, base, self.live.as_ref()?))
+    }
+
+    /// Reads objects of the cluster as one bundle.
+    pub(super) fn parse_live(&self, loaded: Loaded) -> Bundle {
+        parse_all(loaded, &self.options.settings, self.live.as_ref()).0
     }
 
     /// Whether anything would be changed.

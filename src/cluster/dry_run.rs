@@ -47,8 +47,7 @@ fn one(client: &Client<'_>, ask: &Ask<'_>, id: ObjectId) -> Result<Answer, Clust
     let mut json = payload(ask.bundle, id, &ask.adjust.get(&id).cloned().unwrap_or_default());
     let namespace = object.namespace.as_deref();
     if ask.bundle.written(id).at(&["metadata", "name"]).is_none() {
-        let path = format!("{}?dryRun=All&{OPTIONS}", resource.collection(namespace));
-        let request = Request::with_body(Method::Post, path, "application/json", json.to_string().into_bytes());
+        let request = create_request(&resource.collection(namespace), &json, true);
         return Ok(answer(Fidelity::Server, &client.send(&request)?));
     }
     let own = namespace.and_then(|namespace| ask.own_namespaces.get(namespace));
@@ -79,6 +78,13 @@ pub fn apply_request(path: &str, json: &Value, force: bool, dry_run: bool) -> Re
     let dry_run = if dry_run { "dryRun=All&" } else { "" };
     let path = format!("{path}?{dry_run}{OPTIONS}&force={force}");
     Request::with_body(Method::Patch, path, APPLY, json.to_string().into_bytes())
+}
+
+/// Creation of an object that the server names.
+pub fn create_request(collection: &str, json: &Value, dry_run: bool) -> Request {
+    let dry_run = if dry_run { "dryRun=All&" } else { "" };
+    let path = format!("{collection}?{dry_run}{OPTIONS}");
+    Request::with_body(Method::Post, path, "application/json", json.to_string().into_bytes())
 }
 
 /// The namespace comes with the set: asked for under another name where there is a namespace, which tells all but what

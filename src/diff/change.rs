@@ -92,6 +92,9 @@ pub struct Change {
     pub restarts: u64,
     /// 1-based; everything in a wave can be applied at once.
     pub wave: u32,
+    /// Fields of kubectl's managers become kplan's.
+    #[serde(skip)]
+    pub takes_over: bool,
     /// Where the object stands in the desired and in the base bundle.
     #[serde(skip)]
     pub desired: Option<ObjectId>,

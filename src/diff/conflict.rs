@@ -17,6 +17,7 @@ pub(super) fn mark(change: &mut Change, conflicts: &[Conflict], after: View<'_>,
         let text = format!("{path} owned by \"{}\"", conflict.manager);
         if force || conflict.is_taken_over() { taken.push(text) } else { held.push(text) }
     }
+    change.takes_over = !taken.is_empty();
     if !held.is_empty() {
         change.action = Action::Conflict;
         change.why = held.join(", ");

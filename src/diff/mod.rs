@@ -89,6 +89,7 @@ impl<'a> Compare<'a> {
             fields,
             restarts: 0,
             wave: 0,
+            takes_over: false,
             desired: pair.desired,
             base: pair.base,
         };

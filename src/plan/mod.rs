@@ -23,6 +23,17 @@ use readers::Readers;
 use state::{Item, State, bounds, item};
 use verdict::{Verdict, plural};
 
+/// The objects that others of the set wait for: what objects live in, what defines their kinds, and what they say that
+/// they depend on.
+pub fn gates(desired: &Bundle) -> HashSet<ObjectId> {
+    let named: HashSet<_> = desired.ids().flat_map(|id| references::depends_on(desired.written(id))).collect();
+    let gates = |object: &Object| {
+        let key = (object.kind.clone(), object.namespace.clone().unwrap_or_default(), object.name.clone());
+        matches!(object.kind.as_str(), "Namespace" | "CustomResourceDefinition") || named.contains(&key)
+    };
+    desired.iter().filter(|(_, object)| gates(object)).map(|(id, _)| id).collect()
+}
+
 /// The objects of the set whose replicas an autoscaler of the set or of the base sets.
 pub fn autoscaled(desired: &Bundle, base: &Bundle) -> HashSet<ObjectId> {
     let mut targets = HashSet::new();

@@ -45,7 +45,7 @@ pub(super) fn needs(item: &Item<'_>) -> Vec<Need> {
         }
         _ => {}
     }
-    needs.depends_on(view);
+    needs.found.extend(depends_on(view));
     needs.found
 }
 
@@ -132,17 +132,18 @@ impl Needs<'_> {
             self.add("Service", service.get_str("namespace").unwrap_or_default(), service.get_str("name"));
         }
     }
+}
 
-    /// `config.kubernetes.io/depends-on` (kpt, cli-utils): `GROUP/namespaces/NAMESPACE/KIND/NAME` or `GROUP/KIND/NAME`,
-    /// with commas between them.
-    fn depends_on(&mut self, view: View<'_>) {
-        let list = text(view, &["metadata", "annotations", "config.kubernetes.io/depends-on"]).unwrap_or_default();
-        for entry in list.split(',') {
-            match entry.trim().split('/').collect::<Vec<_>>().as_slice() {
-                [_, "namespaces", namespace, kind, name] => self.add(kind, namespace, Some(name)),
-                [_, kind, name] => self.cluster(kind, Some(name)),
-                _ => {}
-            }
+/// What the annotation `config.kubernetes.io/depends-on` (kpt, cli-utils) lists:
+/// `GROUP/namespaces/NAMESPACE/KIND/NAME` or `GROUP/KIND/NAME`, with commas between them.
+pub(super) fn depends_on(view: View<'_>) -> Vec<Need> {
+    let list = text(view, &["metadata", "annotations", "config.kubernetes.io/depends-on"]).unwrap_or_default();
+    let entry = |entry: &str| match entry.trim().split('/').collect::<Vec<_>>().as_slice() {
+        [_, "namespaces", namespace, kind, name] => {
+            Some(((*kind).to_owned(), (*namespace).to_owned(), (*name).to_owned()))
         }
-    }
+        [_, kind, name] => Some(((*kind).to_owned(), String::new(), (*name).to_owned())),
+        _ => None,
+    };
+    list.split(',').filter_map(entry).collect()
 }

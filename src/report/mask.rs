@@ -71,6 +71,19 @@ impl Mask {
         mask
     }
 
+    /// Hides the long values of another bundle too: what the base holds may stand in messages.
+    pub fn add(&mut self, other: &Bundle) {
+        let long: BTreeSet<String> = self.long.drain(..).chain(Mask::new(other).long).collect();
+        self.long = longest_first(long);
+    }
+
+    /// A text that belongs to no document, without secret values.
+    pub fn text(&self, text: &str) -> String {
+        let mut masked = Cow::Borrowed(text);
+        self.long.iter().for_each(|value| replace(&mut masked, value, MASKED));
+        masked.into_owned()
+    }
+
     /// The secret places of a file, sorted and apart.
     pub fn places(&self, file: FileId) -> &[Span] {
         self.places.get(&file).map_or(&[], Vec::as_slice)

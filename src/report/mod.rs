@@ -18,6 +18,7 @@ mod tests;
 use std::io::{self, Write};
 use std::time::Duration;
 
+use crate::apply::{Outcome, State};
 use crate::diag::Finding;
 use crate::diff::Change;
 use crate::model::Bundle;
@@ -89,6 +90,8 @@ pub struct Report<'a> {
     /// What could not be looked at, and why.
     pub notes: &'a [String],
     pub changes: Option<&'a [Change]>,
+    /// What became of the changes that were applied.
+    pub applied: &'a [Outcome],
     pub summary: Summary,
     pub elapsed: Duration,
     /// Hides what is secret.
@@ -113,6 +116,24 @@ pub struct Style {
     pub time: bool,
     /// 0 is normal; above, unchanged objects and fields are listed too.
     pub verbose: u8,
+}
+
+/// Writes what became of the changes: a line for each that is not done, then the counts.
+///
+/// # Errors
+/// Those of the writer.
+pub fn write_results(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let of = |state: State| report.applied.iter().filter(move |outcome| outcome.state == state);
+    for outcome in of(State::Failed) {
+        let title = human::title(&outcome.object);
+        writeln!(out, "failed: {title}: {}", report.mask.text(&outcome.message))?;
+    }
+    for outcome in of(State::NotStarted) {
+        writeln!(out, "not started: {}", human::title(&outcome.object))?;
+    }
+    let [done, failed, not_started] = [State::Done, State::Failed, State::NotStarted].map(|state| of(state).count());
+    let rest = if failed + not_started > 0 { " · nothing was rolled back" } else { "" };
+    writeln!(out, "done {done} · failed {failed} · not started {not_started}{rest}")
 }
 
 /// Writes a report.

@@ -1,0 +1,224 @@
+//! Doing what the plan says: wave by wave, eight objects at a time, then waiting until the changed objects are ready.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::wait;
+use crate::cluster::{
+    Client, ClusterError, Resources, Wanted, apply_request, create_request, parallel, status_of,
+};
+use crate::diff::{Action, ObjectRef};
+use crate::model::Bundle;
+
+/// How long a CustomResourceDefinition that is established may take to be served.
+const SERVED: Duration = Duration::from_secs(30);
+/// Pause between two looks at what is served.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// One object to apply.
+#[derive(Clone, Debug)]
+pub struct Step {
+    pub object: ObjectRef,
+    pub action: Action,
+    /// 1-based, as in the plan.
+    pub wave: u32,
+    /// The object as it is sent; without a name it is made anew each time.
+    pub payload: Value,
+    /// Take fields that others own.
+    pub force: bool,
+    /// Later waves wait for it: a Namespace, a CustomResourceDefinition, what `depends-on` names.
+    pub gates: bool,
+}
+
+/// How long to wait, and for what.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Wait for readiness at all.
+    pub wait: bool,
+    /// For one object, from when it was applied.
+    pub each: Duration,
+    /// For everything.
+    pub total: Duration,
+    /// How long trouble that does not end by itself may last.
+    pub trouble: Duration,
+    /// How long a pod may find no node; an autoscaler needs time to add one.
+    pub unschedulable: Duration,
+    /// Services of type LoadBalancer and Ingresses need their address.
+    pub load_balancer: bool,
+}
+
+/// What became of one object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum State {
+    Done,
+    /// Refused, not ready in time, or in trouble that does not end by itself.
+    Failed,
+    NotStarted,
+}
+
+/// One object after the run.
+#[derive(Clone, Debug, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Outcome {
+    pub object: ObjectRef,
+    pub action: Action,
+    pub state: State,
+    /// What it is waiting for, or why it failed.
+    pub message: String,
+    /// From the request to the state.
+    pub seconds: f64,
+    /// The server has taken it.
+    #[serde(skip)]
+    pub is_applied: bool,
+    #[serde(skip)]
+    pub since: Option<Instant>,
+}
+
+/// What happens meanwhile, for whoever shows it.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// The server took it.
+    Applied(usize),
+    Waiting(usize, &'a str),
+    Ready(usize, &'a str),
+    Failed(usize, &'a str),
+}
+
+/// The ways to the world that a run needs.
+pub struct World<'a> {
+    pub client: &'a Client<'a>,
+    pub limits: Limits,
+    /// Reads objects of the cluster.
+    pub read: &'a (dyn Fn(&Resources, &[Wanted]) -> Result<Bundle, ClusterError> + Sync),
+    /// Set by Ctrl-C.
+    pub interrupted: &'a AtomicBool,
+    pub tell: &'a (dyn Fn(Event<'_>) + Sync),
+}
+
+impl World<'_> {
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
+    }
+}
+
+/// Applies the steps; gives what became of each, in their order.
+pub fn run(world: &World<'_>, mut resources: Resources, steps: &[Step]) -> Vec<Outcome> {
+    let start = Instant::now();
+    let mut outcomes: Vec<Outcome> = steps.iter().map(outcome).collect();
+    let waves: BTreeSet<u32> = steps.iter().map(|step| step.wave).collect();
+    for wave in waves {
+        let mut ids: Vec<usize> = (0..steps.len()).filter(|id| steps[*id].wave == wave).collect();
+        apply(world, &resources, steps, &ids, &mut outcomes);
+        if stopped(world, &outcomes) {
+            break;
+        }
+        ids.retain(|id| steps[*id].gates);
+        wait::until_ready(world, &resources, steps, &ids, &mut outcomes, start);
+        if stopped(world, &outcomes) {
+            break;
+        }
+        if ids.iter().any(|id| steps[*id].object.kind == "CustomResourceDefinition") {
+            resources = served(world, resources, steps, wave);
+        }
+    }
+    // What was applied is followed even where something else failed: a rollout under way has its own result.
+    let applied: Vec<usize> = (0..steps.len()).filter(|id| outcomes[*id].is_applied).collect();
+    if world.limits.wait {
+        wait::until_ready(world, &resources, steps, &applied, &mut outcomes, start);
+    } else {
+        applied.iter().for_each(|id| outcomes[*id].state = State::Done);
+    }
+    outcomes
+}
+
+fn outcome(step: &Step) -> Outcome {
+    Outcome {
+        object: step.object.clone(),
+        action: step.action,
+        state: State::NotStarted,
+        message: String::new(),
+        seconds: 0.0,
+        is_applied: false,
+        since: None,
+    }
+}
+
+fn stopped(world: &World<'_>, outcomes: &[Outcome]) -> bool {
+    world.is_interrupted() || outcomes.iter().any(|outcome| outcome.state == State::Failed)
+}
+
+/// Applies the objects of one wave. After a failure no further request begins.
+fn apply(world: &World<'_>, resources: &Resources, steps: &[Step], ids: &[usize], outcomes: &mut [Outcome]) {
+    let failed = AtomicBool::new(false);
+    let results = parallel(ids, |id| {
+        if world.is_interrupted() || failed.load(Ordering::Relaxed) {
+            return None;
+        }
+        let since = Instant::now();
+        let result = send(world.client, resources, &steps[*id]);
+        match &result {
+            Ok(_) => (world.tell)(Event::Applied(*id)),
+            Err(message) => {
+                failed.store(true, Ordering::Relaxed);
+                (world.tell)(Event::Failed(*id, message));
+            }
+        }
+        Some((since, result))
+    });
+    for (id, result) in ids.iter().zip(results) {
+        let Some((since, result)) = result else { continue };
+        let outcome = &mut outcomes[*id];
+        outcome.since = Some(since);
+        outcome.seconds = since.elapsed().as_secs_f64();
+        match result {
+            Ok(name) => {
+                outcome.is_applied = true;
+                outcome.object.name = name;
+            }
+            Err(message) => (outcome.state, outcome.message) = (State::Failed, message),
+        }
+    }
+}
+
+/// Applies one object; gives the name that it has, which the server makes where there is only a `generateName`.
+fn send(client: &Client<'_>, resources: &Resources, step: &Step) -> Result<String, String> {
+    let ObjectRef { api_version, kind, namespace, name } = &step.object;
+    let Some(resource) = resources.get(api_version, kind) else {
+        return Err(format!("the API server does not serve {kind} in {api_version}"));
+    };
+    let named = step.payload["metadata"]["name"].is_string();
+    let request = if named {
+        apply_request(&resource.object(namespace.as_deref(), name), &step.payload, step.force, false)
+    } else {
+        create_request(&resource.collection(namespace.as_deref()), &step.payload, false)
+    };
+    let response = client.send(&request).map_err(|error| {
+        format!("{}; whether it was applied is not known: plan again to see", error.message)
+    })?;
+    if !response.is_ok() {
+        return Err(status_of(&response).message);
+    }
+    let stored: Value = serde_json::from_str(&response.body).unwrap_or_default();
+    Ok(stored["metadata"]["name"].as_str().unwrap_or(name).to_owned())
+}
+
+/// What the server serves once the new definitions are established: it may take a moment longer.
+fn served(world: &World<'_>, old: Resources, steps: &[Step], wave: u32) -> Resources {
+    let since = Instant::now();
+    let mut resources = old;
+    while since.elapsed() < SERVED && !world.is_interrupted() {
+        if let Ok(found) = Resources::discover(world.client) {
+            resources = found;
+        }
+        let later = steps.iter().filter(|step| step.wave > wave);
+        if later.map(|step| &step.object).all(|object| resources.get(&object.api_version, &object.kind).is_some()) {
+            break;
+        }
+        std::thread::sleep(PAUSE);
+    }
+    resources
+}

@@ -1,0 +1,174 @@
+//! `kplan apply`: the plan, the question, then doing it.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::args::{ApplyArgs, Terms, WaitArgs};
+use super::error::{CliError, Exit};
+use super::live::{self, Scope};
+use super::options::Options;
+use super::output::Part;
+use super::progress::Steps;
+use super::stages::Run;
+use crate::apply::{self, Limits, State, Step, World};
+use crate::cluster::{self, Resources, Wanted};
+use crate::diag::{Class, Finding};
+use crate::diff::{Action, Change};
+use crate::load::Base;
+use crate::plan;
+
+const COMMAND: &str = "apply";
+
+pub(super) fn run(args: &ApplyArgs, terms: &Terms) -> Result<Exit, CliError> {
+    let mut input = args.input.clone();
+    // What is not rendered is not applied.
+    input.require_render = true;
+    let mut options = Options::new(&input, &args.report, &args.nodes, terms)?;
+    if !args.yes && !io::stdin().is_terminal() {
+        let help = "give --yes where nobody can answer; `kplan plan` shows what it would do";
+        return Err(CliError::usage("apply asks before it changes anything, and there is no terminal", help));
+    }
+    let live = live::connect(&args.cluster, &mut options)?;
+    let mut run = Run::read(options, Some(live))?;
+    run.judge();
+    run.look(Scope::Placement)?;
+    run.place()?;
+    run.compare(&Base::Cluster, args.force_conflicts)?;
+    run.plan();
+    run.settle_changes();
+    let findings = run.findings()?;
+    let steps = steps(&run, args.force_conflicts);
+    run.write(COMMAND, &findings, &[], if steps.is_empty() { Part::Whole } else { Part::Question })?;
+    if let Some(reason) = refusal(&run, &findings) {
+        run.write(COMMAND, &findings, &[], Part::Results)?;
+        say(terms, &format!("nothing was applied: {reason}"));
+        return Ok(Exit::Negative);
+    }
+    if steps.is_empty() {
+        return Ok(Exit::Fine);
+    }
+    if !args.yes && !confirmed(&run, &steps)? {
+        say(terms, "nothing was applied: it was not confirmed");
+        return Ok(Exit::Negative);
+    }
+    let outcomes = carry_out(&run, &steps, limits(&args.wait), terms);
+    run.write(COMMAND, &findings, &outcomes, Part::Results)?;
+    let all_done = outcomes.iter().all(|outcome| outcome.state == State::Done);
+    Ok(if all_done { Exit::Fine } else { Exit::Incomplete })
+}
+
+fn say(terms: &Terms, line: &str) {
+    if !terms.quiet {
+        super::progress::note(&[line.to_owned()]);
+    }
+}
+
+fn limits(args: &WaitArgs) -> Limits {
+    Limits {
+        wait: args.wait,
+        each: args.timeout,
+        total: args.total_timeout,
+        trouble: args.trouble_timeout,
+        unschedulable: args.unschedulable_timeout,
+        load_balancer: args.wait_for_load_balancer,
+    }
+}
+
+/// Why the plan is not carried out. Pods without a node are no reason: room may come while apply waits.
+fn refusal(run: &Run, findings: &[Finding]) -> Option<String> {
+    let counts = |finding: &&Finding| {
+        finding.suppressed.is_none()
+            && finding.class != Class::Pending
+            && finding.severity >= run.options.settings.fail_on
+    };
+    let (changes, _, _) = run.prepared()?;
+    let named = |action: Action| -> Vec<String> {
+        changes.iter().filter(|change| change.action == action).map(title).collect()
+    };
+    let (conflicts, replaced) = (named(Action::Conflict), named(Action::Replace));
+    let stopping = findings.iter().filter(counts).count();
+    if !conflicts.is_empty() {
+        let names = conflicts.join(", ");
+        return Some(format!("others own fields of {names}; leave the fields out, or take them with --force-conflicts"));
+    }
+    if !replaced.is_empty() {
+        let names = replaced.join(", ");
+        return Some(format!("{names} can only be made anew; delete it (`kubectl delete`) and apply again"));
+    }
+    match stopping {
+        0 => None,
+        1 => Some("the finding above stands against it; mend it first".to_owned()),
+        number => Some(format!("{number} findings stand against it; mend them first")),
+    }
+}
+
+fn title(change: &Change) -> String {
+    let object = &change.object;
+    let namespace = object.namespace.as_ref().map(|namespace| format!("{namespace}/")).unwrap_or_default();
+    format!("{} {namespace}{}", object.kind, object.name)
+}
+
+/// The changes that are carried out, in the order of their waves.
+fn steps(run: &Run, force: bool) -> Vec<Step> {
+    let Some((changes, base, _)) = run.prepared() else { return Vec::new() };
+    let adjust = live::adjustments(&run.bundle, base);
+    let gates = plan::gates(&run.bundle);
+    let mut steps = Vec::new();
+    for change in changes {
+        let (Action::Create | Action::Update, Some(id)) = (change.action, change.desired) else { continue };
+        let adjust = adjust.get(&id).cloned().unwrap_or_default();
+        steps.push(Step {
+            object: change.object.clone(),
+            action: change.action,
+            wave: change.wave,
+            payload: cluster::payload(&run.bundle, id, &adjust),
+            force: force || change.takes_over,
+            gates: gates.contains(&id),
+        });
+    }
+    steps.sort_by_key(|step| step.wave);
+    steps
+}
+
+/// Asks on the terminal; only `y` and `yes` go on.
+fn confirmed(run: &Run, steps: &[Step]) -> Result<bool, CliError> {
+    let Some((changes, _, live)) = run.prepared() else { return Ok(false) };
+    let restarts: u64 = changes.iter().map(|change| change.restarts).sum();
+    let restarts = match restarts {
+        0 => "Restarts no pod".to_owned(),
+        1 => "Restarts 1 pod".to_owned(),
+        number => format!("Restarts {number} pods"),
+    };
+    let number = steps.len();
+    let changes = if number == 1 { "1 change".to_owned() } else { format!("{number} changes") };
+    let mut err = io::stderr();
+    write!(err, "Apply {changes} to {}? {restarts}, deletes nothing. [y/N] ", live.title())?;
+    err.flush()?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+/// Applies and waits; Ctrl-C stops before the next request, and what was done is told.
+fn carry_out(run: &Run, steps: &[Step], limits: Limits, terms: &Terms) -> Vec<apply::Outcome> {
+    let Some((_, _, live)) = run.prepared() else { return Vec::new() };
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let flag = interrupted.clone();
+    // Without a handler Ctrl-C ends the program at once, as anywhere else.
+    let _ = ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            // A second one: whoever presses it does not want to wait for the report.
+            std::process::abort();
+        }
+    });
+    let shown = Steps::new(steps, terms.quiet);
+    let client = live.client();
+    let read = |resources: &Resources, wanted: &[Wanted]| {
+        cluster::read(&live.client(), resources, wanted).map(|read| run.parse_live(read.loaded))
+    };
+    let world = World { client: &client, limits, read: &read, interrupted: &interrupted, tell: &|event| shown.tell(event) };
+    let outcomes = apply::run(&world, live.resources.clone(), steps);
+    shown.end();
+    outcomes
+}
