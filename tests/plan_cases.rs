@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use kplan::config::Settings;
 use kplan::diag::Diagnostic;
+use kplan::diff::Knowledge;
 use kplan::model::Bundle;
 use kplan::schema::{Lookup, Schema};
 use serde_json::{Value, json};
@@ -25,7 +26,7 @@ fn bundle(folder: &Path, settings: &Settings) -> Bundle {
 fn plan(case: &Path) -> (Vec<Value>, Vec<Value>, String) {
     let settings = Settings::default();
     let (base, desired) = (bundle(&case.join("old"), &settings), bundle(&case.join("new"), &settings));
-    let (changes, mut diagnostics) = kplan::diff::run(&desired, &base, &settings);
+    let (changes, mut diagnostics) = kplan::diff::run(&desired, &base, &Knowledge::default(), &settings);
     let (changes, more) = kplan::plan::run(changes, &desired, &base, None, &settings);
     diagnostics.extend(more);
     let whole = format!("{changes:?} {}", serde_json::to_string(&changes).unwrap());

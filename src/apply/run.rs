@@ -7,9 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::wait;
-use crate::cluster::{
-    Client, ClusterError, Resources, Wanted, apply_request, create_request, parallel, status_of,
-};
+use crate::cluster::{Client, ClusterError, Resources, Wanted, apply_request, create_request, parallel, status_of};
 use crate::diff::{Action, ObjectRef};
 use crate::model::Bundle;
 
@@ -196,9 +194,9 @@ fn send(client: &Client<'_>, resources: &Resources, step: &Step) -> Result<Strin
     } else {
         create_request(&resource.collection(namespace.as_deref()), &step.payload, false)
     };
-    let response = client.send(&request).map_err(|error| {
-        format!("{}; whether it was applied is not known: plan again to see", error.message)
-    })?;
+    let response = client
+        .send(&request)
+        .map_err(|error| format!("{}; whether it was applied is not known: plan again to see", error.message))?;
     if !response.is_ok() {
         return Err(status_of(&response).message);
     }

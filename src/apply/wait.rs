@@ -159,11 +159,8 @@ impl<'a> Seen<'a> {
             let text = "not there: deleted by somebody else, or no longer readable";
             return self.wait(world, id, outcome, text);
         };
-        let rules = Rules {
-            wait_for_load_balancer: world.limits.load_balancer,
-            gates,
-            binds_on_use: self.binds_on_use(view),
-        };
+        let rules =
+            Rules { wait_for_load_balancer: world.limits.load_balancer, gates, binds_on_use: self.binds_on_use(view) };
         let found = status(view, &rules);
         match found.progress {
             Progress::Ready => {

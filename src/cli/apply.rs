@@ -90,7 +90,9 @@ fn refusal(run: &Run, findings: &[Finding]) -> Option<String> {
     let stopping = findings.iter().filter(counts).count();
     if !conflicts.is_empty() {
         let names = conflicts.join(", ");
-        return Some(format!("others own fields of {names}; leave the fields out, or take them with --force-conflicts"));
+        return Some(format!(
+            "others own fields of {names}; leave the fields out, or take them with --force-conflicts"
+        ));
     }
     if !replaced.is_empty() {
         let names = replaced.join(", ");
@@ -167,7 +169,8 @@ fn carry_out(run: &Run, steps: &[Step], limits: Limits, terms: &Terms) -> Vec<ap
     let read = |resources: &Resources, wanted: &[Wanted]| {
         cluster::read(&live.client(), resources, wanted).map(|read| run.parse_live(read.loaded))
     };
-    let world = World { client: &client, limits, read: &read, interrupted: &interrupted, tell: &|event| shown.tell(event) };
+    let world =
+        World { client: &client, limits, read: &read, interrupted: &interrupted, tell: &|event| shown.tell(event) };
     let outcomes = apply::run(&world, live.resources.clone(), steps);
     shown.end();
     outcomes

@@ -5,7 +5,9 @@ use std::io::{self, IsTerminal};
 use super::args::ClusterArgs;
 use super::error::CliError;
 use super::options::Options;
-use crate::cluster::{self, Adjust, Ask, Client, ClusterError, Connect, Connection, Replicas, Request, Resources, Wanted};
+use crate::cluster::{
+    self, Adjust, Ask, Client, ClusterError, Connect, Connection, Replicas, Request, Resources, Wanted,
+};
 use crate::diff::Knowledge;
 use crate::load::Loaded;
 use crate::model::{Bundle, ObjectId, Version};
@@ -56,8 +58,12 @@ const PLACEMENT: [(&str, &str); 18] = [
 ];
 
 /// Kinds that manifests refer to besides.
-const REFERENCES: [(&str, &str); 4] =
-    [("v1", "ConfigMap"), ("v1", "ServiceAccount"), ("networking.k8s.io/v1", "IngressClass"), ("autoscaling/v2", "HorizontalPodAutoscaler")];
+const REFERENCES: [(&str, &str); 4] = [
+    ("v1", "ConfigMap"),
+    ("v1", "ServiceAccount"),
+    ("networking.k8s.io/v1", "IngressClass"),
+    ("autoscaling/v2", "HorizontalPodAutoscaler"),
+];
 
 /// Kinds whose replicas an autoscaler may set.
 const SCALABLE: [&str; 4] = ["Deployment", "ReplicaSet", "ReplicationController", "StatefulSet"];
@@ -166,7 +172,12 @@ impl Live {
             let namespace = object.namespace.clone();
             if bundle.written(id).at(&["metadata", "name"]).is_some() {
                 let (api_version, kind) = (object.api_version.clone(), object.kind.clone());
-                wanted.push(Wanted { api_version, kind, namespace: namespace.clone(), name: Some(object.name.clone()) });
+                wanted.push(Wanted {
+                    api_version,
+                    kind,
+                    namespace: namespace.clone(),
+                    name: Some(object.name.clone()),
+                });
             }
             if let Some(name) = namespace.clone() {
                 let (api_version, kind) = ("v1".to_owned(), "Namespace".to_owned());
@@ -198,7 +209,8 @@ impl Live {
 
 /// Namespaces that the set makes, and whether the cluster lacks them.
 fn own_namespaces(bundle: &Bundle, live: &Bundle) -> std::collections::HashMap<String, bool> {
-    let is_namespace = |(_, object): &(ObjectId, &crate::model::Object)| object.kind == "Namespace" && object.group().is_empty();
+    let is_namespace =
+        |(_, object): &(ObjectId, &crate::model::Object)| object.kind == "Namespace" && object.group().is_empty();
     let there = |name: &str| live.iter().filter(is_namespace).any(|(_, object)| object.name == name);
     bundle.iter().filter(is_namespace).map(|(_, object)| (object.name.clone(), !there(&object.name))).collect()
 }

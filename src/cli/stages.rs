@@ -178,8 +178,10 @@ impl Run {
     /// What the server says and judging has found already is said once.
     fn not_known(&self, found: Vec<Diagnostic>) -> Vec<Diagnostic> {
         let Some((_, judged)) = self.judged.last() else { return found };
-        let known: HashSet<_> = judged.iter().filter_map(|known| Some((known.object?, known.rule, &known.field))).collect();
-        let refused: HashSet<_> = judged.iter().filter(|known| is_rejected(known.rule)).filter_map(|known| known.object).collect();
+        let known: HashSet<_> =
+            judged.iter().filter_map(|known| Some((known.object?, known.rule, &known.field))).collect();
+        let refused: HashSet<_> =
+            judged.iter().filter(|known| is_rejected(known.rule)).filter_map(|known| known.object).collect();
         let is_new = |found: &Diagnostic| {
             let Some(object) = found.object else { return true };
             match &found.server {

@@ -117,7 +117,8 @@ impl Kube {
         if matches!(error, kube::Error::Auth(_)) {
             return credentials(error, None);
         }
-        let help = "check that the cluster runs and that its address in the kubeconfig is right (`kubectl cluster-info`)";
+        let help =
+            "check that the cluster runs and that its address in the kubeconfig is right (`kubectl cluster-info`)";
         let message = format!("cannot reach {server}: {text}");
         ClusterError { is_passing: true, ..ClusterError::new(message, help) }
     }
@@ -131,7 +132,13 @@ fn chain(error: &kube::Error) -> String {
         text = cause.to_string();
         source = cause.source();
     }
-    text.split(" (os error").next().unwrap_or(&text).trim().to_owned()
+    first_line(&text)
+}
+
+/// The first line of a message, without the system's number; parsers go on with drawings of the place.
+pub(super) fn first_line(text: &str) -> String {
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    line.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
 /// The text of `299 - "text"` (RFC 7234 §5.5).

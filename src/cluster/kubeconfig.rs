@@ -6,6 +6,7 @@ use hyper_util::client::proxy::matcher::Matcher;
 use kube::Config;
 use kube::config::{AuthInfo, Cluster, Context, ExecInteractiveMode, Kubeconfig, KubeconfigError};
 
+use super::kube::first_line;
 use super::{ClusterError, Connect};
 use crate::config::suggest;
 use crate::yaml::base64;
@@ -86,7 +87,7 @@ fn names(file: &Kubeconfig) -> String {
     if names.is_empty() { "no contexts".to_owned() } else { names.join(", ") }
 }
 
-/// The innermost cause, without the system's number.
+/// The innermost cause.
 fn cause(error: &KubeconfigError) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
@@ -94,7 +95,7 @@ fn cause(error: &KubeconfigError) -> String {
         text = inner.to_string();
         source = inner.source();
     }
-    text.split(" (os error").next().unwrap_or_default().to_owned()
+    first_line(&text)
 }
 
 fn in_cluster() -> Result<Target, ClusterError> {

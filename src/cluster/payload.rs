@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::model::{Bundle, ObjectId};
+use crate::yaml::base64;
 
 /// What the request for one object changes of what is written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,10 +40,29 @@ pub fn payload(bundle: &Bundle, id: ObjectId, adjust: &Adjust) -> Value {
             metadata.remove("namespace");
         }
     }
+    if object.group().is_empty() && object.kind == "Secret" {
+        store_strings(fields);
+    }
     if let Some(spec) = fields.get_mut("spec").and_then(Value::as_object_mut) {
         set_replicas(spec, adjust.replicas);
     }
     json
+}
+
+/// `stringData` becomes the `data` that the server makes of it: owned as it is stored, so that a key that is taken
+/// out of the manifest goes away in the cluster too.
+fn store_strings(secret: &mut Map<String, Value>) {
+    let Some(Value::Object(strings)) = secret.get("stringData").cloned() else { return };
+    let data = secret.entry("data").or_insert_with(|| Value::Object(Map::new()));
+    let Some(data) = data.as_object_mut() else { return };
+    if !strings.values().all(Value::is_string) {
+        // The server says what is wrong with it.
+        return;
+    }
+    for (key, text) in strings {
+        data.insert(key, base64::encode(text.as_str().unwrap_or_default().as_bytes()).into());
+    }
+    secret.remove("stringData");
 }
 
 fn set_replicas(spec: &mut Map<String, Value>, replicas: Replicas) {

@@ -58,7 +58,10 @@ enum Got {
     /// Not there.
     Nothing,
     /// Refused, with the server's words.
-    Refused { is_right: bool, message: String },
+    Refused {
+        is_right: bool,
+        message: String,
+    },
 }
 
 /// Reads what is wanted. Kinds that are not served have no objects; a list that is forbidden is tried object by object.
@@ -72,7 +75,9 @@ pub fn read(client: &Client<'_>, resources: &Resources, wanted: &[Wanted]) -> Re
     let mut again = Vec::new();
     for (read, answer) in reads.into_iter().zip(answers) {
         match answer? {
-            Got::Refused { is_right: true, .. } if read.name.is_none() && !singles(resources, wanted, &read).is_empty() => {
+            Got::Refused { is_right: true, .. }
+                if read.name.is_none() && !singles(resources, wanted, &read).is_empty() =>
+            {
                 again.extend(singles(resources, wanted, &read));
             }
             got => live.add(&read, got),

@@ -10,7 +10,8 @@ pub(super) fn mark(change: &mut Change, conflicts: &[Conflict], after: View<'_>,
     let mut held = Vec::new();
     let mut taken = Vec::new();
     for conflict in conflicts {
-        let path = field_path(after, &conflict.field).unwrap_or_else(|| conflict.field.trim_start_matches('.').to_owned());
+        let path =
+            field_path(after, &conflict.field).unwrap_or_else(|| conflict.field.trim_start_matches('.').to_owned());
         for field in change.fields.iter_mut().filter(|field| overlaps(field, &path)) {
             field.owner = Some(conflict.manager.clone());
         }
@@ -92,9 +93,8 @@ fn item(list: View<'_>, step: &str) -> Option<usize> {
         return list.items().position(|item| item.to_json() == value);
     }
     let keys: Vec<(&str, &str)> = parts(step).into_iter().filter_map(|part| part.split_once('=')).collect();
-    list.items().position(|item| {
-        keys.iter().all(|(key, value)| item.get(key).is_some_and(|found| found.to_json() == *value))
-    })
+    list.items()
+        .position(|item| keys.iter().all(|(key, value)| item.get(key).is_some_and(|found| found.to_json() == *value)))
 }
 
 /// Splits at commas outside of quotes.

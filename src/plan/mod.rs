@@ -44,9 +44,8 @@ pub fn autoscaled(desired: &Bundle, base: &Bundle) -> HashSet<ObjectId> {
             targets.extend(target.map(|(kind, name)| (scaler.namespace.as_deref(), kind, name)));
         }
     }
-    let is_target = |object: &Object| {
-        targets.contains(&(object.namespace.as_deref(), object.kind.as_str(), object.name.as_str()))
-    };
+    let is_target =
+        |object: &Object| targets.contains(&(object.namespace.as_deref(), object.kind.as_str(), object.name.as_str()));
     desired.iter().filter(|(_, object)| is_target(object)).map(|(id, _)| id).collect()
 }
 
@@ -98,7 +97,8 @@ impl<'a> Plan<'a> {
     fn leave_replicas(&self, change: &mut Change) {
         let scaler = self.new_item(change).and_then(|new| self.after.autoscaler(new));
         let (Action::Update, Some(scaler)) = (change.action, scaler) else { return };
-        let replicas = |view: Option<View<'_>>| view.and_then(|view| view.at(&["spec", "replicas"])).and_then(View::int);
+        let replicas =
+            |view: Option<View<'_>>| view.and_then(|view| view.at(&["spec", "replicas"])).and_then(View::int);
         let written = replicas(change.desired.map(|id| self.desired.written(id)));
         let kept = replicas(self.old_item(change).map(|old| old.view));
         change.fields.retain(|field| field.path != "spec.replicas");

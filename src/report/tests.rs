@@ -175,6 +175,7 @@ fn change(action: Action, kind: &str, name: &str, risk: Risk, fields: Vec<FieldC
         fields,
         restarts: u64::from(risk == Risk::Disruptive) * 3,
         wave: 2,
+        takes_over: false,
         desired: None,
         base: None,
     }
@@ -220,7 +221,9 @@ fn render(format: Format, sample: &Sample, placement: Option<&Placement>, change
         findings: &findings,
         placement,
         placement_note: "nodes: kplan.yaml (1)".to_owned(),
+        notes: &[],
         changes,
+        applied: &[],
         summary: Summary::new(&sample.bundle, &findings, placement, changes),
         elapsed: Duration::from_millis(10),
         mask: &mask,
