@@ -1,6 +1,7 @@
 //! What is wrong by events (core/v1), where no status says it.
 
 use super::pods::TroubleKind;
+use super::status::one_line;
 use crate::yaml::View;
 
 /// The last warning about a pod that explains why it is not ready; reasons of the kubelet (`pkg/kubelet/events/event.go`)
@@ -38,7 +39,7 @@ fn about<'a>(object: View<'_>, events: &[View<'a>]) -> impl Iterator<Item = View
 }
 
 fn message(event: View<'_>) -> Option<String> {
-    Some(event.get_str("message")?.trim().to_owned())
+    Some(one_line(event.get_str("message")?))
 }
 
 /// The last of these events by time; all times are written in UTC, so that they compare as text.
