@@ -70,8 +70,7 @@ const PASSING: [&str; 16] = [
 ];
 
 /// Why a workload is not ready: its own conditions and those of the pods that [`super::owned`] found, pods with the
-/// same words counted together; worst first, in stable order. Events are those of the namespace since the change was
-/// made, and may be none: they add what no status holds (volumes, probes, creation by kinds without conditions).
+/// same words counted together; worst first, in stable order. Events are those of the namespace, and may be none: they add what no status holds (volumes, probes, creation by kinds without conditions).
 pub fn troubles(workload: View<'_>, owned: &Owned<'_>, events: &[View<'_>]) -> Vec<Trouble> {
     let is_pod = group_kind(workload) == ("", "Pod");
     let mut groups: Vec<Group> = Vec::new();
@@ -320,7 +319,7 @@ fn create(workload: View<'_>, owned: &Owned<'_>, events: &[View<'_>]) -> Option<
     let failure = condition_is(owned.replica_set.unwrap_or(workload), "ReplicaFailure", "True");
     let text = match failure {
         Some(failure) => failure.get_str("message").map(one_line).unwrap_or_default(),
-        None => events::of_creation(workload, events)?,
+        None => events::of_creation(workload, &owned.pods, events)?,
     };
     let is_final = !is_passing(&text) && !(text.contains("exceeded quota") && gets_room(workload));
     Some(Trouble { kind: TroubleKind::Create, count: 0, text, is_final })
