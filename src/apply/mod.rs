@@ -6,6 +6,8 @@ mod owned;
 mod pods;
 mod run;
 mod status;
+#[cfg(test)]
+mod tests;
 mod wait;
 
 pub use owned::{Owned, owned};

@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 
 use super::events;
 use super::owned::Owned;
-use super::status::{condition, condition_is, group_kind, words};
+use super::status::{condition, condition_is, group_kind, is_unseen, one_line, words};
 use crate::yaml::View;
 
 /// What kind of trouble, worst first.
@@ -70,8 +70,7 @@ const PASSING: [&str; 16] = [
 ];
 
 /// Why a workload is not ready: its own conditions and those of the pods that [`super::owned`] found, pods with the
-/// same words counted together; worst first, in stable order. Events are those of the namespace since the change was
-/// made, and may be none: they add what no status holds (volumes, probes, creation by kinds without conditions).
+/// same words counted together; worst first, in stable order. Events are those of the namespace, and may be none: they add what no status holds (volumes, probes, creation by kinds without conditions).
 pub fn troubles(workload: View<'_>, owned: &Owned<'_>, events: &[View<'_>]) -> Vec<Trouble> {
     let is_pod = group_kind(workload) == ("", "Pod");
     let mut groups: Vec<Group> = Vec::new();
@@ -79,7 +78,7 @@ pub fn troubles(workload: View<'_>, owned: &Owned<'_>, events: &[View<'_>]) -> V
         for mut found in of_pod(*pod, events) {
             // A controller replaces failed pods, or gives up and says so itself.
             found.is_final |= is_pod && found.kind == TroubleKind::Failed;
-            add(&mut groups, nameless(&found.text, *pod), found);
+            add(&mut groups, key(&found.text, *pod), found);
         }
     }
     let of_pods = groups.into_iter().map(|group| Trouble {
@@ -89,7 +88,9 @@ pub fn troubles(workload: View<'_>, owned: &Owned<'_>, events: &[View<'_>]) -> V
         is_final: group.found.is_final,
     });
     let own = [create(workload, owned, events), blocked(owned, events), deadline(workload)];
-    let mut all: Vec<Trouble> = of_pods.chain(own.into_iter().flatten()).collect();
+    // What a controller said of an older generation is no reason now.
+    let own = own.into_iter().filter(|_| !is_unseen(workload));
+    let mut all: Vec<Trouble> = of_pods.chain(own.flatten()).collect();
     all.sort_by_cached_key(|trouble| (trouble.kind, Reverse(trouble.count), trouble.text.clone()));
     all
 }
@@ -135,10 +136,12 @@ fn add(groups: &mut Vec<Group>, key: String, found: Found) {
     }
 }
 
-/// The words without the name and uid of their pod, which some messages hold.
-fn nameless(text: &str, pod: View<'_>) -> String {
+/// The words without what differs between pods of one fault: the name and uid of the pod, which some messages hold, and
+/// the two reasons of a command that does not start, during the try and after it.
+fn key(text: &str, pod: View<'_>) -> String {
     let meta = |key| pod.at(&["metadata", key]).and_then(View::str).filter(|value| !value.is_empty());
-    [meta("uid"), meta("name")].into_iter().flatten().fold(text.to_owned(), |text, part| text.replace(part, "*"))
+    let parts = [meta("uid"), meta("name"), Some("RunContainerError"), Some("StartError")];
+    parts.into_iter().flatten().fold(text.to_owned(), |text, part| text.replace(part, "*"))
 }
 
 /// Whether the words name a cause that may pass by itself.
@@ -181,7 +184,7 @@ fn is_missing_source(text: &str) -> bool {
 fn unscheduled(pod: View<'_>) -> Option<String> {
     match condition(pod, "PodScheduled") {
         Some(scheduled) if scheduled.get_str("status") == Some("False") => Some(match scheduled.get_str("message") {
-            Some(message) if !message.is_empty() => message.to_owned(),
+            Some(message) if !message.is_empty() => one_line(message),
             _ => words(scheduled),
         }),
         Some(_) => None,
@@ -240,7 +243,7 @@ fn of_waiting(pod: View<'_>, status: View<'_>, waiting: View<'_>) -> Option<Foun
 /// that a pod says the same during the pull and between pulls.
 fn pull_error(waiting: View<'_>) -> Option<String> {
     let (_, error) = waiting.get_str("message")?.strip_prefix("Back-off pulling image ")?.split_once(": ")?;
-    Some(error.to_owned())
+    Some(one_line(error))
 }
 
 /// A container that ended and was or will be started again: in its back-off, between it and the start, or running once
@@ -250,8 +253,9 @@ fn crash(pod: View<'_>, status: View<'_>) -> Option<Found> {
     let ended = now.or_else(|| status.at(&["lastState", "terminated"]))?;
     let code = ended.get_int("exitCode").unwrap_or(0);
     let restarts = status.get_int("restartCount").unwrap_or(0);
-    // An init container that is done, or a main one that may end well.
-    if now.is_some() && code == 0 && restarts == 0 {
+    // Done: only `restartPolicy: Always` starts again what ended well.
+    let is_restarted = pod.at(&["spec", "restartPolicy"]).and_then(View::str).is_none_or(|policy| policy == "Always");
+    if now.is_some() && code == 0 && (restarts == 0 || !is_restarted) {
         return None;
     }
     let text = exit(pod, status, ended);
@@ -305,7 +309,7 @@ fn not_ready(pod: View<'_>) -> String {
     });
     let condition =
         || condition(pod, "Ready").and_then(|ready| ready.get_str("message")).filter(|text| !text.is_empty());
-    waiting.or_else(|| condition().map(str::to_owned)).unwrap_or_else(|| "not started yet".to_owned())
+    waiting.or_else(|| condition().map(one_line)).unwrap_or_else(|| "not started yet".to_owned())
 }
 
 /// Why pods cannot be created, in the server's words: the ReplicaFailure condition (replica_set_utils.go), for other
@@ -314,8 +318,8 @@ fn not_ready(pod: View<'_>) -> String {
 fn create(workload: View<'_>, owned: &Owned<'_>, events: &[View<'_>]) -> Option<Trouble> {
     let failure = condition_is(owned.replica_set.unwrap_or(workload), "ReplicaFailure", "True");
     let text = match failure {
-        Some(failure) => failure.get_str("message").unwrap_or("").to_owned(),
-        None => events::of_creation(workload, events)?,
+        Some(failure) => failure.get_str("message").map(one_line).unwrap_or_default(),
+        None => events::of_creation(workload, &owned.pods, events)?,
     };
     let is_final = !is_passing(&text) && !(text.contains("exceeded quota") && gets_room(workload));
     Some(Trouble { kind: TroubleKind::Create, count: 0, text, is_final })

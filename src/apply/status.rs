@@ -63,7 +63,7 @@ pub fn status(object: View<'_>, rules: &Rules) -> Status {
     if (group, kind) == ("policy", "PodDisruptionBudget") {
         return Status::ready("stored");
     }
-    if is_unseen(object, group, kind) {
+    if is_unseen(object) {
         return Status::waiting("change not seen by its controller yet");
     }
     match (group, kind) {
@@ -101,14 +101,23 @@ pub(super) fn condition_is<'a>(object: View<'a>, kind: &str, status: &str) -> Op
     condition(object, kind).filter(|condition| condition.get_str("status") == Some(status))
 }
 
-/// `Reason: message`, or the one of them that is there.
+/// `Reason: message`, or the one of them that is there; a condition without either is named.
 pub(super) fn words(view: View<'_>) -> String {
-    let field = |key| view.get_str(key).map(str::trim).filter(|text| !text.is_empty());
+    let field = |key| view.get_str(key).map(one_line).filter(|text| !text.is_empty());
     match (field("reason"), field("message")) {
         (Some(reason), Some(message)) => format!("{reason}: {message}"),
-        (Some(text), None) | (None, Some(text)) => text.to_owned(),
-        (None, None) => String::new(),
+        (Some(text), None) | (None, Some(text)) => text,
+        (None, None) => match (field("type"), field("status")) {
+            (Some(kind), Some(status)) => format!("{kind} is {status}"),
+            _ => String::new(),
+        },
     }
+}
+
+/// A component's words on one line, without what would move a terminal's cursor.
+pub(super) fn one_line(text: &str) -> String {
+    let parts: Vec<&str> = text.split(char::is_control).map(str::trim).filter(|part| !part.is_empty()).collect();
+    parts.join(" ")
 }
 
 /// An integer below `status`; absent is 0, as in Go.
@@ -128,7 +137,7 @@ fn deleted(object: View<'_>) -> Status {
     let finalizers: Vec<&str> =
         object.get("metadata").into_iter().flat_map(|meta| meta.list("finalizers")).filter_map(View::str).collect();
     Status::failed(match remaining {
-        Some(remaining) => format!("being deleted: {remaining}"),
+        Some(remaining) => format!("being deleted: {}", one_line(remaining)),
         None if finalizers.is_empty() => "being deleted".to_owned(),
         None => format!("being deleted, held by {}", finalizers.join(", ")),
     })
@@ -136,11 +145,11 @@ fn deleted(object: View<'_>) -> Status {
 
 /// generic.go, checkGeneration; for kinds whose controller always says what it has seen, silence means not yet
 /// (core.go, checkGenerationSet; kubectl's rollout_status.go).
-fn is_unseen(object: View<'_>, group: &str, kind: &str) -> bool {
+pub(super) fn is_unseen(object: View<'_>) -> bool {
     let generation = object.at(&["metadata", "generation"]).and_then(View::int);
     let observed = object.at(&["status", "observedGeneration"]).and_then(View::int);
     let always_says = matches!(
-        (group, kind),
+        group_kind(object),
         ("apps", "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet") | ("", "ReplicationController")
     );
     match (generation, observed) {
@@ -156,9 +165,9 @@ fn deployment(object: View<'_>) -> Status {
     let wanted = wanted(object);
     let [all, updated, ready, available] =
         ["replicas", "updatedReplicas", "readyReplicas", "availableReplicas"].map(|key| count(object, key));
-    let open = if updated < wanted {
+    let open = if updated < wanted && updated < all {
         format!("{updated}/{wanted} updated")
-    } else if ready < wanted {
+    } else if ready < wanted || updated < wanted {
         format!("{ready}/{wanted} ready")
     } else if available < wanted {
         format!("{available}/{wanted} available")
