@@ -197,7 +197,7 @@ fn mishaps(plane: &Plane) -> Result<(), Failed> {
     let cases = [
         ("expired", "Unauthorized"),
         ("wrong-ca", "certificate signed by unknown authority"),
-        ("unreachable", "connection refused"),
+        ("unreachable", "127.0.0.1:1 was refused"),
     ];
     let version = |context: &str| plane.kubectl(&["--context", &plane.context(context), "get", "--raw", "/version"]);
     for (context, error) in cases {
