@@ -23,6 +23,7 @@ pub fn trials() -> Vec<Trial> {
         trial("plane::crash_loop", Needs::Own, crash_loop),
         trial("plane::job_fails", Needs::Own, job_fails),
         trial("plane::unready", Needs::Own, unready),
+        trial("plane::claims_get_volumes", Needs::Own, claims),
         trial("plane::nodes_of_one_test", Needs::Own, nodes),
         trial("plane::users", Needs::Own, users),
         trial("plane::mishaps_on_the_way", Needs::Own, mishaps),
@@ -138,6 +139,27 @@ fn unready(plane: &Plane) -> Result<(), Failed> {
     plane.wait("it runs", SOON, || field(&namespace, "pods", "/status/phase") == "Running")?;
     std::thread::sleep(Duration::from_secs(2));
     is(&field(&namespace, "deployments", "/status/unavailableReplicas"), &json!(2))
+}
+
+fn claims(plane: &Plane) -> Result<(), Failed> {
+    let namespace = plane.namespace("claims")?;
+    let mut set = json!({ "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": { "name": "web" } });
+    let claim = json!({ "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Gi" } } });
+    let container =
+        json!({ "name": "web", "image": "web:1", "volumeMounts": [{ "name": "data", "mountPath": "/data" }] });
+    set["spec"] = json!({
+        "replicas": 2,
+        "serviceName": "web",
+        "selector": { "matchLabels": { "app": "web" } },
+        "template": { "metadata": { "labels": { "app": "web" } }, "spec": { "containers": [container] } },
+        "volumeClaimTemplates": [{ "metadata": { "name": "data" }, "spec": claim }],
+    });
+    namespace.apply(&set.to_string())?;
+    plane.wait("both are ready", SOON, || field(&namespace, "statefulsets", "/status/readyReplicas") == 2)?;
+    let volume = field(&namespace, "persistentvolumeclaims", "/spec/volumeName");
+    drop(namespace);
+    let gone = || plane.kubectl(&["get", "persistentvolume", text(&volume)]).stderr.contains("NotFound");
+    plane.wait("the volume goes with its claim", SOON, gone)
 }
 
 fn nodes(plane: &Plane) -> Result<(), Failed> {
