@@ -27,7 +27,8 @@ import (
 const usage = `usage: control-plane COMPONENT [ARGUMENT...]
 components: etcd, kube-apiserver, kube-scheduler, kube-controller-manager, kubectl
 or: control-plane facts   (the Go types behind each kind, as JSON)
-or: control-plane key     (a new key to sign service account tokens with)`
+or: control-plane key     (a new key to sign service account tokens with)
+or: control-plane certificates   (an authority and a server's certificate for 127.0.0.1, as JSON)`
 
 func main() {
 	if len(os.Args) < 2 {
@@ -52,6 +53,8 @@ func main() {
 		check(printFacts(os.Stdout))
 	case "key":
 		check(printKey(os.Stdout))
+	case "certificates":
+		check(printCertificates(os.Stdout))
 	default:
 		fail(fmt.Sprintf("unknown component %q\n%s", component, usage))
 	}

@@ -141,19 +141,23 @@ pub fn kplan(folder: &Path, arguments: &[&str]) -> Run {
 
 /// Runs kplan with this standard input.
 pub fn kplan_stdin(folder: &Path, arguments: &[&str], input: &[u8]) -> Run {
-    let mut command = command(folder, arguments);
+    finish_with(command(folder, arguments), input)
+}
+
+/// Runs a command with this standard input to its end, as `finish` does.
+pub fn finish_with(mut command: Command, input: &[u8]) -> Run {
     let (reader, mut writer) = std::io::pipe().unwrap();
     command.stdin(reader);
     let input = input.to_vec();
-    // kplan need not read all of it, so the write may fail.
+    // The command need not read all of it, so the write may fail.
     let thread = std::thread::spawn(move || writer.write_all(&input).ok());
     let run = finish(command);
     thread.join().unwrap();
     run
 }
 
-/// Runs a command to its end; one that takes longer than two minutes is stopped and fails.
-fn finish(mut command: Command) -> Run {
+/// Runs a command, whose output is piped, to its end; one that takes longer than two minutes is stopped and fails.
+pub fn finish(mut command: Command) -> Run {
     let start = Instant::now();
     let mut child = command.spawn().unwrap();
     let stdout = collect(child.stdout.take().unwrap());

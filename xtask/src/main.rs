@@ -21,6 +21,8 @@ usage: cargo xtask COMMAND
           write schemas/kubernetes-1.36.facts
   cluster up|down
           a real control plane on this machine; prints its kubeconfig
+  cluster serve
+          another one, with a folder of its own; it ends when standard input does
   cluster dump DIR
           save what `schemas` reads: DIR/facts.json, and DIR itself for --openapi
   test [FILTER...]

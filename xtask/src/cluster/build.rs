@@ -1,7 +1,8 @@
 //! Building the control plane and KWOK from source with Go.
 
-use std::fs;
+use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::path::Path;
 use std::process::Command;
 
 use super::absolute;
@@ -15,17 +16,23 @@ pub(super) const KWOK: &str = "tests/control-plane/bin/kwok";
 
 const FOLDER: &str = "tests/control-plane";
 const STAMP: &str = "tests/control-plane/bin/built-from";
-const SOURCES: [&str; 4] = ["go.mod", "go.sum", "main.go", "facts.go"];
+const SOURCES: [&str; 5] = ["go.mod", "go.sum", "main.go", "certificates.go", "facts.go"];
 const KUBERNETES: [&str; 3] = ["1", "36", "3"];
 const KWOK_VERSION: &str = "v0.8.0";
 
 /// Builds what is not there, or was built from other sources.
-pub(super) fn everything() -> Outcome {
+pub(crate) fn everything() -> Outcome {
     let stamp = stamp()?;
+    let bin = absolute(&format!("{FOLDER}/bin"))?;
+    let _turn = turn(&bin)?;
     if fs::read_to_string(STAMP).is_ok_and(|built| built == stamp) {
         return Ok(());
     }
-    let bin = absolute(&format!("{FOLDER}/bin"))?;
+    // What was built from other sources does not count, whether or not this build succeeds.
+    if Path::new(STAMP).exists() {
+        fs::remove_file(STAMP).map_err(|error| format!("{STAMP}: {error}"))?;
+    }
+    has_go()?;
     eprintln!("building the control plane (the first time takes about eight minutes)");
     output(go().args(["build", "-ldflags", &linker_flags(), "-o"]).arg(bin.join("control-plane")).arg("."))?;
     output(
@@ -34,6 +41,25 @@ pub(super) fn everything() -> Outcome {
             .env("GOBIN", &bin),
     )?;
     fs::write(STAMP, stamp).map_err(|error| format!("{STAMP}: {error}"))
+}
+
+/// Holds back others that build; until it is dropped.
+fn turn(bin: &Path) -> Result<File, String> {
+    let fail = |error| format!("{}: {error}", bin.display());
+    fs::create_dir_all(bin).map_err(fail)?;
+    let file = File::create(bin.join("lock")).map_err(fail)?;
+    file.lock().map_err(fail)?;
+    Ok(file)
+}
+
+fn has_go() -> Outcome {
+    match output(go().arg("version")) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!(
+            "the control plane is built from source, and there is no Go to do it ({error}): \
+             install Go 1.26 or later from go.dev/dl, so that `go version` works"
+        )),
+    }
 }
 
 fn go() -> Command {
@@ -63,33 +89,4 @@ fn linker_flags() -> String {
     ];
     let set = |(name, value)| format!(" -X k8s.io/component-base/version.{name}={value}");
     format!("-s -w{}", variables.map(set).concat())
-}
-
-/// The rules that make nodes ready and pods run, as KWOK ships them.
-pub(super) fn stages() -> Result<String, String> {
-    let module = format!("sigs.k8s.io/kwok@{KWOK_VERSION}");
-    let answer = output(go().args(["mod", "download", "-json", &module]))?;
-    let answer: serde_json::Value =
-        serde_json::from_str(&answer).map_err(|error| format!("go mod download: {error}"))?;
-    let source = answer["Dir"].as_str().ok_or("go mod download does not say where KWOK is")?;
-    let mut stages = Vec::new();
-    for folder in ["node", "pod"] {
-        stages.extend(stages_in(&format!("{source}/kustomize/stage/{folder}/fast"))?);
-    }
-    Ok(stages.join("\n---\n"))
-}
-
-/// The stage objects of one folder, in the order of their file names.
-fn stages_in(folder: &str) -> Result<Vec<String>, String> {
-    let fail = |error| format!("{folder}: {error}");
-    let mut paths = Vec::new();
-    for entry in fs::read_dir(folder).map_err(fail)? {
-        let path = entry.map_err(fail)?.path();
-        let is_yaml = path.extension().is_some_and(|ending| ending == "yaml");
-        if is_yaml && !path.ends_with("kustomization.yaml") {
-            paths.push(path);
-        }
-    }
-    paths.sort();
-    paths.iter().map(|path| fs::read_to_string(path).map_err(fail)).collect()
 }

@@ -6,8 +6,10 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use super::build::CONTROL_PLANE;
+use super::files::Files;
+use super::flag;
 use super::process::output;
-use super::{CONTROL_PLANE, Files, flag};
 use crate::Outcome;
 
 /// Writes `facts.json`, `version.json`, `discovery/` and `openapi/`.

@@ -5,6 +5,8 @@ use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -18,6 +20,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Processes {
     home: PathBuf,
     list: PathBuf,
+    wanted: Arc<AtomicBool>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,16 +32,26 @@ struct Process {
 impl Processes {
     /// The processes listed in a cluster's directory.
     pub(super) fn new(home: &Path) -> Self {
-        Self { home: home.to_owned(), list: home.join("processes") }
+        Self::wanted(home, Arc::new(AtomicBool::new(true)))
+    }
+
+    /// The same, which start nothing more once they are no longer wanted.
+    pub(super) fn wanted(home: &Path, wanted: Arc<AtomicBool>) -> Self {
+        Self { home: home.to_owned(), list: home.join("processes"), wanted }
+    }
+
+    fn go_on(&self) -> Outcome {
+        if self.wanted.load(Ordering::Relaxed) { Ok(()) } else { Err("no longer wanted".to_owned()) }
     }
 
     /// Starts a component; its output goes to `NAME.log`.
     pub(super) fn start(&self, name: &str, program: &str, flags: &[String]) -> Outcome {
+        self.go_on()?;
         let log = self.log(name);
         let out = File::create(&log).map_err(|error| format!("{}: {error}", log.display()))?;
         let err = out.try_clone().map_err(|error| error.to_string())?;
         let mut command = Command::new(program);
-        if program == super::CONTROL_PLANE {
+        if program == super::build::CONTROL_PLANE {
             command.arg(name);
         }
         command.args(flags).stdin(Stdio::null()).stdout(out);
@@ -56,18 +69,24 @@ impl Processes {
     pub(super) fn wait(&self, name: &str, works: impl Fn() -> bool) -> Outcome {
         let since = Instant::now();
         while since.elapsed() < STARTING {
+            self.go_on()?;
             let all = self.read()?;
             if let Some(ended) = all.iter().find(|process| !process.runs(&self.home)) {
-                let log = self.log(&ended.name);
-                return Err(format!("{} has ended: see {}", ended.name, log.display()));
+                return Err(format!("{} has ended; its last words:\n{}", ended.name, self.last_words(&ended.name)));
             }
             if works() {
                 return Ok(());
             }
             sleep(PAUSE);
         }
-        let log = self.log(name);
-        Err(format!("{name} is not ready after a minute: see {}", log.display()))
+        Err(format!("{name} is not ready after a minute; its last words:\n{}", self.last_words(name)))
+    }
+
+    /// The end of a component's log, which may be gone with its folder when someone wants to look.
+    fn last_words(&self, name: &str) -> String {
+        let log = fs::read_to_string(self.log(name)).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(5)..].join("\n")
     }
 
     /// Whether there are processes, and none of them has ended.

@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::cluster::build;
+
 const PRE_COMMIT: &str = "pre-commit==4.3.0";
 
 /// The environment variables through which the tests find what is there; those that are set already win.
@@ -12,6 +14,10 @@ pub(super) fn meet() -> Vec<(&'static str, PathBuf)> {
     if is_wanted("KPLAN_PRE_COMMIT") {
         found.extend(report("pre-commit", pre_commit()).map(|path| ("KPLAN_PRE_COMMIT", path)));
     }
+    if is_wanted("KPLAN_TEST_KUBECONFIG") {
+        // Tests find it where it is built.
+        report("the control plane", build::everything());
+    }
     found
 }
 
@@ -19,7 +25,7 @@ fn is_wanted(variable: &str) -> bool {
     std::env::var_os(variable).is_none()
 }
 
-fn report(name: &str, found: Result<PathBuf, String>) -> Option<PathBuf> {
+fn report<T>(name: &str, found: Result<T, String>) -> Option<T> {
     found.inspect_err(|error| println!("cannot have {name}: {error}")).ok()
 }
 

@@ -1,0 +1,25 @@
+//! Tests on a real cluster: `tests/support/plane.rs` says on which.
+//!
+//! `cargo test --test cluster -- plane::` runs one group.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+#[path = "../support/plane.rs"]
+mod plane;
+#[path = "../support/proxy.rs"]
+mod proxy;
+
+#[path = "plane.rs"]
+mod of_plane;
+
+use libtest_mimic::Arguments;
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let trials = of_plane::trials();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    plane::stop();
+    conclusion.exit();
+}
