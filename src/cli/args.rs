@@ -135,7 +135,7 @@ pub(super) struct NodeArgs {
     /// File with Node objects, or with `nodes:` as in kplan.yaml
     #[arg(long, value_name = "FILE")]
     pub nodes: Option<PathBuf>,
-    /// Snapshot of a cluster
+    /// Snapshot of a cluster: its nodes with what runs on them, and the objects that manifests may refer to
     #[arg(long, value_name = "FILE")]
     pub snapshot: Option<PathBuf>,
     /// Schedule each pod before the next one exists, in input order
@@ -181,7 +181,7 @@ pub(super) struct CompareArgs {
     pub input: InputArgs,
     #[command(flatten)]
     pub report: ReportArgs,
-    /// What to compare with: empty, dir:PATH, git:REF, or a bare path or git reference
+    /// What to compare with: empty, dir:PATH, git:REF, snapshot:FILE, or a bare path or git reference
     #[arg(long, value_name = "BASE")]
     pub base: Option<String>,
     /// Exit with 1 where there are changes

@@ -4,14 +4,16 @@ use std::path::Path;
 
 use super::args::{CompareArgs, NodeArgs, Terms};
 use super::error::{CliError, Exit};
+use super::live;
 use super::options::Options;
 use super::progress;
 use super::stages::Run;
 use crate::load::{self, Base, Input, Loaded, git_files};
+use crate::snapshot::Snapshot;
 
 pub(super) fn run(args: &CompareArgs, terms: &Terms) -> Result<Exit, CliError> {
     let Some(base) = &args.base else {
-        let help = "give one: --base git:HEAD, --base dir:PATH or --base empty";
+        let help = "give one: --base git:HEAD, --base dir:PATH, --base snapshot:FILE or --base empty";
         return Err(CliError::usage("diff needs a base, and none is given", help));
     };
     let options = Options::new(&args.input, &args.report, &NodeArgs::default(), terms)?;
@@ -29,19 +31,29 @@ pub(super) fn finish(run: Run, command: &'static str, exit_code: bool) -> Result
     Ok(if changed { Exit::Negative } else { exit })
 }
 
-/// The files of a base, and what it is called.
-pub(super) fn read_base(text: &str, options: &Options) -> Result<(Loaded, String), CliError> {
+/// What a base holds before it is parsed, or after.
+pub(super) enum Read {
+    Files(Loaded),
+    Snapshot(Box<Snapshot>),
+}
+
+/// The content of a base, and what it is called.
+pub(super) fn read_base(text: &str, options: &Options) -> Result<(Read, String), CliError> {
     let base = Base::parse(text, |path| Path::new(path).exists())
-        .map_err(|message| CliError::usage(message, "write empty, dir:PATH or git:REF"))?;
+        .map_err(|message| CliError::usage(message, "write empty, dir:PATH, git:REF or snapshot:FILE"))?;
     match base {
-        Base::Empty => Ok((Loaded::default(), "empty base".to_owned())),
+        Base::Empty => Ok((Read::Files(Loaded::default()), "empty base".to_owned())),
         Base::Dir(path) => {
             let (loaded, _) = load::run(std::slice::from_ref(&path), &options.settings)?;
-            Ok((loaded, format!("directory {path}")))
+            Ok((Read::Files(loaded), format!("directory {path}")))
         }
         Base::Git(reference) => {
             let loaded = read_git(&reference, options)?;
-            Ok((loaded, format!("git {reference}")))
+            Ok((Read::Files(loaded), format!("git {reference}")))
+        }
+        Base::Snapshot(file) => {
+            let snapshot = live::read(Path::new(&file), options)?;
+            Ok((Read::Snapshot(Box::new(snapshot)), format!("snapshot {file}")))
         }
     }
 }

@@ -13,6 +13,7 @@ mod fix;
 mod focus;
 mod init;
 mod inventory;
+mod live;
 mod locate;
 mod options;
 mod output;

@@ -31,6 +31,7 @@ pub(super) struct Options {
     pub allow_empty: bool,
     pub baseline: Option<std::path::PathBuf>,
     pub nodes: Option<std::path::PathBuf>,
+    pub snapshot: Option<std::path::PathBuf>,
     pub verbose: u8,
     pub quiet: bool,
     pub color: super::args::Color,
@@ -50,10 +51,6 @@ impl Options {
         };
         if let Some(context) = &input.context {
             return Err(needs_cluster(&format!("--context {context}")));
-        }
-        if nodes.snapshot.is_some() {
-            let help = "give the nodes with --nodes FILE or under `nodes:` in kplan.yaml";
-            return Err(CliError::usage("--snapshot: snapshots cannot be read yet", help));
         }
         let paths = paths(input)?;
         let config = find_config(&paths)?;
@@ -78,6 +75,7 @@ impl Options {
             allow_empty: input.allow_empty,
             baseline: report.baseline.clone(),
             nodes: nodes.nodes.clone(),
+            snapshot: nodes.snapshot.clone(),
             verbose: terms.verbose,
             quiet: terms.quiet,
             color: terms.color,

@@ -1,7 +1,9 @@
 //! The stages of a run in their order; each command is a prefix of this line.
 
+use super::diff::Read;
 use super::error::{CliError, ErrorKind, Exit};
 use super::focus::Focus;
+use super::live::{self, LiveState};
 use super::options::Options;
 use super::progress::{self, Progress};
 use super::{baseline, inventory, output};
@@ -25,6 +27,8 @@ const WORKER_STACK: usize = 64 << 20;
 pub(super) struct Run {
     pub options: Options,
     pub bundle: Bundle,
+    /// The cluster around the set.
+    live: Option<LiveState>,
     focus: Focus,
     progress: Progress,
     /// What reading found; the same for every version.
@@ -46,12 +50,14 @@ impl Run {
         progress.stage("reading");
         let focus = Focus::new(&mut options)?;
         let (loaded, mut read) = load::run(&options.paths, &options.settings)?;
-        let (mut bundle, found) = parse_all(loaded, &options.settings);
+        let live = live::find(&options)?;
+        let (mut bundle, found) = parse_all(loaded, live.as_ref().map(|live| &live.bundle), &options.settings);
         read.extend(found);
         options.settings.config_file = add_config(&mut bundle, &options);
         let placement_note = String::new();
         let (judged, placement, base, changes) = (Vec::new(), None, None, None);
-        let run = Run { options, bundle, focus, progress, read, judged, placement, placement_note, base, changes };
+        let run =
+            Run { options, bundle, live, focus, progress, read, judged, placement, placement_note, base, changes };
         run.check_input()?;
         Ok(run)
     }
@@ -81,7 +87,8 @@ impl Run {
             let Some(schema) = Schema::of(version) else { continue };
             defaults::run(&mut self.bundle, schema);
             let mut found = validate::run(&self.bundle, schema);
-            found.extend(lint::run(&self.bundle, &self.options.settings));
+            let live = self.live.as_ref().map(|live| &live.bundle);
+            found.extend(lint::run(&self.bundle, live, &self.options.settings));
             self.judged.push((version, found));
         }
     }
@@ -89,9 +96,9 @@ impl Run {
     /// simulate; without nodes there is no placement.
     pub(super) fn place(&mut self) -> Result<(), CliError> {
         self.progress.stage("placing pods");
-        let Some((inventory, note)) = inventory::find(&self.options, &self.bundle)? else {
+        let Some((inventory, note)) = inventory::find(&self.options, &self.bundle, self.live.as_ref())? else {
             self.placement_note =
-                "no nodes known, so no placement (--nodes FILE, or `nodes:` in kplan.yaml)".to_owned();
+                "no nodes known, so no placement (--nodes FILE, --snapshot FILE, or `nodes:` in kplan.yaml)".to_owned();
             return Ok(());
         };
         let (placement, found) = simulate::run(&self.bundle, &inventory, &self.options.settings);
@@ -109,8 +116,21 @@ impl Run {
     /// diff against a base.
     pub(super) fn compare(&mut self, base: &str) -> Result<(), CliError> {
         self.progress.stage("comparing");
-        let (loaded, name) = super::diff::read_base(base, &self.options)?;
-        let (mut bundle, problems) = parse_all(loaded, &self.options.settings);
+        let (read, name) = super::diff::read_base(base, &self.options)?;
+        let bundle = match read {
+            Read::Snapshot(snapshot) => snapshot.bundle,
+            Read::Files(loaded) => self.base_of(loaded, &name),
+        };
+        let (changes, found) = crate::diff::run(&self.bundle, &bundle, &self.options.settings);
+        self.changes = Some(changes);
+        self.base = Some((bundle, name));
+        self.add(found);
+        Ok(())
+    }
+
+    /// parse and default, for a base of files.
+    fn base_of(&self, loaded: Loaded, name: &str) -> Bundle {
+        let (mut bundle, problems) = parse_all(loaded, None, &self.options.settings);
         if !problems.is_empty() && !self.options.quiet {
             let line = format!("the base ({name}) has problems of its own: {} documents or files", problems.len());
             progress::note(&[line]);
@@ -118,11 +138,7 @@ impl Run {
         if let Some(schema) = Schema::of(self.options.settings.kube_version) {
             defaults::run(&mut bundle, schema);
         }
-        let (changes, found) = crate::diff::run(&self.bundle, &bundle, &self.options.settings);
-        self.changes = Some(changes);
-        self.base = Some((bundle, name));
-        self.add(found);
-        Ok(())
+        bundle
     }
 
     /// plan: order, risk and consequences of the changes.
@@ -222,10 +238,16 @@ pub(super) fn of_placement(findings: &mut Vec<Finding>) {
     findings.retain(|finding| matches!(finding.class, Class::Unreadable | Class::Pending));
 }
 
-fn parse_all(loaded: Loaded, settings: &Settings) -> (Bundle, Vec<Diagnostic>) {
+/// Custom resources are known by the definitions of the set and of the cluster.
+fn parse_all(loaded: Loaded, live: Option<&Bundle>, settings: &Settings) -> (Bundle, Vec<Diagnostic>) {
     let schema = Schema::of(settings.kube_version);
     let scope = |api_version: &str, kind: &str| {
-        schema.and_then(|schema| schema.stands_for(api_version, kind)).map(|kind| kind.namespaced)
+        let known = schema.and_then(|schema| schema.stands_for(api_version, kind)).map(|kind| kind.namespaced);
+        known.or_else(|| {
+            let group = api_version.split_once('/').map_or("", |(group, _)| group);
+            let mut custom = live.into_iter().flat_map(|live| &live.custom_kinds);
+            custom.find(|custom| custom.group == group && custom.kind == kind).map(|custom| custom.namespaced)
+        })
     };
     parse::run(loaded, settings, &scope)
 }

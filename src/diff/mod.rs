@@ -3,6 +3,7 @@
 mod change;
 mod fields;
 mod identity;
+mod live;
 mod mask;
 mod place;
 mod stored;
@@ -27,13 +28,16 @@ use stored::{Side, Stored};
 /// the order of group, kind, namespace and name, and a finding for every update that the API server would refuse.
 ///
 /// Both sides count as the API server would store them, so defaults never differ. An object that only the base has is
-/// to be deleted. Risk, order and reasons are left to [`crate::plan::run`].
+/// to be deleted; one that only a live cluster has is kept, and one that a controller made is not looked at. Risk, order and reasons are left to [`crate::plan::run`].
 pub fn run(desired: &Bundle, base: &Bundle, settings: &Settings) -> (Vec<Change>, Vec<Diagnostic>) {
     let schema = Schema::of(settings.kube_version);
     let mut compare = Compare { desired, base, schema, masker: Masker::new([base, desired], settings.show_secrets) };
     let mut changes = Vec::new();
     let mut diagnostics = Vec::new();
     for pair in identity::pairs(desired, base) {
+        if compare.is_made(pair) {
+            continue;
+        }
         changes.extend(compare.change(pair, &mut diagnostics));
     }
     (changes, diagnostics)
@@ -53,6 +57,8 @@ impl<'a> Compare<'a> {
         let old = pair.base.map(|id| self.base.object(id));
         let object = new.or(old)?;
         let place = Place::of(self.schema, &object.api_version, &object.kind);
+        let plain = self.without_made(pair, before, place);
+        let before = plain.as_ref().map(Stored::view).or(before);
         let renamed = new.zip(old).is_some_and(|(new, old)| new.name != old.name);
         let applied = self.applied(pair, before, after, place).filter(|_| !renamed);
         let after = applied.as_ref().map(Stored::view).or(after);
@@ -60,6 +66,7 @@ impl<'a> Compare<'a> {
         let mut change = Change {
             action: match (old, new) {
                 (None, _) => Action::Create,
+                (_, None) if self.base.live.is_some() => Action::Keep,
                 (_, None) => Action::Delete,
                 _ if renamed => Action::Create,
                 _ if fields.is_empty() => Action::Unchanged,
@@ -75,10 +82,32 @@ impl<'a> Compare<'a> {
             desired: pair.desired,
             base: pair.base,
         };
+        if let (Some(before), Some(after)) = (before, after) {
+            self.admit_ignorance(&mut change, before, after);
+        }
         if let (Action::Update, Some(before), Some(after), Some(id)) = (change.action, before, after, pair.desired) {
             diagnostics.extend(self.refuse(&mut change, id, (before, after), place));
         }
         Some(change)
+    }
+
+    /// Whether the pair is an object that only the live cluster has and that a controller made.
+    fn is_made(&self, pair: Pair) -> bool {
+        let only_live = pair.base.filter(|_| pair.desired.is_none() && self.base.live.is_some());
+        only_live.is_some_and(|id| self.base.is_controlled(id))
+    }
+
+    /// Values of a Secret that a snapshot does not hold may differ or not: the change says so.
+    fn admit_ignorance(&self, change: &mut Change, before: View<'_>, after: View<'_>) {
+        let is_secret = !change.object.api_version.contains('/') && mask::is_secret("", &change.object.kind);
+        let unknown = if is_secret { mask::unknown_values(before, after) } else { Vec::new() };
+        if unknown.is_empty() {
+            return;
+        }
+        change.why = format!("whether {} changes is not known: the snapshot has no secret values", unknown.join(", "));
+        if change.action == Action::Unchanged {
+            change.action = Action::Update;
+        }
     }
 
     /// Asks whether the API server takes the update; one that only meets fields that cannot change is a replacement.
@@ -106,6 +135,13 @@ impl<'a> Compare<'a> {
         self.refusals(id, causes, &validate::status_message(&object.kind, group, &object.name, &all))
     }
 
+    /// The object of a cluster without what was made for it.
+    fn without_made(&self, pair: Pair, before: Option<View<'_>>, place: Place<'_>) -> Option<Stored> {
+        self.base.live.as_ref()?;
+        let desired = pair.desired?;
+        Some(live::without_made(before?, self.desired.written(desired), &self.desired.object(desired).kind, place))
+    }
+
     /// What server-side apply would store, where both sides have defaults.
     fn applied(
         &self,
@@ -119,7 +155,7 @@ impl<'a> Compare<'a> {
         self.desired.object(desired).full.as_ref()?;
         let old = Side { full: before?, written: Some(self.base.written(base)) };
         let new = Side { full: after?, written: Some(self.desired.written(desired)) };
-        Some(Stored::applied(old, new, place))
+        Some(Stored::applied(old, new, place, self.base.live.is_some()))
     }
 
     /// Both sides as the cluster would see them; as written where one of them has no defaults.

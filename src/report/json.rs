@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::{Report, Row, SCHEMA, Summary};
-use crate::diff::Change;
+use crate::diff::{Action, Change};
 use crate::simulate::Placement;
 
 #[derive(Serialize)]
@@ -29,7 +29,11 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
         kube_version: &report.kube_version,
         findings: report.rows().collect(),
         placement: report.placement,
-        changes: report.changes.map(|changes| changes.iter().map(|change| report.mask.change(change)).collect()),
+        changes: report.changes.map(|changes| {
+            // What a live cluster has besides is counted in the summary.
+            let ours = changes.iter().filter(|change| change.action != Action::Keep);
+            ours.map(|change| report.mask.change(change)).collect()
+        }),
         summary: &report.summary,
     };
     serde_json::to_writer(&mut *out, &json)?;
