@@ -19,6 +19,7 @@ pub mod plan;
 pub mod report;
 pub mod schema;
 pub mod simulate;
+pub mod snapshot;
 pub mod source;
 pub mod validate;
 pub mod yaml;

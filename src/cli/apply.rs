@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::args::{ApplyArgs, Terms, WaitArgs};
+use super::cluster::{self, Scope};
 use super::error::{CliError, Exit};
-use super::live::{self, Scope};
 use super::options::Options;
 use super::output::Part;
 use super::progress::Steps;
 use super::stages::Run;
 use crate::apply::{self, Limits, State, Step, World};
-use crate::cluster::{self, Resources, Wanted};
+use crate::cluster::{self as api, Resources, Wanted};
 use crate::diag::{Class, Finding};
 use crate::diff::{Action, Change};
 use crate::load::Base;
@@ -29,10 +29,10 @@ pub(super) fn run(args: &ApplyArgs, terms: &Terms) -> Result<Exit, CliError> {
         let help = "give --yes where nobody can answer; `kplan plan` shows what it would do";
         return Err(CliError::usage("apply asks before it changes anything, and there is no terminal", help));
     }
-    let live = live::connect(&args.cluster, &mut options)?;
-    let mut run = Run::read(options, Some(live))?;
+    let cluster = cluster::connect(&args.cluster, &mut options)?;
+    let mut run = Run::read(options, Some(cluster))?;
+    run.look(Scope::Surroundings)?;
     run.judge();
-    run.look(Scope::Placement)?;
     run.place()?;
     run.compare(&Base::Cluster, args.force_conflicts)?;
     run.plan();
@@ -114,7 +114,7 @@ fn title(change: &Change) -> String {
 /// The changes that are carried out, in the order of their waves.
 fn steps(run: &Run, force: bool) -> Vec<Step> {
     let Some((changes, base, _)) = run.prepared() else { return Vec::new() };
-    let adjust = live::adjustments(&run.bundle, base);
+    let adjust = cluster::adjustments(&run.bundle, base);
     let gates = plan::gates(&run.bundle);
     let mut steps = Vec::new();
     for change in changes {
@@ -124,7 +124,7 @@ fn steps(run: &Run, force: bool) -> Vec<Step> {
             object: change.object.clone(),
             action: change.action,
             wave: change.wave,
-            payload: cluster::payload(&run.bundle, id, &adjust),
+            payload: api::payload(&run.bundle, id, &adjust),
             force: force || change.takes_over,
             gates: gates.contains(&id),
         });
@@ -167,7 +167,7 @@ fn carry_out(run: &Run, steps: &[Step], limits: Limits, terms: &Terms) -> Vec<ap
     let shown = Steps::new(steps, terms.quiet);
     let client = live.client();
     let read = |resources: &Resources, wanted: &[Wanted]| {
-        cluster::read(&live.client(), resources, wanted).map(|read| run.parse_live(read.loaded))
+        api::read(&live.client(), resources, wanted).map(|read| run.parse_live(read.loaded))
     };
     let world =
         World { client: &client, limits, read: &read, interrupted: &interrupted, tell: &|event| shown.tell(event) };

@@ -34,6 +34,8 @@ pub(super) enum Command {
     Explain(ExplainArgs),
     /// List the rules
     Rules(RulesArgs),
+    /// Save the state of a cluster to a file, without secret values
+    Snapshot(SnapshotArgs),
     /// Write a kplan.yaml to start from
     Init(InitArgs),
     /// Print a completion script for a shell
@@ -324,6 +326,15 @@ pub(super) struct RulesArgs {
     /// A table, or JSON
     #[arg(short, long, value_name = "FORMAT", value_parser = ["human", "json"], default_value = "human")]
     pub output: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SnapshotArgs {
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// Where to write it; else to stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -1,8 +1,8 @@
 //! `kplan check`.
 
 use super::args::{CheckArgs, Terms};
+use super::cluster::{self, Scope};
 use super::error::{CliError, Exit};
-use super::live::{self, Scope};
 use super::options::Options;
 use super::stages::Run;
 use super::{baseline, fix, progress};
@@ -48,10 +48,10 @@ fn judged(args: &CheckArgs, terms: &Terms) -> Result<Run, CliError> {
     if args.fix && options.paths.iter().any(|path| path == "-") {
         return Err(CliError::usage("--fix cannot write to standard input", "save it to a file and name that"));
     }
-    let named = live::is_named(&args.cluster, &options);
-    let live = named.then(|| live::connect(&args.cluster, &mut options)).transpose()?;
-    let mut run = Run::read(options, live)?;
-    run.look(Scope::References)?;
+    let named = cluster::is_named(&args.cluster, &options);
+    let cluster = named.then(|| cluster::connect(&args.cluster, &mut options)).transpose()?;
+    let mut run = Run::read(options, cluster)?;
+    run.look(Scope::Surroundings)?;
     run.judge();
     run.place()?;
     Ok(run)

@@ -3,23 +3,25 @@
 use std::path::Path;
 
 use super::args::{CompareArgs, NodeArgs, Terms};
+use super::cluster::{self, Scope};
 use super::error::{CliError, Exit};
-use super::live::{self, Scope};
+use super::live;
 use super::options::Options;
 use super::progress;
 use super::stages::Run;
 use crate::load::{self, Base, Input, Loaded, git_files};
+use crate::snapshot::Snapshot;
 
 pub(super) fn run(args: &CompareArgs, terms: &Terms) -> Result<Exit, CliError> {
     let mut options = Options::new(&args.input, &args.report, &NodeArgs::default(), terms)?;
     let Some(base) = base(args, &options)? else {
-        let help = "give one: --base cluster, --base git:HEAD, --base dir:PATH or --base empty";
+        let help = "give one: --base cluster, --base git:HEAD, --base dir:PATH, --base snapshot:FILE or --base empty";
         return Err(CliError::usage("diff needs a base, and none is given", help));
     };
-    let live = (base == Base::Cluster).then(|| live::connect(&args.cluster, &mut options)).transpose()?;
-    let mut run = Run::read(options, live)?;
-    run.judge();
+    let cluster = (base == Base::Cluster).then(|| cluster::connect(&args.cluster, &mut options)).transpose()?;
+    let mut run = Run::read(options, cluster)?;
     run.look(Scope::Objects)?;
+    run.judge();
     run.compare(&base, args.force_conflicts)?;
     finish(run, "diff", args.exit_code)
 }
@@ -27,10 +29,10 @@ pub(super) fn run(args: &CompareArgs, terms: &Terms) -> Result<Exit, CliError> {
 /// The base that is asked for: the cluster where one is named and nothing else is said.
 pub(super) fn base(args: &CompareArgs, options: &Options) -> Result<Option<Base>, CliError> {
     match &args.base {
-        None => Ok(live::is_named(&args.cluster, options).then_some(Base::Cluster)),
+        None => Ok(cluster::is_named(&args.cluster, options).then_some(Base::Cluster)),
         Some(text) => Base::parse(text, |path| Path::new(path).exists())
             .map(Some)
-            .map_err(|message| CliError::usage(message, "write cluster, empty, dir:PATH or git:REF")),
+            .map_err(|message| CliError::usage(message, "write cluster, empty, dir:PATH, git:REF or snapshot:FILE")),
     }
 }
 
@@ -42,18 +44,28 @@ pub(super) fn finish(run: Run, command: &'static str, exit_code: bool) -> Result
     Ok(if changed { Exit::Negative } else { exit })
 }
 
-/// The files of a base, and what it is called.
-pub(super) fn read_base(base: &Base, options: &Options) -> Result<(Loaded, String), CliError> {
+/// What a base holds before it is parsed, or after.
+pub(super) enum Read {
+    Files(Loaded),
+    Snapshot(Box<Snapshot>),
+}
+
+/// The content of a base, and what it is called.
+pub(super) fn read_base(base: &Base, options: &Options) -> Result<(Read, String), CliError> {
     match base {
         // The live state is read before, and the server is asked what comes of it.
-        Base::Empty | Base::Cluster => Ok((Loaded::default(), "empty base".to_owned())),
+        Base::Empty | Base::Cluster => Ok((Read::Files(Loaded::default()), "empty base".to_owned())),
         Base::Dir(path) => {
             let (loaded, _) = load::run(std::slice::from_ref(path), &options.settings)?;
-            Ok((loaded, format!("directory {path}")))
+            Ok((Read::Files(loaded), format!("directory {path}")))
         }
         Base::Git(reference) => {
             let loaded = read_git(reference, options)?;
-            Ok((loaded, format!("git {reference}")))
+            Ok((Read::Files(loaded), format!("git {reference}")))
+        }
+        Base::Snapshot(file) => {
+            let snapshot = live::read(Path::new(file), options)?;
+            Ok((Read::Snapshot(Box::new(snapshot)), format!("snapshot {file}")))
         }
     }
 }

@@ -1,44 +1,59 @@
-//! Which nodes pods are placed on: `--nodes`, else those of the cluster, else `nodes:` of kplan.yaml, else the Node objects of the set.
+//! Which nodes pods are placed on: `--nodes`, else those of the cluster, else `nodes:` of kplan.yaml, else the Node
+//! objects of the set.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use super::error::{CliError, ErrorKind, io_text};
-use super::live::Live;
+use super::live::LiveState;
 use super::options::Options;
 use crate::model::Bundle;
 use crate::simulate::{Inventory, NodeError};
 use crate::source::Source;
 
 /// The first inventory that is there, and where it comes from; `None` where no nodes are known.
-pub(super) fn find(
+///
+/// Where the state of a cluster is known, what runs there is part of it: also on nodes that a file gives.
+pub(super) fn find<'a>(
     options: &Options,
     bundle: &Bundle,
-    live: Option<(&Live, &Bundle)>,
-) -> Result<Option<(Inventory, String)>, CliError> {
+    live: Option<&'a LiveState>,
+) -> Result<Option<(Inventory<'a>, String)>, CliError> {
+    let cluster = live.map(|live| &live.bundle);
     if let Some(file) = &options.nodes {
-        let inventory = read(file)?;
-        let note = format!("nodes: {} ({})", file.display(), inventory.nodes.len());
+        let inventory = Inventory { live: cluster, ..read(file)? };
+        let pods = inventory.elsewhere();
+        let lost = if pods > 0 { format!("; {pods} pods of {} run on other nodes", name(live)) } else { String::new() };
+        let note = format!("nodes: {} ({}{lost})", file.display(), inventory.nodes.len());
         return Ok(Some((inventory, note)));
     }
-    if let Some((live, state)) = live {
-        let inventory = Inventory::from_bundle(state);
-        let note = format!("nodes: context {} ({})", live.connection.context, inventory.nodes.len());
-        return Ok((!inventory.is_empty()).then_some((inventory, note)));
+    if let Some(cluster) = cluster {
+        let inventory = Inventory::of_cluster(cluster).map_err(|error| {
+            let help = "take the snapshot again, or give the nodes with --nodes FILE";
+            CliError::new(ErrorKind::Config, format!("{}: {}", name(live), error.message), help)
+        })?;
+        if !inventory.is_empty() {
+            let note = format!("nodes: {} ({})", name(live), inventory.nodes.len());
+            return Ok(Some((inventory, note)));
+        }
     }
     if !options.settings.nodes.is_empty() {
         let name = options.config.as_ref().map_or("kplan.yaml", |config| config.name.as_str());
         let inventory = Inventory::from_settings(&options.settings)
             .map_err(|errors| node_error(name, &Source::new(name, ""), &errors))?;
         let note = format!("nodes: {name} ({})", inventory.nodes.len());
-        return Ok(Some((inventory, note)));
+        return Ok(Some((Inventory { live: cluster, ..inventory }, note)));
     }
-    let inventory = Inventory::from_bundle(bundle);
+    let inventory = Inventory { live: cluster, ..Inventory::from_bundle(bundle) };
     let note = format!("nodes: in the manifests ({})", inventory.nodes.len());
     Ok((!inventory.is_empty()).then_some((inventory, note)))
 }
 
-fn read(file: &Path) -> Result<Inventory, CliError> {
+fn name(live: Option<&LiveState>) -> &str {
+    live.map_or("the cluster", |live| live.name.as_str())
+}
+
+fn read(file: &Path) -> Result<Inventory<'static>, CliError> {
     let name = file.display().to_string();
     let text = std::fs::read_to_string(file).map_err(|error| {
         let help = "--nodes takes a file with Node objects, or with `nodes:` as in kplan.yaml";

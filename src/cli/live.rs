@@ -1,237 +1,39 @@
-//! The live cluster of a run: which context, what is served there, and what it holds.
+//! The state of a cluster that a run looks at beside the manifests.
 
-use std::io::{self, IsTerminal};
+use std::path::Path;
 
-use super::args::ClusterArgs;
-use super::error::CliError;
+use super::error::{CliError, ErrorKind, io_text};
 use super::options::Options;
-use crate::cluster::{
-    self, Adjust, Ask, Client, ClusterError, Connect, Connection, Replicas, Request, Resources, Wanted,
-};
-use crate::diff::Knowledge;
-use crate::load::Loaded;
-use crate::model::{Bundle, ObjectId, Version};
-use crate::plan;
-use crate::schema::Schema;
-use crate::yaml::View;
+use super::progress;
+use crate::model::Bundle;
+use crate::snapshot::{self, Snapshot};
 
-/// A cluster that is spoken to, and what it serves.
-pub(super) struct Live {
-    pub connection: Connection,
-    pub resources: Resources,
-    /// `v1.36.3`.
-    pub version: String,
-    timeout: std::time::Duration,
+/// A cluster's objects, and what people call it.
+pub(super) struct LiveState {
+    pub bundle: Bundle,
+    /// `snapshot cluster.json`
+    pub name: String,
 }
 
-/// What a command wants from the cluster besides the objects of the set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scope {
-    /// No more.
-    Objects,
-    /// What decides where pods land.
-    Placement,
-    /// That, and what references lead to.
-    References,
+/// What `--snapshot` names.
+pub(super) fn find(options: &Options) -> Result<Option<LiveState>, CliError> {
+    let Some(file) = &options.snapshot else { return Ok(None) };
+    let snapshot = read(file, options)?;
+    Ok(Some(LiveState { bundle: snapshot.bundle, name: format!("snapshot {}", file.display()) }))
 }
 
-/// Kinds that decide where pods land and how many there may be.
-const PLACEMENT: [(&str, &str); 18] = [
-    ("v1", "Namespace"),
-    ("v1", "Node"),
-    ("v1", "PersistentVolume"),
-    ("v1", "PersistentVolumeClaim"),
-    ("v1", "Pod"),
-    ("v1", "ReplicationController"),
-    ("v1", "ResourceQuota"),
-    ("v1", "LimitRange"),
-    ("v1", "Service"),
-    ("apps/v1", "DaemonSet"),
-    ("apps/v1", "Deployment"),
-    ("apps/v1", "ReplicaSet"),
-    ("apps/v1", "StatefulSet"),
-    ("batch/v1", "Job"),
-    ("policy/v1", "PodDisruptionBudget"),
-    ("scheduling.k8s.io/v1", "PriorityClass"),
-    ("storage.k8s.io/v1", "CSINode"),
-    ("storage.k8s.io/v1", "StorageClass"),
-];
-
-/// Kinds that manifests refer to besides.
-const REFERENCES: [(&str, &str); 4] = [
-    ("v1", "ConfigMap"),
-    ("v1", "ServiceAccount"),
-    ("networking.k8s.io/v1", "IngressClass"),
-    ("autoscaling/v2", "HorizontalPodAutoscaler"),
-];
-
-/// Kinds whose replicas an autoscaler may set.
-const SCALABLE: [&str; 4] = ["Deployment", "ReplicaSet", "ReplicationController", "StatefulSet"];
-
-/// Whether the command line or the config names a cluster.
-pub(super) fn is_named(args: &ClusterArgs, options: &Options) -> bool {
-    args.context.is_some() || context_of_config(options).is_some()
-}
-
-fn contexts(options: &Options) -> &[String] {
-    options.config.as_ref().map_or(&[], |config| config.contexts.as_slice())
-}
-
-/// A config with one context names it.
-fn context_of_config(options: &Options) -> Option<&String> {
-    match contexts(options) {
-        [only] => Some(only),
-        _ => None,
+/// Reads a snapshot; what it lacks is said on stderr.
+pub(super) fn read(file: &Path, options: &Options) -> Result<Snapshot, CliError> {
+    let name = file.display().to_string();
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        CliError::usage(format!("cannot read {name}: {}", io_text(&error)), "name a file that `kplan snapshot` wrote")
+    })?;
+    let snapshot = snapshot::read(&name, &text, &options.settings)
+        .map_err(|error| CliError::new(ErrorKind::Config, error.message, error.help))?;
+    if !options.quiet {
+        let unread =
+            snapshot.about.unread.iter().map(|unread| format!("{name} has no {}: {}", unread.kind, unread.why));
+        progress::note(&unread.collect::<Vec<_>>());
     }
-}
-
-/// Whether nobody sits at a terminal.
-pub(super) fn is_ci() -> bool {
-    std::env::var("CI").is_ok_and(|value| !value.is_empty() && value != "false" && value != "0")
-}
-
-/// Connects, and settles what the cluster decides: the namespace of objects that name none, the version of the rules.
-///
-/// # Errors
-/// No context is named where one must be, the config does not allow it, or the server gives no answer.
-pub(super) fn connect(args: &ClusterArgs, options: &mut Options) -> Result<Live, CliError> {
-    let context = args.context.clone().or_else(|| context_of_config(options).cloned());
-    if context.is_none() && is_ci() {
-        let help = "name it with --context, or alone under `contexts:` in kplan.yaml";
-        return Err(CliError::usage("no context is named, and CI is set: kplan does not guess there", help));
-    }
-    let connect = Connect {
-        kubeconfig: args.kubeconfig.clone(),
-        context,
-        timeout: args.request_timeout,
-        interactive: io::stdin().is_terminal() && !is_ci(),
-    };
-    let connection = cluster::connect(&connect)?;
-    let allowed = contexts(options);
-    if !allowed.is_empty() && !allowed.contains(&connection.context) {
-        let message = format!("kplan.yaml does not allow context `{}`", connection.context);
-        return Err(CliError::usage(message, format!("`contexts:` there has: {}", allowed.join(", "))));
-    }
-    let client = Client::new(&*connection.transport, args.request_timeout);
-    let version = server_version(&client)?;
-    let resources = Resources::discover(&client)?;
-    if let Some(namespace) = connection.namespace.clone().filter(|_| !options.has_namespace) {
-        options.settings.namespace = namespace;
-    }
-    let known = version.parse::<Version>().ok().filter(|version| Schema::of(*version).is_some());
-    if let Some(known) = known.filter(|_| !options.has_version) {
-        options.versions = vec![known];
-        options.settings.kube_version = known;
-    }
-    Ok(Live { connection, resources, version, timeout: args.request_timeout })
-}
-
-fn server_version(client: &Client<'_>) -> Result<String, CliError> {
-    let response = client.send(&Request::get("/version"))?;
-    let json: serde_json::Value = serde_json::from_str(&response.body).unwrap_or_default();
-    match json["gitVersion"].as_str() {
-        Some(version) => Ok(version.to_owned()),
-        None => {
-            let help = "check the `server` of the cluster in the kubeconfig; a login page or a proxy may answer there";
-            Err(CliError::usage("what answers is no Kubernetes API server: /version gives no version", help))
-        }
-    }
-}
-
-impl From<ClusterError> for CliError {
-    fn from(error: ClusterError) -> CliError {
-        CliError::new(super::error::ErrorKind::Cluster, error.message, error.help)
-    }
-}
-
-impl Live {
-    pub(super) fn client(&self) -> Client<'_> {
-        Client::new(&*self.connection.transport, self.timeout)
-    }
-
-    /// `context kind-dev (https://127.0.0.1:6443, v1.36.3)`.
-    pub(super) fn title(&self) -> String {
-        format!("context {} ({}, {})", self.connection.context, self.connection.server, self.version)
-    }
-
-    /// Whether a kind is namespaced, where the cluster serves it.
-    pub(super) fn scope(&self, api_version: &str, kind: &str) -> Option<bool> {
-        self.resources.get(api_version, kind).map(|resource| resource.namespaced)
-    }
-
-    /// Reads the live counterparts of a set, and what else a command wants; gives what could not be read.
-    pub(super) fn read(&self, bundle: &Bundle, scope: Scope) -> Result<(Loaded, Vec<String>), CliError> {
-        let all = |(api_version, kind): &(&str, &str), namespace: Option<&str>| Wanted {
-            api_version: (*api_version).to_owned(),
-            kind: (*kind).to_owned(),
-            namespace: namespace.map(str::to_owned),
-            name: None,
-        };
-        let mut wanted = Vec::new();
-        for (id, object) in bundle.iter() {
-            let namespace = object.namespace.clone();
-            if bundle.written(id).at(&["metadata", "name"]).is_some() {
-                let (api_version, kind) = (object.api_version.clone(), object.kind.clone());
-                wanted.push(Wanted {
-                    api_version,
-                    kind,
-                    namespace: namespace.clone(),
-                    name: Some(object.name.clone()),
-                });
-            }
-            if let Some(name) = namespace.clone() {
-                let (api_version, kind) = ("v1".to_owned(), "Namespace".to_owned());
-                wanted.push(Wanted { api_version, kind, namespace: None, name: Some(name) });
-            }
-            if SCALABLE.contains(&object.kind.as_str()) {
-                wanted.push(all(&("autoscaling/v2", "HorizontalPodAutoscaler"), namespace.as_deref()));
-            }
-        }
-        if scope != Scope::Objects {
-            wanted.extend(PLACEMENT.iter().map(|kind| all(kind, None)));
-        }
-        if scope == Scope::References {
-            wanted.extend(REFERENCES.iter().map(|kind| all(kind, None)));
-        }
-        let read = cluster::read(&self.client(), &self.resources, &wanted)?;
-        Ok((read.loaded, read.unread))
-    }
-
-    /// Asks the server what it would make of each object of the set. Nothing is written.
-    pub(super) fn ask(&self, bundle: &Bundle, live: &Bundle, force_conflicts: bool) -> Result<Knowledge, CliError> {
-        let adjust = adjustments(bundle, live);
-        let resources = &self.resources;
-        let ask = Ask { bundle, resources, own_namespaces: own_namespaces(bundle, live), adjust };
-        let answers = cluster::ask(&self.client(), &ask)?;
-        Ok(Knowledge { answers, keeps: true, force_conflicts })
-    }
-}
-
-/// Namespaces that the set makes, and whether the cluster lacks them.
-fn own_namespaces(bundle: &Bundle, live: &Bundle) -> std::collections::HashMap<String, bool> {
-    let is_namespace =
-        |(_, object): &(ObjectId, &crate::model::Object)| object.kind == "Namespace" && object.group().is_empty();
-    let there = |name: &str| live.iter().filter(is_namespace).any(|(_, object)| object.name == name);
-    bundle.iter().filter(is_namespace).map(|(_, object)| (object.name.clone(), !there(&object.name))).collect()
-}
-
-/// What the requests for the set change of what is written: replicas that an autoscaler sets.
-pub(super) fn adjustments(bundle: &Bundle, live: &Bundle) -> std::collections::HashMap<ObjectId, Adjust> {
-    let keyed: std::collections::HashMap<_, _> = live.iter().map(|(id, object)| (object.key(), id)).collect();
-    let autoscaled = plan::autoscaled(bundle, live);
-    let replicas = |id: &ObjectId| {
-        let view = live.written(*keyed.get(&bundle.object(*id).key())?);
-        let number = view.at(&["spec", "replicas"]).and_then(View::int)?;
-        let others = owners_of_replicas(view).any(|manager| manager != "kplan");
-        Some(Adjust { replicas: if others { Replicas::LeaveOut } else { Replicas::Live(number) } })
-    };
-    autoscaled.iter().filter_map(|id| Some((*id, replicas(id)?))).collect()
-}
-
-/// Managers that own `spec.replicas`, by `metadata.managedFields`.
-fn owners_of_replicas(view: View<'_>) -> impl Iterator<Item = &str> {
-    let entries = view.get("metadata").into_iter().flat_map(|metadata| metadata.list("managedFields"));
-    entries
-        .filter(|entry| entry.at(&["fieldsV1", "f:spec", "f:replicas"]).is_some())
-        .filter_map(|entry| entry.get_str("manager"))
+    Ok(snapshot)
 }

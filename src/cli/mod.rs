@@ -5,6 +5,7 @@ mod apply;
 mod args;
 mod baseline;
 mod check;
+mod cluster;
 mod completions;
 mod config;
 mod diff;
@@ -23,6 +24,7 @@ mod progress;
 mod rules;
 mod show;
 mod simulate;
+mod snapshot;
 mod stages;
 
 use std::ffi::OsString;
@@ -60,6 +62,7 @@ fn dispatch(cli: &Cli) -> Result<Exit, CliError> {
         Command::Show(args) => show::run(args),
         Command::Explain(args) => explain::run(args),
         Command::Rules(args) => rules::run(args),
+        Command::Snapshot(args) => snapshot::run(args, terms),
         Command::Init(args) => init::run(args),
         Command::Completions(args) => completions::run(args),
         Command::Config(args) => config::run(args),

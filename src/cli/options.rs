@@ -31,6 +31,7 @@ pub(super) struct Options {
     pub allow_empty: bool,
     pub baseline: Option<std::path::PathBuf>,
     pub nodes: Option<std::path::PathBuf>,
+    pub snapshot: Option<std::path::PathBuf>,
     /// `-n` was given.
     pub has_namespace: bool,
     /// The flag or the config names a version.
@@ -48,10 +49,6 @@ impl Options {
         nodes: &NodeArgs,
         terms: &Terms,
     ) -> Result<Options, CliError> {
-        if nodes.snapshot.is_some() {
-            let help = "give the nodes with --nodes FILE or under `nodes:` in kplan.yaml";
-            return Err(CliError::usage("--snapshot: snapshots cannot be read yet", help));
-        }
         let paths = paths(input)?;
         let config = find_config(&paths)?;
         let (mut settings, expired) = settings(input, config.as_ref());
@@ -77,6 +74,7 @@ impl Options {
             allow_empty: input.allow_empty,
             baseline: report.baseline.clone(),
             nodes: nodes.nodes.clone(),
+            snapshot: nodes.snapshot.clone(),
             has_namespace: input.namespace.is_some(),
             has_version,
             verbose: terms.verbose,

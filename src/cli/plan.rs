@@ -1,9 +1,9 @@
 //! `kplan plan`.
 
 use super::args::{PlanArgs, Terms};
+use super::cluster::{self, Scope};
 use super::diff::{self, finish};
 use super::error::{CliError, Exit};
-use super::live::{self, Scope};
 use super::options::Options;
 use super::stages::Run;
 use crate::load::Base;
@@ -18,11 +18,11 @@ pub(super) fn run(args: &PlanArgs, terms: &Terms) -> Result<Exit, CliError> {
     input.require_render = true;
     let mut options = Options::new(&input, &args.compare.report, &args.nodes, terms)?;
     let base = diff::base(&args.compare, &options)?.unwrap_or(Base::Empty);
-    let with_cluster = base == Base::Cluster || live::is_named(&args.compare.cluster, &options);
-    let live = with_cluster.then(|| live::connect(&args.compare.cluster, &mut options)).transpose()?;
-    let mut run = Run::read(options, live)?;
+    let with_cluster = base == Base::Cluster || cluster::is_named(&args.compare.cluster, &options);
+    let cluster = with_cluster.then(|| cluster::connect(&args.compare.cluster, &mut options)).transpose()?;
+    let mut run = Run::read(options, cluster)?;
+    run.look(Scope::Surroundings)?;
     run.judge();
-    run.look(Scope::Placement)?;
     run.place()?;
     run.compare(&base, args.compare.force_conflicts)?;
     run.plan();

@@ -1,17 +1,17 @@
 //! `kplan simulate`.
 
 use super::args::{SimulateArgs, Terms};
+use super::cluster::{self, Scope};
 use super::error::{CliError, Exit};
-use super::live::{self, Scope};
 use super::options::Options;
 use super::stages::{self, Run};
 
 pub(super) fn run(args: &SimulateArgs, terms: &Terms) -> Result<Exit, CliError> {
     let mut options = Options::new(&args.input, &args.report, &args.nodes, terms)?;
-    let named = live::is_named(&args.cluster, &options);
-    let live = named.then(|| live::connect(&args.cluster, &mut options)).transpose()?;
-    let mut run = Run::read(options, live)?;
-    run.look(Scope::Placement)?;
+    let named = cluster::is_named(&args.cluster, &options);
+    let cluster = named.then(|| cluster::connect(&args.cluster, &mut options)).transpose()?;
+    let mut run = Run::read(options, cluster)?;
+    run.look(Scope::Surroundings)?;
     run.judge();
     run.place()?;
     if !run.is_placed() {

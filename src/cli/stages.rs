@@ -2,9 +2,11 @@
 
 use std::collections::HashSet;
 
+use super::cluster::{Cluster, Scope};
+use super::diff::Read;
 use super::error::{CliError, ErrorKind, Exit};
 use super::focus::Focus;
-use super::live::{Live, Scope};
+use super::live::{self, LiveState};
 use super::options::Options;
 use super::progress::{self, Progress};
 use super::{baseline, inventory, output};
@@ -14,7 +16,7 @@ use crate::diag::{self, Class, Diagnostic, Finding};
 use crate::diff::{Action, Change, Knowledge};
 use crate::lint;
 use crate::load::{self, Base, Loaded};
-use crate::model::{Bundle, ParsedFile, Role, SetId, Version};
+use crate::model::{self, Bundle, ParsedFile, Role, SetId, Version};
 use crate::report::{Mask, Report, Summary};
 use crate::schema::Schema;
 use crate::simulate::{Placement, Verdict};
@@ -37,8 +39,11 @@ pub(super) struct Run {
     judged: Vec<(Version, Vec<Diagnostic>)>,
     placement: Option<Placement>,
     placement_note: String,
-    live: Option<Live>,
-    /// What the cluster holds, as far as it was read.
+    /// The cluster that the command speaks to.
+    cluster: Option<Cluster>,
+    /// The cluster around the set: that one, or a snapshot.
+    live: Option<LiveState>,
+    /// The base of a comparison, where a snapshot takes the place of the cluster around the set.
     state: Option<Bundle>,
     /// The other side of a diff, and what it is called.
     base: Option<(Bundle, String)>,
@@ -48,14 +53,16 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// load and parse; `live` is the cluster that the command speaks to.
-    pub(super) fn read(mut options: Options, live: Option<Live>) -> Result<Run, CliError> {
+    /// load and parse; `cluster` is the one that the command speaks to.
+    pub(super) fn read(mut options: Options, cluster: Option<Cluster>) -> Result<Run, CliError> {
         let _ = rayon::ThreadPoolBuilder::new().stack_size(WORKER_STACK).build_global();
         let mut progress = Progress::new(options.quiet);
         progress.stage("reading");
         let focus = Focus::new(&mut options)?;
         let (loaded, mut read) = load::run(&options.paths, &options.settings)?;
-        let (mut bundle, found) = parse_all(loaded, &options.settings, live.as_ref());
+        let live = live::find(&options)?;
+        let known = live.as_ref().map(|live| &live.bundle);
+        let (mut bundle, found) = parse_all(loaded, &options.settings, cluster.as_ref(), known);
         read.extend(found);
         options.settings.config_file = add_config(&mut bundle, &options);
         let run = Run {
@@ -67,6 +74,7 @@ impl Run {
             judged: Vec::new(),
             placement: None,
             placement_note: String::new(),
+            cluster,
             live,
             state: None,
             base: None,
@@ -102,32 +110,40 @@ impl Run {
             let Some(schema) = Schema::of(version) else { continue };
             defaults::run(&mut self.bundle, schema);
             let mut found = validate::run(&self.bundle, schema);
-            found.extend(lint::run(&self.bundle, &self.options.settings));
+            let live = self.live.as_ref().map(|live| &live.bundle);
+            found.extend(lint::run(&self.bundle, live, &self.options.settings));
             self.judged.push((version, found));
         }
     }
 
     /// Reads from the cluster, where there is one, what the set has there and what the command needs besides.
     pub(super) fn look(&mut self, scope: Scope) -> Result<(), CliError> {
-        let Some(live) = &self.live else { return Ok(()) };
+        let Some(cluster) = &self.cluster else { return Ok(()) };
         self.progress.stage("reading the cluster");
-        let (loaded, unread) = live.read(&self.bundle, scope)?;
-        self.notes.extend(unread);
-        let (mut state, _) = parse_all(loaded, &self.options.settings, Some(live));
+        // A snapshot takes the place of the cluster around the set.
+        let scope = if self.live.is_some() { Scope::Objects } else { scope };
+        let read = cluster.read(&self.bundle, scope)?;
+        let notes = read.unread.iter().map(|unread| format!("cannot read any {}: {}", unread.kind, unread.why));
+        self.notes.extend(notes);
+        let mut bundle = self.parse_live(read.loaded);
+        bundle.live = Some(model::Live { unread: read.unread.into_iter().map(|unread| unread.kind).collect() });
         if let Some(schema) = Schema::of(self.options.settings.kube_version) {
-            defaults::run(&mut state, schema);
+            defaults::run(&mut bundle, schema);
         }
-        self.state = Some(state);
+        let name = format!("context {}", cluster.connection.context);
+        match scope {
+            Scope::Objects => self.state = Some(bundle),
+            Scope::Surroundings => self.live = Some(LiveState { bundle, name }),
+        }
         Ok(())
     }
 
     /// simulate; without nodes there is no placement.
     pub(super) fn place(&mut self) -> Result<(), CliError> {
         self.progress.stage("placing pods");
-        let live = self.live.as_ref().zip(self.state.as_ref());
-        let Some((inventory, note)) = inventory::find(&self.options, &self.bundle, live)? else {
+        let Some((inventory, note)) = inventory::find(&self.options, &self.bundle, self.live.as_ref())? else {
             self.placement_note =
-                "no nodes known, so no placement (--nodes FILE, or `nodes:` in kplan.yaml)".to_owned();
+                "no nodes known, so no placement (--nodes FILE, --snapshot FILE, or `nodes:` in kplan.yaml)".to_owned();
             return Ok(());
         };
         let (placement, found) = simulate::run(&self.bundle, &inventory, &self.options.settings);
@@ -145,12 +161,14 @@ impl Run {
     /// diff against a base.
     pub(super) fn compare(&mut self, base: &Base, force_conflicts: bool) -> Result<(), CliError> {
         self.progress.stage("comparing");
-        let (bundle, name, knowledge) = match (base, &self.live, self.state.take()) {
-            (Base::Cluster, Some(live), Some(state)) => {
-                let knowledge = live.ask(&self.bundle, &state, force_conflicts)?;
-                (state, live.title(), knowledge)
+        let (bundle, name, knowledge) = match (base, &self.cluster) {
+            (Base::Cluster, Some(cluster)) => {
+                let live = self.live.take().map(|live| live.bundle);
+                let state = self.state.take().or(live).unwrap_or_default();
+                let knowledge = cluster.ask(&self.bundle, &state, force_conflicts)?;
+                (state, cluster.title(), knowledge)
             }
-            (base, _, _) => {
+            (base, _) => {
                 let (bundle, name) = self.read_base(base)?;
                 (bundle, name, Knowledge::default())
             }
@@ -163,8 +181,11 @@ impl Run {
     }
 
     fn read_base(&self, base: &Base) -> Result<(Bundle, String), CliError> {
-        let (loaded, name) = super::diff::read_base(base, &self.options)?;
-        let (mut bundle, problems) = parse_all(loaded, &self.options.settings, self.live.as_ref());
+        let (loaded, name) = match super::diff::read_base(base, &self.options)? {
+            (Read::Snapshot(snapshot), name) => return Ok((snapshot.bundle, name)),
+            (Read::Files(loaded), name) => (loaded, name),
+        };
+        let (mut bundle, problems) = parse_all(loaded, &self.options.settings, self.cluster.as_ref(), None);
         if !problems.is_empty() && !self.options.quiet {
             let line = format!("the base ({name}) has problems of its own: {} documents or files", problems.len());
             progress::note(&[line]);
@@ -250,11 +271,10 @@ impl Run {
             || (command == "simulate" && self.placement.as_ref().is_some_and(has_homeless))
     }
 
-    /// Leaves out changes that are not asked about: outside of the focus, and of what only the cluster has.
+    /// Leaves out changes that are not asked about.
     pub(super) fn settle_changes(&mut self) {
         let Some(mut changes) = self.changes.take() else { return };
         let base = self.base.as_ref().map(|(bundle, _)| bundle).unwrap_or(&self.bundle);
-        changes.retain(|change| change.action != Action::Keep || change.desired.is_some());
         changes.retain(|change| self.focus.keeps_change(&self.bundle, base, change));
         self.changes = Some(changes);
     }
@@ -293,14 +313,14 @@ impl Run {
     }
 
     /// The changes, the base that they are against, and the cluster.
-    pub(super) fn prepared(&self) -> Option<(&[Change], &Bundle, &Live)> {
+    pub(super) fn prepared(&self) -> Option<(&[Change], &Bundle, &Cluster)> {
         let (base, _) = self.base.as_ref()?;
-        Some((self.changes.as_deref()?, base, self.live.as_ref()?))
+        Some((self.changes.as_deref()?, base, self.cluster.as_ref()?))
     }
 
-    /// Reads objects of the cluster as one bundle.
+    /// Objects of the cluster as one bundle.
     pub(super) fn parse_live(&self, loaded: Loaded) -> Bundle {
-        parse_all(loaded, &self.options.settings, self.live.as_ref()).0
+        parse_all(loaded, &self.options.settings, self.cluster.as_ref(), None).0
     }
 
     /// Whether anything would be changed.
@@ -338,11 +358,26 @@ fn is_rejected(id: &str) -> bool {
     lint::catalog::RULES.iter().any(|rule| rule.id == id && rule.class == Class::Rejected)
 }
 
-fn parse_all(loaded: Loaded, settings: &Settings, live: Option<&Live>) -> (Bundle, Vec<Diagnostic>) {
+/// Objects of a cluster as one bundle.
+pub(super) fn parse_cluster(loaded: Loaded, settings: &Settings, cluster: &Cluster) -> Bundle {
+    parse_all(loaded, settings, Some(cluster), None).0
+}
+
+/// Custom resources are known by what the cluster serves, or by the definitions of the set and of a snapshot.
+fn parse_all(
+    loaded: Loaded,
+    settings: &Settings,
+    cluster: Option<&Cluster>,
+    live: Option<&Bundle>,
+) -> (Bundle, Vec<Diagnostic>) {
     let schema = Schema::of(settings.kube_version);
     let scope = |api_version: &str, kind: &str| {
         let known = schema.and_then(|schema| schema.stands_for(api_version, kind)).map(|kind| kind.namespaced);
-        known.or_else(|| live.and_then(|live| live.scope(api_version, kind)))
+        known.or_else(|| cluster.and_then(|cluster| cluster.scope(api_version, kind))).or_else(|| {
+            let group = api_version.split_once('/').map_or("", |(group, _)| group);
+            let mut custom = live.into_iter().flat_map(|live| &live.custom_kinds);
+            custom.find(|custom| custom.group == group && custom.kind == kind).map(|custom| custom.namespaced)
+        })
     };
     parse::run(loaded, settings, &scope)
 }

@@ -8,6 +8,7 @@ use super::discovery::escape;
 use super::{Client, ClusterError, Request, Resource, Resources, parallel, status_of};
 use crate::load::Loaded;
 use crate::model::{Role, SetId};
+use crate::snapshot::Unread;
 use crate::source::Source;
 
 /// From so many objects of a kind in a namespace on, one list is cheaper than asking for each.
@@ -30,8 +31,8 @@ pub struct Wanted {
 pub struct Live {
     /// One source for each answer.
     pub loaded: Loaded,
-    /// What could not be read and why, a line each.
-    pub unread: Vec<String>,
+    /// What could not be read and why.
+    pub unread: Vec<Unread>,
 }
 
 /// One request, with pages where it is a list.
@@ -102,7 +103,9 @@ impl Live {
                 }
             }
             Got::Nothing => {}
-            Got::Refused { message, .. } => self.unread.push(format!("cannot read {}: {message}", read.what())),
+            Got::Refused { message, .. } => {
+                self.unread.push(Unread { kind: read.resource.kind.clone(), why: message });
+            }
         }
     }
 }

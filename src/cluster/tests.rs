@@ -144,7 +144,8 @@ fn a_forbidden_list_is_read_object_by_object() {
     assert_eq!((live.loaded.sources.len(), live.unread.len()), (4, 0));
     let all = Wanted { name: None, ..wanted(&bundle(&config_maps(1))).remove(0) };
     let live = read(&client, &resources, &[all]).unwrap();
-    assert!(live.unread[0].starts_with("cannot read configmaps in shop: configmaps is forbidden"));
+    assert_eq!(live.unread[0].kind, "ConfigMap");
+    assert!(live.unread[0].why.starts_with("configmaps is forbidden"));
 }
 
 /// Asks a server that answers every dry run alike.

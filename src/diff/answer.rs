@@ -65,8 +65,6 @@ impl Conflict {
 pub struct Knowledge {
     /// By object of the desired bundle; empty where no server was asked.
     pub answers: HashMap<ObjectId, Answer>,
-    /// The base is a cluster: what only it has is not ours to delete.
-    pub keeps: bool,
     /// Fields that others own are taken from them.
     pub force_conflicts: bool,
 }

@@ -52,10 +52,11 @@ impl Masker {
     pub(super) fn secret(&mut self, before: Option<View<'_>>, after: Option<View<'_>>) -> Vec<FieldChange> {
         let (old, new) = (before.map(contents).unwrap_or_default(), after.map(contents).unwrap_or_default());
         let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+        let unknown = before.is_some_and(is_stripped);
         let mut changes = Vec::new();
         for key in keys {
             let (a, b) = (old.get(key), new.get(key));
-            if a == b {
+            if a == b || unknown && a.is_some() && b.is_some() {
                 continue;
             }
             let mut path = "data".to_owned();
@@ -65,7 +66,8 @@ impl Masker {
                 (_, None) => Op::Remove,
                 _ => Op::Change,
             };
-            let (before, after) = (a.map(|value| self.shown(value)), b.map(|value| self.shown(value)));
+            let (before, after) =
+                (a.filter(|_| !unknown).map(|value| self.shown(value)), b.map(|value| self.shown(value)));
             changes.push(FieldChange { path, op, before, after, sensitive: true, owner: None });
         }
         changes
@@ -155,6 +157,25 @@ impl Masker {
 /// Whether an object holds secret values.
 pub(super) fn is_secret(group: &str, kind: &str) -> bool {
     group.is_empty() && kind == "Secret"
+}
+
+/// Whether the values of a Secret were taken out (`snapshot::VALUES`).
+fn is_stripped(secret: View<'_>) -> bool {
+    secret.at(&["metadata", "annotations"]).and_then(|map| map.get_str("kplan.dev/values")) == Some("removed")
+}
+
+/// Paths of the values that both sides have and that nothing is known of on the first.
+pub(super) fn unknown_values(before: View<'_>, after: View<'_>) -> Vec<String> {
+    if !is_stripped(before) {
+        return Vec::new();
+    }
+    let (old, new) = (contents(before), contents(after));
+    let path = |key: &String| {
+        let mut path = "data".to_owned();
+        push_key(&mut path, key);
+        path
+    };
+    old.keys().filter(|key| new.contains_key(*key)).map(path).collect()
 }
 
 /// The values of a Secret as they are stored, `stringData` over `data`; what is no base64 stands as written.

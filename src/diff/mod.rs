@@ -5,6 +5,7 @@ mod change;
 mod conflict;
 mod fields;
 mod identity;
+mod live;
 mod mask;
 mod place;
 mod stored;
@@ -30,8 +31,8 @@ use stored::{Side, Stored};
 /// the order of group, kind, namespace and name, and a finding for every update that the API server would refuse.
 ///
 /// Both sides count as the API server would store them, so defaults never differ; where a server was asked, its answer
-/// is what counts. An object that only the base has is to be deleted, or kept where the base is a cluster. Risk, order
-/// and reasons are left to [`crate::plan::run`].
+/// is what counts. An object that only the base has is to be deleted, or kept where the base is a cluster; one that a
+/// controller made there is not looked at. Risk, order and reasons are left to [`crate::plan::run`].
 pub fn run(
     desired: &Bundle,
     base: &Bundle,
@@ -44,6 +45,9 @@ pub fn run(
     let mut changes = Vec::new();
     let mut diagnostics = Vec::new();
     for pair in identity::pairs(desired, base) {
+        if compare.is_made(pair) {
+            continue;
+        }
         changes.extend(compare.change(pair, &mut diagnostics));
     }
     (changes, diagnostics)
@@ -64,6 +68,8 @@ impl<'a> Compare<'a> {
         let old = pair.base.map(|id| self.base.object(id));
         let object = new.or(old)?;
         let place = Place::of(self.schema, &object.api_version, &object.kind);
+        let plain = self.without_made(pair, before, place);
+        let before = plain.as_ref().map(Stored::view).or(before);
         let renamed = new.zip(old).is_some_and(|(new, old)| new.name != old.name);
         let applied = self.applied(pair, before, after, place).filter(|_| !renamed);
         let knowledge = self.knowledge;
@@ -76,7 +82,7 @@ impl<'a> Compare<'a> {
         let mut change = Change {
             action: match (old, new) {
                 (None, _) => Action::Create,
-                (_, None) if self.knowledge.keeps => Action::Keep,
+                (_, None) if self.base.live.is_some() => Action::Keep,
                 (_, None) => Action::Delete,
                 _ if renamed => Action::Create,
                 _ if fields.is_empty() => Action::Unchanged,
@@ -97,12 +103,34 @@ impl<'a> Compare<'a> {
         match answer {
             Some(answer) => diagnostics.extend(self.heed(&mut change, id, answer, after)),
             None => {
+                if let (Some(before), Some(after)) = (before, after) {
+                    self.admit_ignorance(&mut change, before, after);
+                }
                 if let (Action::Update, Some(before), Some(after)) = (change.action, before, after) {
                     diagnostics.extend(self.refuse(&mut change, id, (before, after), place));
                 }
             }
         }
         Some(change)
+    }
+
+    /// Whether the pair is an object that only the live cluster has and that a controller made.
+    fn is_made(&self, pair: Pair) -> bool {
+        let only_live = pair.base.filter(|_| pair.desired.is_none() && self.base.live.is_some());
+        only_live.is_some_and(|id| self.base.is_controlled(id))
+    }
+
+    /// Values of a Secret that a snapshot does not hold may differ or not: the change says so.
+    fn admit_ignorance(&self, change: &mut Change, before: View<'_>, after: View<'_>) {
+        let is_secret = !change.object.api_version.contains('/') && mask::is_secret("", &change.object.kind);
+        let unknown = if is_secret { mask::unknown_values(before, after) } else { Vec::new() };
+        if unknown.is_empty() {
+            return;
+        }
+        change.why = format!("whether {} changes is not known: the snapshot has no secret values", unknown.join(", "));
+        if change.action == Action::Unchanged {
+            change.action = Action::Update;
+        }
     }
 
     /// Takes over what the server said beside the object that it would store: refusals, conflicts, warnings.
@@ -188,6 +216,13 @@ impl<'a> Compare<'a> {
         self.refusals(id, causes, &validate::status_message(&object.kind, group, &object.name, &all))
     }
 
+    /// The object of a cluster without what was made for it.
+    fn without_made(&self, pair: Pair, before: Option<View<'_>>, place: Place<'_>) -> Option<Stored> {
+        self.base.live.as_ref()?;
+        let desired = pair.desired?;
+        Some(live::without_made(before?, self.desired.written(desired), &self.desired.object(desired).kind, place))
+    }
+
     /// What server-side apply would store, where both sides have defaults.
     fn applied(
         &self,
@@ -201,7 +236,7 @@ impl<'a> Compare<'a> {
         self.desired.object(desired).full.as_ref()?;
         let old = Side { full: before?, written: Some(self.base.written(base)) };
         let new = Side { full: after?, written: Some(self.desired.written(desired)) };
-        Some(Stored::applied(old, new, place))
+        Some(Stored::applied(old, new, place, self.base.live.is_some()))
     }
 
     /// Both sides as the cluster would see them; as written where one of them has no defaults.

@@ -105,7 +105,9 @@ impl<'s> Place<'s> {
             "selfLink",
             "uid",
         ];
-        const WRITTEN_BY_CONTROLLERS: [&str; 3] = [
+        const WRITTEN_BY_CONTROLLERS: [&str; 4] = [
+            // In snapshots, on Secrets.
+            "kplan.dev/values",
             "kubectl.kubernetes.io/last-applied-configuration",
             "deployment.kubernetes.io/revision",
             "deprecated.daemonset.template.generation",

@@ -9,13 +9,33 @@ use crate::yaml::{NodeId, Tree, Value, View};
 pub(super) struct Stored {
     tree: Tree,
     root: NodeId,
+    /// Which defaults of the old object somebody wrote is not known: it was read from a cluster.
+    from_cluster: bool,
 }
 
 impl Stored {
-    fn copy(of: View<'_>) -> Stored {
+    pub(super) fn copy(of: View<'_>) -> Stored {
         let mut tree = Tree::new(of.tree.source().clone());
         let root = tree.copy(of.tree, of.id);
-        Stored { tree, root }
+        Stored { tree, root, from_cluster: false }
+    }
+
+    /// A part of the object.
+    pub(super) fn at(&self, node: NodeId) -> View<'_> {
+        self.tree.view(node)
+    }
+
+    pub(super) fn remove(&mut self, map: NodeId, key: &str) {
+        self.tree.remove(map, key);
+    }
+
+    /// Leaves only these items in a list.
+    pub(super) fn set_items(&mut self, list: NodeId, items: &[NodeId]) {
+        if self.at(list).len() != items.len() {
+            let shorter = self.tree.push_seq(self.at(list).span(), items);
+            let value = self.tree.node(shorter).value;
+            self.tree.set_value(list, value);
+        }
     }
 
     pub(super) fn view(&self) -> View<'_> {
@@ -61,9 +81,10 @@ impl Stored {
     }
 
     /// The new object as server-side apply would store it: a field that neither side wrote keeps the value that the
-    /// default once gave it, also where it would have another default today (`imagePullPolicy` of a changed tag).
-    pub(super) fn applied(old: Side<'_>, new: Side<'_>, place: Place<'_>) -> Stored {
-        let mut applied = Stored::copy(new.full);
+    /// default once gave it, also where it would have another default today (`imagePullPolicy` of a changed tag). In an
+    /// object from a cluster, any field counts as unwritten that only a default gives the new one.
+    pub(super) fn applied(old: Side<'_>, new: Side<'_>, place: Place<'_>, from_cluster: bool) -> Stored {
+        let mut applied = Stored { from_cluster, ..Stored::copy(new.full) };
         let root = applied.root;
         applied.keep_labels(old, new);
         // The server drops the fields of a Service that go with its old type.
@@ -118,7 +139,7 @@ impl Stored {
             Some(node) if !scalar => self.keep(node, old, written, place),
             // A struct that goes with its neighbour (`rollingUpdate`, `emptyDir`) is cleared by apply.
             None if !scalar => {}
-            _ if old.written.is_none() && written.is_none() => {
+            _ if written.is_none() && (old.written.is_none() || self.from_cluster && present.is_some()) => {
                 let value = self.tree.copy(old.full.tree, old.full.id);
                 self.tree.insert(map, key, value);
             }

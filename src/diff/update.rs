@@ -178,7 +178,7 @@ mod tests {
         let place = Place::of(Some(schema), api, kind);
         let before = Side { full: old_full.0.view(old_full.1), written: Some(old) };
         let after = Side { full: new_full.0.view(new_full.1), written: Some(new) };
-        let after = Stored::applied(before, after, place);
+        let after = Stored::applied(before, after, place, false);
         ask(before.full, after.view(), place);
     }
 

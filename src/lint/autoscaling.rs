@@ -32,7 +32,7 @@ pub(super) fn hpa_target_missing(cx: &mut Cx<'_>) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("add the {kind}, correct the name, or name it under `assumeExists` in kplan.yaml"),
     };
-    cx.report(name, format!("{kind} `{text}`, which this should scale, is not in the set")).help = Some(help);
+    cx.report(name, format!("{kind} `{text}`, which this should scale, is not {}", cx.index.place())).help = Some(help);
 }
 
 /// A utilization target of a resource that some container does not request: the scaler cannot compute it.
@@ -89,11 +89,18 @@ pub(super) fn hpa_fixed_replicas(cx: &mut Cx<'_>) {
         let hpa = cx.bundle.object(*id);
         hpa.namespace == cx.object.namespace && target(cx, cx.bundle.full(*id)) == Some(cx.id)
     });
-    let Some(scaler) = scaler else { return };
-    let title = cx.bundle.object(scaler).title();
-    let (file, span) = cx.place_in(scaler, "spec.scaleTargetRef");
+    let live = cx.index.live.of_kind("HorizontalPodAutoscaler").iter().find(|live| {
+        let target = |key: &str| live.root.at(&["spec", "scaleTargetRef", key]).and_then(View::str);
+        live.object.namespace == cx.object.namespace
+            && target("kind") == Some(cx.object.kind.as_str())
+            && target("name") == Some(cx.object.name.as_str())
+    });
+    let Some(object) = scaler.map(|id| cx.bundle.object(id)).or(live.map(|live| live.object)) else { return };
+    let title = object.title();
+    let place = scaler.map(|id| cx.place_in(id, "spec.scaleTargetRef"));
     let message = format!("`replicas: {}` is set back at each apply, though {title} scales it", replicas.written());
     let diagnostic = cx.report_field("spec.replicas".to_owned(), message);
     diagnostic.help = Some("remove `replicas` here; the autoscaler's minReplicas takes its place".to_owned());
-    diagnostic.related.push(Related { file, span, message: "scaled here".to_owned() });
+    let related = place.map(|(file, span)| Related { file, span, message: "scaled here".to_owned() });
+    diagnostic.related.extend(related);
 }

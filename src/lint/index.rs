@@ -4,15 +4,18 @@ use std::collections::{BTreeMap, HashMap};
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
+use super::live::Live;
 use crate::config::Settings;
 use crate::model::pod::{Labels, PodTemplate};
 use crate::model::{Bundle, Object, ObjectId, SetId};
 use crate::yaml::View;
 
 /// Whether something that an object refers to is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Existence {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Existence<'a> {
     Found(ObjectId),
+    /// Not in the set, but in the cluster.
+    Live(View<'a>),
     /// Assumed, generated, or hidden in a document that cannot be read.
     Maybe,
     Missing,
@@ -40,10 +43,12 @@ pub(super) struct Index<'a> {
     assumed: GlobSet,
     /// Text of documents that cannot be read, by set: what they name may exist.
     broken: HashMap<SetId, Vec<&'a str>>,
+    /// The cluster around the sets.
+    pub live: Live<'a>,
 }
 
 impl<'a> Index<'a> {
-    pub(super) fn new(bundle: &'a Bundle, settings: &Settings) -> Index<'a> {
+    pub(super) fn new(bundle: &'a Bundle, live: Option<&'a Bundle>, settings: &Settings) -> Index<'a> {
         let mut index = Index {
             bundle,
             by_name: HashMap::new(),
@@ -52,6 +57,7 @@ impl<'a> Index<'a> {
             by_kind: BTreeMap::new(),
             assumed: assumed(&settings.assume_exists),
             broken: broken(bundle),
+            live: Live::new(live, bundle),
         };
         for (id, object) in bundle.iter() {
             let namespace = object.namespace.as_deref().unwrap_or("");
@@ -70,20 +76,23 @@ impl<'a> Index<'a> {
     }
 
     /// Looks for an object in the set and namespace of `from`.
-    pub(super) fn find(&self, from: &Object, kind: &str, name: &str) -> Existence {
+    pub(super) fn find(&self, from: &Object, kind: &str, name: &str) -> Existence<'a> {
         self.find_in(from, kind, from.namespace.as_deref().unwrap_or(""), name)
     }
 
-    pub(super) fn find_in(&self, from: &Object, kind: &str, namespace: &str, name: &str) -> Existence {
+    pub(super) fn find_in(&self, from: &Object, kind: &str, namespace: &str, name: &str) -> Existence<'a> {
         if let Some(ids) = self.by_name.get(&(from.set, kind, namespace, name)) {
             // Of several with one name the last one applied counts.
             return ids.last().map_or(Existence::Missing, |id| Existence::Found(*id));
+        }
+        if let Some(view) = self.live.find(kind, namespace, name) {
+            return Existence::Live(view);
         }
         let titles = [format!("{kind} {namespace}/{name}"), format!("{kind} {name}")];
         let generated = self.bundle.unrendered_sets.contains(&from.set);
         let broken = self.broken.get(&from.set).map_or(&[][..], Vec::as_slice);
         let hidden = broken.iter().any(|text| text.contains(kind) && text.contains(name));
-        if generated || hidden || titles.iter().any(|title| self.assumed.is_match(title)) {
+        if generated || hidden || self.live.is_unread(kind) || titles.iter().any(|title| self.assumed.is_match(title)) {
             Existence::Maybe
         } else {
             Existence::Missing
@@ -135,10 +144,16 @@ impl<'a> Index<'a> {
             || (!broken.is_empty() && values.all(|value| broken.iter().any(|text| text.contains(value))))
     }
 
+    /// Where an object was looked for that is missing: `in the set`.
+    pub(super) fn place(&self) -> &'static str {
+        if self.live.is_known() { "in the set or the cluster" } else { "in the set" }
+    }
+
     /// Names of a kind in the namespace of `from`, for suggestions.
     pub(super) fn names(&self, from: &Object, kind: &str) -> Vec<&'a str> {
         let ids = self.of_kind(from, kind).iter().map(|id| self.bundle.object(*id));
-        ids.filter(|object| object.namespace == from.namespace).map(|object| object.name.as_str()).collect()
+        let live = self.live.of_kind(kind).iter().map(|live| live.object);
+        ids.chain(live).filter(|object| object.namespace == from.namespace).map(|object| object.name.as_str()).collect()
     }
 }
 

@@ -6,6 +6,7 @@ mod autoscaling;
 pub mod catalog;
 mod images;
 mod index;
+mod live;
 mod networking;
 mod probes;
 mod references;
@@ -56,9 +57,10 @@ const CHECKS: &[(&str, Check)] = &[
     ("workload-selector-overlap", workload::workload_selector_overlap),
 ];
 
-/// Runs every rule over every object; a panic in one rule is one diagnostic, not the end.
-pub fn run(bundle: &Bundle, settings: &Settings) -> Vec<Diagnostic> {
-    let index = Index::new(bundle, settings);
+/// Runs every rule over every object; a panic in one rule is one diagnostic, not the end. What `live` holds, the state of
+/// the cluster around the set, is there for references too.
+pub fn run(bundle: &Bundle, live: Option<&Bundle>, settings: &Settings) -> Vec<Diagnostic> {
+    let index = Index::new(bundle, live, settings);
     let ids: Vec<ObjectId> = bundle.ids().collect();
     ids.par_iter().flat_map_iter(|id| check_object(bundle, &index, *id)).collect()
 }

@@ -4,7 +4,7 @@ use super::Cx;
 use super::index::{Existence, Workload};
 use super::references::nearest;
 use crate::diag::Related;
-use crate::model::pod::{ContainerRole, Labels, map_selects};
+use crate::model::pod::{ContainerRole, Labels, PodTemplate, map_selects};
 use crate::yaml::View;
 
 /// The selector of a Service that selects pods.
@@ -18,14 +18,17 @@ pub(super) fn service_no_match(cx: &mut Cx<'_>) {
     let Some(selector) = selector(cx) else { return };
     let workloads = cx.index.workloads(cx.object);
     let likely = cx.index.with_label(cx.object, Some(selector));
-    let matched = likely.iter().any(|workload| map_selects(selector, &workload.labels));
+    let namespace = cx.object.namespace.clone().unwrap_or_default();
+    let live = cx.index.live.workloads(&namespace);
+    let matched = likely.iter().any(|workload| map_selects(selector, &workload.labels))
+        || live.iter().any(|workload| map_selects(selector, &workload.labels))
+        || cx.index.live.is_unread("Pod");
     let wanted: Vec<(&str, &str)> = selector.fields().filter_map(|(key, value)| Some((key, value.str()?))).collect();
     if matched || cx.index.may_hide(cx.object, wanted.iter().map(|(_, value)| *value)) {
         return;
     }
     let shown: Vec<String> = wanted.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let near = nearest_labels(&wanted, workloads);
-    let namespace = cx.object.namespace.clone().unwrap_or_default();
     let mut help = format!("give the pods these labels, or select labels that they have, in namespace {namespace}");
     let mut related = None;
     if let Some((workload, key, value)) = near {
@@ -35,7 +38,7 @@ pub(super) fn service_no_match(cx: &mut Cx<'_>) {
         let (file, span) = cx.place_in(workload.id, &field);
         related = Some(Related { file, span, message: format!("labels of the pods of {owner}") });
     }
-    let message = format!("no pod in the set has the labels {}", shown.join(","));
+    let message = format!("no pod {} has the labels {}", cx.index.place(), shown.join(","));
     let spec = cx.root.get("spec").unwrap_or(cx.root);
     let diagnostic = cx.report_key(spec, "selector", message);
     diagnostic.help = Some(help);
@@ -76,7 +79,11 @@ pub(super) fn service_targetport_missing(cx: &mut Cx<'_>) {
     if matched.is_empty() {
         return;
     }
-    let names: Vec<&str> = matched.iter().flat_map(|workload| port_names(workload)).collect();
+    let namespace = cx.object.namespace.clone().unwrap_or_default();
+    let live = cx.index.live.workloads(&namespace).iter();
+    let live = live.filter(|workload| map_selects(selector, &workload.labels)).map(|workload| &workload.template);
+    let templates = matched.iter().map(|workload| &workload.template).chain(live);
+    let names: Vec<&str> = templates.flat_map(port_names).collect();
     for port in cx.root.get("spec").into_iter().flat_map(|spec| spec.list("ports")) {
         let Some(target) = port.get("targetPort") else { continue };
         let Some(name) = target.str().filter(|name| !names.contains(name)) else { continue };
@@ -91,13 +98,15 @@ pub(super) fn service_targetport_missing(cx: &mut Cx<'_>) {
     }
 }
 
-fn port_names<'a>(workload: &Workload<'a>) -> Vec<&'a str> {
-    let containers = workload.template.containers();
+fn port_names<'a>(template: &PodTemplate<'a>) -> Vec<&'a str> {
+    let containers = template.containers();
     let serving = containers.filter(|c| matches!(c.role, ContainerRole::Main | ContainerRole::Sidecar));
     serving.flat_map(|container| container.view.list("ports")).filter_map(|port| port.get_str("name")).collect()
 }
 
-/// Two Services that claim one nodePort; ports outside of the range are the API server's to refuse.
+const OTHER_PORT: &str = "choose another port between 30000 and 32767, or leave nodePort out";
+
+/// Two Services that claim one nodePort, one of which may be in the cluster; ports outside of the range are the API server's to refuse.
 pub(super) fn nodeport_collision(cx: &mut Cx<'_>) {
     if !cx.is("", "Service") {
         return;
@@ -121,12 +130,20 @@ pub(super) fn nodeport_collision(cx: &mut Cx<'_>) {
             let other = cx.bundle.object(***id);
             other.key() != cx.object.key() && claims(cx.bundle.full(***id)).contains(&claim)
         });
-        let Some(other) = taken.map(|id| **id).filter(|_| claim.0 != 0) else { continue };
+        let Some(other) = taken.map(|id| **id).filter(|_| claim.0 != 0) else {
+            let live = cx.index.live.of_kind("Service").iter().find(|live| claims(live.root).contains(&claim));
+            if let Some(live) = live.filter(|_| claim.0 != 0) {
+                let message =
+                    format!("nodePort {} is already taken by {} in the cluster", claim.0, live.object.title());
+                cx.report(node_port, message).help = Some(OTHER_PORT.to_owned());
+            }
+            continue;
+        };
         let title = cx.bundle.object(other).title();
         let index = claims(cx.bundle.full(other)).iter().position(|other| *other == claim).unwrap_or(0);
         let (file, span) = cx.place_in(other, &format!("spec.ports[{index}].nodePort"));
         let diagnostic = cx.report(node_port, format!("nodePort {} is already taken by {title}", claim.0));
-        diagnostic.help = Some("choose another port between 30000 and 32767, or leave nodePort out".to_owned());
+        diagnostic.help = Some(OTHER_PORT.to_owned());
         diagnostic.related.push(Related { file, span, message: "taken here".to_owned() });
     }
 }
@@ -152,8 +169,9 @@ fn backend<'a>(cx: &mut Cx<'a>, service: View<'a>) {
     if text.is_empty() || service.at(&["port", "name"]).and_then(View::str) == Some("use-annotation") {
         return;
     }
-    let id = match cx.index.find(cx.object, "Service", text) {
-        Existence::Found(id) => id,
+    let (id, found) = match cx.index.find(cx.object, "Service", text) {
+        Existence::Found(id) => (Some(id), cx.bundle.full(id)),
+        Existence::Live(found) => (None, found),
         Existence::Maybe => return,
         Existence::Missing => {
             let names = cx.index.names(cx.object, "Service");
@@ -161,13 +179,13 @@ fn backend<'a>(cx: &mut Cx<'a>, service: View<'a>) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "add the Service, or name it under `assumeExists` in kplan.yaml".to_owned(),
             };
-            cx.report(name, format!("Service `{text}` is not in the set")).help = Some(help);
+            cx.report(name, format!("Service `{text}` is not {}", cx.index.place())).help = Some(help);
             return;
         }
     };
     let (number, port_name) = (service.at(&["port", "number"]), service.at(&["port", "name"]));
     let Some(wanted) = number.or(port_name) else { return };
-    let ports: Vec<View<'_>> = cx.bundle.full(id).get("spec").into_iter().flat_map(|spec| spec.list("ports")).collect();
+    let ports: Vec<View<'_>> = found.get("spec").into_iter().flat_map(|spec| spec.list("ports")).collect();
     let serves = |port: &View<'_>| match wanted.int() {
         Some(number) => port.get_int("port") == Some(number),
         None => port.get_str("name") == wanted.str(),
@@ -182,8 +200,9 @@ fn backend<'a>(cx: &mut Cx<'a>, service: View<'a>) {
             Some(port.get_str("name").map_or(number.to_string(), |name| format!("{number} ({name})")))
         })
         .collect();
-    let (file, span) = cx.place_in(id, "spec.ports");
+    let place = id.map(|id| cx.place_in(id, "spec.ports"));
     let diagnostic = cx.report(wanted, format!("Service `{text}` has no port {}", wanted.written()));
     diagnostic.help = Some(format!("it has {}", has.join(", ")));
-    diagnostic.related.push(Related { file, span, message: "its ports".to_owned() });
+    let related = place.map(|(file, span)| Related { file, span, message: "its ports".to_owned() });
+    diagnostic.related.extend(related);
 }

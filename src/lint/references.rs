@@ -70,7 +70,7 @@ fn missing<'a>(cx: &mut Cx<'a>, kind: &str, name: View<'a>) {
             format!("add the {kind} to namespace {namespace}, or name it under `assumeExists` in kplan.yaml")
         }
     };
-    cx.report(name, format!("{kind} `{text}` is not in the set")).help = Some(help);
+    cx.report(name, format!("{kind} `{text}` is not {}", cx.index.place())).help = Some(help);
 }
 
 /// Objects that every namespace gets from the cluster.
@@ -95,8 +95,11 @@ fn config_key_missing(cx: &mut Cx<'_>, kind: &str, data: &[&str]) {
     let Some(template) = cx.template() else { return };
     for Reference { kind: found, name, key, optional } in template.config_references() {
         let (Some(key), Some(text)) = (key.filter(|_| found == kind && !optional), name.str()) else { continue };
-        let Existence::Found(id) = cx.index.find(cx.object, kind, text) else { continue };
-        let holder = cx.bundle.full(id);
+        let (id, holder) = match cx.index.find(cx.object, kind, text) {
+            Existence::Found(id) => (Some(id), cx.bundle.full(id)),
+            Existence::Live(holder) => (None, holder),
+            Existence::Maybe | Existence::Missing => continue,
+        };
         let wanted = key.str().unwrap_or_default();
         let keys: Vec<&str> = data.iter().flat_map(|data| holder.map(data)).map(|(key, _)| key).collect();
         if wanted.is_empty() || keys.contains(&wanted) || is_filled_later(holder) {
@@ -108,11 +111,11 @@ fn config_key_missing(cx: &mut Cx<'_>, kind: &str, data: &[&str]) {
             None => format!("add the key to the {kind}, which has {}", keys.join(", ")),
         };
         let message = format!("{kind} `{text}` has no key `{wanted}`");
-        let (file, span) = cx.place_in(id, "metadata.name");
+        let place = id.map(|id| cx.place_in(id, "metadata.name"));
         let diagnostic = cx.report(key, message);
         diagnostic.help = Some(help);
-        let related = crate::diag::Related { file, span, message: format!("the {kind} stands here") };
-        diagnostic.related.push(related);
+        let message = format!("the {kind} stands here");
+        diagnostic.related.extend(place.map(|(file, span)| crate::diag::Related { file, span, message }));
     }
 }
 

@@ -14,6 +14,9 @@ pub(super) fn pvc_no_pv(cx: &mut Cx<'_>) {
     }
     let Some(spec) = cx.root.get("spec") else { return };
     let Some(class) = spec.get_str("storageClassName") else { return };
+    if is_served_by_cluster(cx, class) {
+        return;
+    }
     let provisioned = cx.index.of_kind(cx.object, "StorageClass").iter().any(|id| {
         let root = cx.bundle.full(*id);
         cx.bundle.object(*id).name == class && root.get_str("provisioner") != Some("kubernetes.io/no-provisioner")
@@ -49,6 +52,19 @@ pub(super) fn pvc_no_pv(cx: &mut Cx<'_>) {
     let diagnostic = cx.report_field(first.claim_field.to_owned(), message);
     diagnostic.help = Some("change the claim or a volume so that the two fit, or add a volume".to_owned());
     diagnostic.related.push(Related { file, span, message: "the nearest volume".to_owned() });
+}
+
+/// Whether the cluster has the claim already, a class that provisions for it, or volumes of its class: which of them it
+/// gets is the simulation's to say.
+fn is_served_by_cluster(cx: &Cx<'_>, class: &str) -> bool {
+    let live = &cx.index.live;
+    let namespace = cx.object.namespace.as_deref().unwrap_or("");
+    let of_class = |root: View<'_>| root.at(&["spec", "storageClassName"]).and_then(View::str).unwrap_or("") == class;
+    live.find("PersistentVolumeClaim", namespace, &cx.object.name).is_some()
+        || live
+            .find("StorageClass", "", class)
+            .is_some_and(|found| found.get_str("provisioner") != Some("kubernetes.io/no-provisioner"))
+        || live.of_kind("PersistentVolume").iter().any(|volume| of_class(volume.root))
 }
 
 /// A claim of a class without volumes, where a free volume of another class fits in everything else; any other

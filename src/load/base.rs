@@ -19,21 +19,25 @@ pub enum Base {
     Dir(String),
     /// Anything that git can resolve to a commit: branch, tag, hash, `HEAD~2`.
     Git(String),
+    /// A file with the state of a cluster.
+    Snapshot(String),
 }
 
 impl Base {
-    /// Reads `empty`, `dir:PATH`, `git:REF` or a bare value, which is a path where one exists (`exists`), else a git
+    /// Reads `cluster`, `empty`, `dir:PATH`, `git:REF`, `snapshot:FILE` or a bare value, which is a path where one exists (`exists`), else a git
     /// reference. The error says what is wrong and what to write.
     pub fn parse(text: &str, exists: impl Fn(&str) -> bool) -> Result<Base, String> {
         match text.split_once(':') {
-            _ if text.is_empty() => Err("--base needs a value: cluster, empty, dir:PATH or git:REF".to_owned()),
+            _ if text.is_empty() => {
+                Err("--base needs a value: cluster, empty, dir:PATH, git:REF or snapshot:FILE".to_owned())
+            }
             _ if text == "empty" => Ok(Base::Empty),
             _ if text == "cluster" => Ok(Base::Cluster),
-            Some(("dir" | "git", "")) => Err(format!("--base {text} lacks what comes behind the colon")),
+            Some(("dir" | "git" | "snapshot", "")) => Err(format!("--base {text} lacks what comes behind the colon")),
             Some(("dir", path)) => Ok(Base::Dir(path.to_owned())),
             Some(("git", reference)) => Ok(Base::Git(reference.to_owned())),
+            Some(("snapshot", file)) => Ok(Base::Snapshot(file.to_owned())),
             _ if exists(text) => Ok(Base::Dir(text.to_owned())),
-            Some(("snapshot", _)) => Err(format!("--base {text}: snapshots cannot be compared with yet")),
             _ => Ok(Base::Git(text.to_owned())),
         }
     }

@@ -14,5 +14,5 @@ pub mod selector;
 pub mod time;
 mod version;
 
-pub use object::{Bundle, Counts, CustomKind, Key, Object, ObjectId, ParsedFile, Role, SetId};
+pub use object::{Bundle, Counts, CustomKind, Key, Live, Object, ObjectId, ParsedFile, Role, SetId};
 pub use version::Version;

@@ -114,6 +114,14 @@ pub struct Counts {
     pub skipped: usize,
 }
 
+/// What is known of a bundle that was read from a cluster, or from a snapshot of one. Its objects have what the server
+/// and its controllers write, and an object that only it has is nobody's to delete.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Live {
+    /// Kinds whose objects could not be read: any of them may exist.
+    pub unread: Vec<String>,
+}
+
 /// Everything that a run read.
 #[derive(Debug, Default)]
 pub struct Bundle {
@@ -128,6 +136,8 @@ pub struct Bundle {
     pub custom_kinds: Vec<CustomKind>,
     /// Kustomizations and charts that were not rendered: what they lack may be generated.
     pub unrendered_sets: Vec<SetId>,
+    /// Set for the state of a cluster.
+    pub live: Option<Live>,
 }
 
 impl Bundle {
@@ -145,6 +155,15 @@ impl Bundle {
 
     pub fn file(&self, id: FileId) -> &ParsedFile {
         &self.files[id.0 as usize]
+    }
+
+    /// Whether a controller made the object (`metadata.ownerReferences`): it comes and goes with its owner.
+    pub fn is_controlled(&self, id: ObjectId) -> bool {
+        let metadata = self.written(id).get("metadata");
+        metadata
+            .into_iter()
+            .flat_map(|metadata| metadata.list("ownerReferences"))
+            .any(|owner| owner.get_bool("controller"))
     }
 
     /// The object as written.

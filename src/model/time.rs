@@ -20,6 +20,19 @@ pub struct Timestamp {
     pub nanos: u32,
 }
 
+/// Seconds since 1970 as `2026-11-25T18:04:05Z`; the calendar is Howard Hinnant's `civil_from_days`.
+pub fn rfc3339(seconds: u64) -> String {
+    let (days, rest) = (seconds / 86_400 + 719_468, seconds % 86_400);
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", rest / 3600, rest / 60 % 60, rest % 60)
+}
+
 /// Reads `2006-01-02T15:04:05Z` or with an offset. Fractions of a second, a comma before them and
 /// an hour of one digit pass, as they do at the API. The error is Go's text.
 pub fn parse_rfc3339(text: &str) -> Result<Timestamp, String> {

@@ -9,24 +9,18 @@ use super::volumes::Volumes;
 use crate::model::{Bundle, Version};
 use crate::yaml::View;
 
-/// The objects of the set that placement depends on.
+/// The objects of the set, and of a live cluster around it, that placement depends on.
 #[derive(Clone, Debug, Default)]
 pub struct Cluster {
     /// Labels by namespace.
     pub namespaces: BTreeMap<String, Labels>,
-    pub services: Vec<ServiceSelector>,
+    /// Selectors of Services that have one, by namespace and name.
+    pub services: BTreeMap<(String, String), Selector>,
     pub budgets: Vec<Budget>,
     pub priorities: BTreeMap<String, PriorityClass>,
     pub runtimes: BTreeMap<String, RuntimeClass>,
     pub volumes: Volumes,
     pub version: Option<Version>,
-}
-
-/// A Service that selects pods.
-#[derive(Clone, Debug)]
-pub struct ServiceSelector {
-    pub namespace: String,
-    pub selector: Selector,
 }
 
 /// A PodDisruptionBudget.
@@ -85,12 +79,19 @@ pub struct RuntimeClass {
 }
 
 impl Cluster {
-    /// Collects the objects of a set, and lets the controllers bind what they bind before pods exist.
-    pub fn from_bundle(bundle: &Bundle, version: Version) -> Cluster {
+    /// Collects the objects of a live cluster and of a set, and lets the controllers bind what they bind before pods
+    /// exist. Objects of the set take the place of live ones, which lend them what only the server and its controllers
+    /// know: bindings, other labels of a namespace, disruptions allowed.
+    pub fn from_bundle(bundle: &Bundle, live: Option<&Bundle>, version: Version) -> Cluster {
         let mut cluster = Cluster { version: Some(version), ..Cluster::default() };
-        for (id, object) in bundle.iter() {
-            let namespace = object.namespace.as_deref().unwrap_or("");
-            cluster.read(&object.kind, &object.name, namespace, bundle.full(id));
+        cluster.volumes.complete = live.and_then(|live| live.live.as_ref()).is_some_and(|live| {
+            !["StorageClass", "PersistentVolume"].iter().any(|kind| live.unread.iter().any(|unread| unread == kind))
+        });
+        for bundle in live.into_iter().chain([bundle]) {
+            for (id, object) in bundle.iter() {
+                let namespace = object.namespace.as_deref().unwrap_or("");
+                cluster.read(&object.kind, &object.name, namespace, bundle.full(id));
+            }
         }
         cluster.volumes.settle();
         cluster
@@ -99,16 +100,24 @@ impl Cluster {
     fn read(&mut self, kind: &str, name: &str, namespace: &str, view: View<'_>) {
         match kind {
             "Namespace" => {
-                self.namespaces.insert(name.to_owned(), labels(view.at(&["metadata", "labels"])));
+                let labels = labels(view.at(&["metadata", "labels"]));
+                self.namespaces.entry(name.to_owned()).or_default().extend(labels);
             }
             "Service" => {
                 let selector = view.at(&["spec", "selector"]).filter(|selector| !selector.is_empty());
-                self.services.extend(selector.map(|selector| ServiceSelector {
-                    namespace: namespace.to_owned(),
-                    selector: Selector::from_map(Some(selector)),
-                }));
+                let key = (namespace.to_owned(), name.to_owned());
+                self.services.remove(&key);
+                self.services.extend(selector.map(|selector| (key, Selector::from_map(Some(selector)))));
             }
-            "PodDisruptionBudget" => self.budgets.push(budget(name, namespace, view)),
+            "PodDisruptionBudget" => {
+                let mut new = budget(name, namespace, view);
+                let same = |known: &Budget| known.namespace == namespace && known.name == name;
+                if let Some(at) = self.budgets.iter().position(same) {
+                    let known = self.budgets.remove(at);
+                    new.allowed = if view.get("status").is_some() { new.allowed } else { known.allowed };
+                }
+                self.budgets.push(new);
+            }
             "PriorityClass" => {
                 let class = PriorityClass {
                     value: view.get_int("value").and_then(|value| i32::try_from(value).ok()).unwrap_or(0),

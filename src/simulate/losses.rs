@@ -35,10 +35,11 @@ fn pinned(expansion: &Expansion, outcomes: &[Outcome]) -> Vec<PlacedId> {
     daemons.filter_map(|(_, outcome)| outcome.placed).collect()
 }
 
-/// The pods of a node, in the order in which they came; those of DaemonSets left out.
+/// The pods of a node, in the order in which they came; those of DaemonSets and of the kubelet itself left out.
 fn movable(state: &State, node: u32, pinned: &[PlacedId]) -> Vec<(PlacedId, Placed)> {
     let pods = state.infos.get(node as usize).map_or(&[][..], |info| &info.pods);
-    let movable = pods.iter().filter(|id| !pinned.contains(id));
+    let named = |id: &&PlacedId| state.pod(state.placed[id.0 as usize].class).names_its_node();
+    let movable = pods.iter().filter(|id| !pinned.contains(id) && !named(id));
     movable.map(|id| (*id, state.placed[id.0 as usize].clone())).collect()
 }
 

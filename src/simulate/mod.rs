@@ -1,7 +1,7 @@
 //! Where every pod lands: the scheduler's answer, offline.
 //!
 //! ```text
-//! nodes, cluster, expand → state → queue (engine: filters, scores, preemption) → rollout, losses, remedies → findings
+//! nodes, cluster, expand (what is live included) → state → queue (engine: filters, scores, preemption) → rollout, losses, remedies → findings
 //! ```
 
 pub mod cluster;
@@ -22,6 +22,7 @@ pub mod remedies;
 mod report;
 mod requests;
 mod resources;
+pub mod rolling;
 pub mod rollout;
 mod scores;
 pub mod state;
@@ -36,6 +37,8 @@ pub use placement::{
     Blocked, Drain, Loss, PlacedNode, PlacedPod, Placement, Remedy, Rollout, ScaleOut, Settled, Stall, Verdict,
 };
 
+use std::sync::Arc;
+
 use cluster::Cluster;
 use expand::Expansion;
 use remedies::Trial;
@@ -46,12 +49,14 @@ use crate::diag::Diagnostic;
 use crate::model::Bundle;
 
 /// Places every pod of a set on the nodes, and says what follows: updates, losses, remedies, findings.
-pub fn run(bundle: &Bundle, inventory: &Inventory, settings: &Settings) -> (Placement, Vec<Diagnostic>) {
+pub fn run(bundle: &Bundle, inventory: &Inventory<'_>, settings: &Settings) -> (Placement, Vec<Diagnostic>) {
     let (mut state, expansion) = prepare(bundle, inventory, settings);
     let before = state.clone();
-    let outcomes = queue::run(&mut state, &expansion.replicas, settings.sequential);
+    let (outcomes, mut rollouts) =
+        queue::run(&mut state, &expansion.replicas, &rolling::all(&expansion), settings.sequential);
     let mut placement = report::placement(&state, &expansion, &outcomes);
-    placement.rollouts = rollout::like_versions(&mut state, &expansion, &outcomes);
+    rollouts.extend(rollout::like_versions(&mut state, &expansion, &outcomes));
+    placement.rollouts = rollouts;
     placement.scales = losses::scales(&mut state, &expansion);
     (placement.losses, placement.drains) = losses::run(&state, &expansion, &outcomes);
     let scheduled = outcomes.iter().filter(|outcome| outcome.verdict == Verdict::Scheduled).count();
@@ -65,13 +70,18 @@ pub fn run(bundle: &Bundle, inventory: &Inventory, settings: &Settings) -> (Plac
 }
 
 /// The cluster before anything is scheduled, and the pods to come.
-pub fn prepare(bundle: &Bundle, inventory: &Inventory, settings: &Settings) -> (State, Expansion) {
-    let mut cluster = Cluster::from_bundle(bundle, settings.kube_version);
-    let mut expansion = expand::run(bundle, &cluster, &inventory.nodes);
+pub fn prepare(bundle: &Bundle, inventory: &Inventory<'_>, settings: &Settings) -> (State, Expansion) {
+    let mut cluster = Cluster::from_bundle(bundle, inventory.live, settings.kube_version);
+    let mut expansion = expand::run(bundle, inventory.live, &cluster, &inventory.nodes);
     cluster.volumes.add_claims(std::mem::take(&mut expansion.claims));
     cluster.volumes.settle();
     for replica in &mut expansion.replicas {
         replica.unknown = cluster.volumes.unknown_class(&replica.pod);
     }
-    (State::new(cluster, inventory.nodes.clone()), expansion)
+    let mut state = State::new(cluster, inventory.nodes.clone());
+    for (pod, node) in &expansion.present {
+        let class = state.class(&pod.pod);
+        state.place(class, &Arc::from(pod.full_name()), *node, pod.started);
+    }
+    (state, expansion)
 }

@@ -61,10 +61,12 @@ impl Taint {
     }
 }
 
-/// All nodes of a run, in the order given.
+/// All nodes of a run, in the order given, and the cluster that they belong to.
 #[derive(Clone, Debug, Default)]
-pub struct Inventory {
+pub struct Inventory<'a> {
     pub nodes: Vec<Node>,
+    /// What is live: the pods that run, storage, classes, budgets, Services, and the workloads that the set changes.
+    pub live: Option<&'a Bundle>,
 }
 
 /// What is wrong with an inventory.
@@ -81,22 +83,41 @@ impl NodeError {
     }
 }
 
-impl Inventory {
+impl<'a> Inventory<'a> {
+    /// The nodes of a cluster with all that is live there.
+    pub fn of_cluster(live: &'a Bundle) -> Result<Inventory<'a>, NodeError> {
+        let views = live.iter().filter(|(_, object)| is_node(&object.api_version, &object.kind));
+        let nodes = views.map(|(id, _)| node(live.full(id))).collect::<Result<Vec<_>, _>>()?;
+        Ok(Inventory { nodes, live: Some(live) })
+    }
+
+    /// How many live pods run on nodes that are not here, so that they hold nothing.
+    pub fn elsewhere(&self) -> usize {
+        let names: BTreeSet<&str> = self.nodes.iter().map(|node| node.name.as_str()).collect();
+        let node = |live: &'a Bundle, id: ObjectId| live.full(id).at(&["spec", "nodeName"]).and_then(View::str);
+        let pods = self.live.into_iter().flat_map(|live| live.iter().map(move |(id, object)| (live, id, object)));
+        let pods = pods.filter(|(_, _, object)| object.kind == "Pod" && object.group().is_empty());
+        let nodes = pods.filter_map(|(live, id, _)| node(live, id));
+        nodes.filter(|name| !name.is_empty() && !names.contains(name)).count()
+    }
+}
+
+impl Inventory<'_> {
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
     }
 
     /// The Node objects of a set. Nodes that cannot be read are left out: validation reports them.
-    pub fn from_bundle(bundle: &Bundle) -> Inventory {
+    pub fn from_bundle(bundle: &Bundle) -> Inventory<'static> {
         let views = bundle.iter().filter(|(_, object)| is_node(&object.api_version, &object.kind));
         let ids: Vec<ObjectId> = views.map(|(id, _)| id).collect();
         let mut seen = BTreeSet::new();
         let nodes = ids.into_iter().filter_map(|id| node(bundle.full(id)).ok());
-        Inventory { nodes: nodes.filter(|node| seen.insert(node.name.clone())).collect() }
+        Inventory { nodes: nodes.filter(|node| seen.insert(node.name.clone())).collect(), live: None }
     }
 
     /// The nodes of `nodes:` in kplan.yaml. Errors name the node and the value that is wrong.
-    pub fn from_settings(settings: &Settings) -> Result<Inventory, Vec<NodeError>> {
+    pub fn from_settings(settings: &Settings) -> Result<Inventory<'static>, Vec<NodeError>> {
         let (mut inventory, mut errors) = (Inventory::default(), Vec::new());
         for shape in &settings.nodes {
             match from_shape(shape) {
@@ -110,7 +131,7 @@ impl Inventory {
 
     /// The nodes of a file for `--nodes`: documents with Node objects or Lists of them, or the short form
     /// under a top-level `nodes:`.
-    pub fn from_text(text: &Arc<str>) -> Result<Inventory, Vec<NodeError>> {
+    pub fn from_text(text: &Arc<str>) -> Result<Inventory<'static>, Vec<NodeError>> {
         let file = yaml::read(text);
         let (mut inventory, mut errors) = (Inventory::default(), Vec::new());
         for document in &file.documents {

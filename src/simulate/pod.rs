@@ -227,6 +227,12 @@ impl Pod {
         self.volumes.iter().any(|volume| matches!(volume, Volume::Claim { .. }))
     }
 
+    /// Whether it can run on one node only, by that node's name: the pods of a live DaemonSet, and static ones.
+    pub fn names_its_node(&self) -> bool {
+        let mut terms = self.required_nodes.iter().flatten().peekable();
+        terms.peek().is_some() && terms.all(|term| !term.fields.is_empty())
+    }
+
     /// Whether a node satisfies node selector and required node affinity.
     pub fn selects_node(&self, name: &str, node: &Labels) -> bool {
         self.node_selector.iter().all(|(key, value)| node.get(key) == Some(value))

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use super::engine::{self, Answer, Unschedulable};
 use super::expand::Replica;
-use super::placement::{Settled, Verdict};
+use super::placement::{Rollout, Settled, Verdict};
 use super::preemption::{NOT_STARTED, Preemption};
+use super::rolling::Progress;
 use super::state::{PlacedId, State};
 
 /// What became of one replica.
@@ -52,21 +53,48 @@ struct Queue {
     followers: HashMap<usize, usize>,
 }
 
-/// Places every replica: all created first, or (`sequential`) each before the next one exists.
-pub fn run(state: &mut State, replicas: &[Replica], sequential: bool) -> Vec<Outcome> {
+/// Places every replica: all created first, or (`sequential`) each before the next one exists. What runs already is
+/// there before any other; rollouts go on step by step, and each step gives room to what still waits.
+pub fn run(
+    state: &mut State,
+    replicas: &[Replica],
+    rollings: &[Progress],
+    sequential: bool,
+) -> (Vec<Outcome>, Vec<Rollout>) {
     let mut queue = Queue::default();
+    let mut rollings = rollings.to_vec();
+    (0..replicas.len()).for_each(|index| queue.create(state, replicas, index));
+    let free: Vec<usize> = (0..replicas.len()).filter(|index| !rollings.iter().any(|all| all.holds(*index))).collect();
     if sequential {
-        for index in 0..replicas.len() {
-            queue.create(state, replicas, index);
+        for index in free {
+            queue.bypass(state, replicas, index);
             queue.enqueue(replicas, index);
             queue.drain(state, replicas);
         }
     } else {
-        (0..replicas.len()).for_each(|index| queue.create(state, replicas, index));
-        (0..replicas.len()).for_each(|index| queue.enqueue(replicas, index));
+        free.iter().for_each(|index| queue.bypass(state, replicas, *index));
+        free.iter().for_each(|index| queue.enqueue(replicas, *index));
         queue.drain(state, replicas);
     }
-    queue.outcomes
+    loop {
+        let steps: Vec<_> = rollings.iter_mut().filter_map(|rolling| rolling.step(state, &queue.outcomes)).collect();
+        for index in steps.iter().cloned().flatten() {
+            queue.bypass(state, replicas, index);
+            queue.enqueue(replicas, index);
+        }
+        queue.drain(state, replicas);
+        if steps.is_empty() {
+            break;
+        }
+        queue.try_again(state, replicas);
+    }
+    let ends: Vec<_> = rollings.iter().map(|rolling| rolling.end(&queue.outcomes)).collect();
+    let missing: Vec<usize> = ends.iter().flat_map(|(_, missing)| missing.clone()).collect();
+    for index in missing.into_iter().filter(|index| queue.is_waiting(*index)).collect::<Vec<_>>() {
+        let text = "not created: the rollout waits for the new pods before it to run";
+        queue.outcomes[index].message = Some(text.to_owned());
+    }
+    (queue.outcomes, ends.into_iter().map(|(rollout, _)| rollout).collect())
 }
 
 /// The verdict that needs no scheduler; pending where it needs one.
@@ -92,13 +120,20 @@ pub(super) fn arrive(replica: &Replica) -> Outcome {
 }
 
 impl Queue {
-    /// A pod that names its node is there at once.
+    /// A pod that runs already is there before any other.
     fn create(&mut self, state: &mut State, replicas: &[Replica], index: usize) {
-        let outcome = arrive(&replicas[index]);
-        let bypassed = outcome.verdict == Verdict::Bypassed;
-        self.outcomes.push(outcome);
+        if let Some(node) = replicas[index].running {
+            let best = Arc::new(vec![node]);
+            self.outcomes.push(Outcome { best, feasible: 1, ..Outcome::new(Verdict::Scheduled, None) });
+            return self.place(state, replicas, index, node);
+        }
+        self.outcomes.push(arrive(&replicas[index]));
+    }
+
+    /// A pod that names its node is there as soon as it is created.
+    fn bypass(&mut self, state: &mut State, replicas: &[Replica], index: usize) {
         let node = replicas[index].pod.node_name.as_deref().and_then(|name| state.node(name));
-        if let Some(node) = node.filter(|_| bypassed) {
+        if let Some(node) = node.filter(|_| self.outcomes[index].verdict == Verdict::Bypassed) {
             self.place(state, replicas, index, node);
         }
     }
@@ -123,8 +158,12 @@ impl Queue {
         match replica.after.filter(|before| self.outcomes[*before].placed.is_none()) {
             Some(before) => {
                 let first = &replicas[before].name;
-                let text =
-                    format!("not created: StatefulSet waits for {first} to run (podManagementPolicy OrderedReady)");
+                let text = match replica.replaces {
+                    Some(_) => format!("not replaced: StatefulSet waits for {first} to run"),
+                    None => {
+                        format!("not created: StatefulSet waits for {first} to run (podManagementPolicy OrderedReady)")
+                    }
+                };
                 self.outcomes[index].message = Some(text);
                 self.followers.insert(before, index);
             }
@@ -142,6 +181,9 @@ impl Queue {
     }
 
     fn attempt(&mut self, state: &mut State, replicas: &[Replica], index: usize) {
+        if let Some(old) = replicas[index].replaces.filter(|old| state.is_placed(*old)) {
+            state.remove(old);
+        }
         let class = state.class(&replicas[index].pod);
         match engine::schedule(state, class) {
             Answer::Scheduled { best, feasible, .. } => {
@@ -155,6 +197,32 @@ impl Queue {
                 self.outcomes[index] = Outcome::pending(why.clone());
                 if let Preemption::Nominated { node, victims, .. } = &why.preemption {
                     self.evict(state, replicas, index, *node, victims);
+                }
+            }
+        }
+    }
+
+    /// Whether a pod waits in the queue or to be created.
+    fn is_waiting(&self, index: usize) -> bool {
+        self.outcomes[index].verdict == Verdict::Pending && self.outcomes[index].placed.is_none()
+    }
+
+    /// Pods that found no node look again, after others have gone; their first answer stays.
+    fn try_again(&mut self, state: &mut State, replicas: &[Replica]) {
+        for index in 0..replicas.len() {
+            let tried = self.outcomes[index].why.is_some() && self.is_waiting(index);
+            if !tried {
+                continue;
+            }
+            let class = state.class(&replicas[index].pod);
+            if let Answer::Scheduled { best, .. } = engine::schedule(state, class)
+                && let Some(node) = best.first()
+            {
+                self.place(state, replicas, index, *node);
+                let node = state.nodes.get(*node as usize).map(|node| node.name.clone());
+                self.outcomes[index].settled = Some(Settled { verdict: Verdict::Scheduled, node });
+                if let Some(next) = self.followers.remove(&index) {
+                    self.waiting.push((replicas[next].pod.priority, Reverse(next)));
                 }
             }
         }

@@ -9,9 +9,9 @@ use super::findings::{Cause, Group};
 use super::nodes::{HOSTNAME, Node};
 use super::placement::{Remedy, Verdict};
 use super::pod::{Pod, Toleration};
-use super::queue;
 use super::resources::Resources;
 use super::state::State;
+use super::{queue, rolling};
 use crate::model::quantity::Quantity;
 
 /// Beyond this many pods times nodes, remedies are not looked for.
@@ -33,14 +33,14 @@ impl Trial<'_> {
     /// when others lose theirs for it.
     fn places(&self, group: &Group, nodes: Option<Vec<Node>>, change: &dyn Fn(&Replica) -> Option<Pod>) -> usize {
         let nodes = nodes.unwrap_or_else(|| self.before.nodes.to_vec());
-        let mut state = State::new(self.before.cluster.clone(), nodes);
+        let mut state = self.before.with_nodes(nodes);
         let mut replicas = self.expansion.replicas.clone();
         for replica in &mut replicas {
             if let Some(pod) = change(replica) {
                 replica.pod = Arc::new(pod);
             }
         }
-        let outcomes = queue::run(&mut state, &replicas, self.sequential);
+        let (outcomes, _) = queue::run(&mut state, &replicas, &rolling::all(self.expansion), self.sequential);
         let placed =
             |index: &&usize| outcomes.get(**index).is_some_and(|outcome| outcome.verdict == Verdict::Scheduled);
         let helped = group.replicas.iter().filter(placed).count();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::cluster::Amount;
 use super::engine::{self, Answer};
 use super::expand::{Expansion, Strategy, TEMPLATE_HASH};
 use super::placement::{Rollout, Stall, Verdict};
@@ -41,7 +42,10 @@ fn updates(expansion: &Expansion, outcomes: &[Outcome]) -> Vec<Update> {
             *judged |= matches!(outcome.verdict, Verdict::Scheduled | Verdict::Pending);
         }
     }
-    let each = expansion.workloads.iter().zip(pods).filter_map(|(workload, (old, old_pending, judged))| {
+    // Those that are under way are played with the pods that they have.
+    let under_way = |index: usize| expansion.rollings.iter().any(|rolling| rolling.workload == index);
+    let each = expansion.workloads.iter().zip(pods).enumerate().filter(|(index, _)| !under_way(*index));
+    let each = each.filter_map(|(_, (workload, (old, old_pending, judged)))| {
         Some(Update {
             owner: workload.owner(),
             namespace: workload.namespace.clone(),
@@ -76,15 +80,19 @@ pub fn run(state: &mut State, update: &Update) -> Rollout {
     let rollout = match update.strategy {
         Strategy::Recreate => progress.recreate(),
         Strategy::RollingUpdate { max_surge, max_unavailable } => {
-            let surge = max_surge.of(update.replicas, true).max(0);
-            let unavailable = max_unavailable.of(update.replicas, false).clamp(0, update.replicas);
-            // With neither, nothing could move (`ResolveFenceposts`).
-            let unavailable = if surge == 0 && unavailable == 0 { 1 } else { unavailable };
+            let (surge, unavailable) = fenceposts(max_surge, max_unavailable, update.replicas);
             progress.roll(surge, unavailable)
         }
     };
     state.rollback(mark);
     rollout
+}
+
+/// Pods above and below the number wanted (`ResolveFenceposts`); with neither, nothing could move.
+pub(super) fn fenceposts(surge: Amount, unavailable: Amount, replicas: i64) -> (i64, i64) {
+    let surge = surge.of(replicas, true).max(0);
+    let unavailable = unavailable.of(replicas, false).clamp(0, replicas);
+    (surge, if surge == 0 && unavailable == 0 { 1 } else { unavailable })
 }
 
 impl Progress<'_> {

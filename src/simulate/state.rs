@@ -147,6 +147,11 @@ impl State {
         id
     }
 
+    /// Whether a pod is on its node now.
+    pub fn is_placed(&self, id: PlacedId) -> bool {
+        self.placed.get(id.0 as usize).is_some_and(|placed| self.infos[placed.node as usize].pods.contains(&id))
+    }
+
     /// Takes a pod off its node.
     pub fn remove(&mut self, id: PlacedId) {
         self.steps.push(Step::Remove(id));

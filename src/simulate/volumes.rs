@@ -23,6 +23,8 @@ pub struct Volumes {
     pub capacities: Vec<Capacity>,
     /// Volumes that a driver can attach to a node, by node and driver.
     pub limits: BTreeMap<String, BTreeMap<String, i64>>,
+    /// The classes and volumes are all that a cluster has.
+    pub complete: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -82,6 +84,22 @@ pub struct Capacity {
     pub limit: Option<i64>,
 }
 
+impl Claim {
+    /// The claim as a manifest has it, with what the cluster has made of it so far.
+    fn with(self, new: Claim) -> Claim {
+        let class = if new.class == UNSET { self.class } else { new.class };
+        Claim {
+            class,
+            volume: self.volume,
+            bound: self.bound,
+            lost: self.lost,
+            deleting: self.deleting,
+            selected_node: self.selected_node,
+            ..new
+        }
+    }
+}
+
 impl PersistentVolume {
     /// Whether pods on that node can use it (`CheckNodeAffinity`).
     pub fn reaches(&self, node: &Labels) -> bool {
@@ -93,7 +111,7 @@ impl Volumes {
     /// A set without any volume and any StorageClass leaves it to the cluster's classes whether a claim is served;
     /// the sentence says so for the first such claim of a pod.
     pub fn unknown_class(&self, pod: &Pod) -> Option<String> {
-        if !self.volumes.is_empty() || !self.classes.is_empty() {
+        if self.complete || !self.volumes.is_empty() || !self.classes.is_empty() {
             return None;
         }
         let claims = claims(pod, true).filter_map(|name| self.claims.get(&format!("{}/{name}", pod.namespace)));
@@ -107,10 +125,20 @@ impl Volumes {
     pub fn read(&mut self, kind: &str, name: &str, namespace: &str, view: View<'_>) {
         match kind {
             "PersistentVolumeClaim" => {
-                self.claims.insert(format!("{namespace}/{name}"), claim(name, namespace, view));
+                let key = format!("{namespace}/{name}");
+                let mut new = claim(name, namespace, view);
+                if let Some(known) = self.claims.remove(&key).filter(|_| new.volume.is_empty()) {
+                    new = known.with(new);
+                }
+                self.claims.insert(key, new);
             }
             "PersistentVolume" => {
-                self.volumes.insert(name.to_owned(), volume(name, view));
+                let mut new = volume(name, view);
+                if let Some(known) = self.volumes.remove(name).filter(|_| view.get("status").is_none()) {
+                    new.claim = new.claim.or(known.claim);
+                    (new.available, new.deleting) = (known.available, known.deleting);
+                }
+                self.volumes.insert(name.to_owned(), new);
             }
             "StorageClass" => {
                 self.classes.insert(name.to_owned(), class(view));

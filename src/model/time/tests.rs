@@ -30,3 +30,11 @@ fn dates_and_days() {
         assert_eq!(days_from_civil(year, month, day), days);
     }
 }
+
+#[test]
+fn points_in_time_are_written_as_they_are_read() {
+    for text in ["1970-01-01T00:00:00Z", "2000-02-29T23:59:59Z", "2026-11-25T18:04:05Z", "2100-03-01T00:00:00Z"] {
+        let seconds = u64::try_from(parse_rfc3339(text).unwrap().seconds).unwrap();
+        assert_eq!(rfc3339(seconds), text);
+    }
+}

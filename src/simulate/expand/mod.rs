@@ -4,20 +4,24 @@ mod admission;
 mod autoscaler;
 mod daemonset;
 mod jobs;
+mod live;
 mod pods;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::cluster::{Amount, Cluster};
 use super::labels::{Labels, Selector, labels};
 use super::nodes::Node;
 use super::pod::{Pod, Volume};
+use super::state::PlacedId;
 use super::volumes::Claim;
 use crate::model::{Bundle, ObjectId};
 use crate::yaml::View;
 
 pub use autoscaler::Scale;
+pub use live::LivePod;
+use live::{Live, Present};
 
 /// Label that tells the pods of a Deployment's versions apart; here `old` and `new`.
 pub const TEMPLATE_HASH: &str = "pod-template-hash";
@@ -72,13 +76,55 @@ pub struct Replica {
     pub after: Option<usize>,
     /// `status.startTime` of a running pod, as a number that grows with time.
     pub started: Option<i64>,
+    /// The node that it runs on already, in a live cluster.
+    pub running: Option<u32>,
+    /// The pod that goes before this one comes in its place (StatefulSet, DaemonSet).
+    pub replaces: Option<PlacedId>,
 }
 
 impl Replica {
+    /// A pod that is to be created.
+    fn new(name: String, workload: usize, pod: Arc<Pod>, rejected: Option<String>) -> Replica {
+        Replica {
+            name,
+            workload,
+            pod,
+            rejected,
+            unknown: None,
+            after: None,
+            started: None,
+            running: None,
+            replaces: None,
+        }
+    }
+
+    /// A pod that stays where it is.
+    fn running(found: LivePod, workload: usize) -> Replica {
+        let (running, started) = (found.node, Some(found.started));
+        Replica { running, started, ..Replica::new(found.name, workload, found.pod, None) }
+    }
+
     /// `namespace/name`.
     pub fn full_name(&self) -> String {
         format!("{}/{}", self.pod.namespace, self.name)
     }
+}
+
+/// A Deployment of the set whose template differs from the one that live pods were made from.
+#[derive(Clone, Debug)]
+pub struct Rolling {
+    pub workload: usize,
+    /// New pods that run already.
+    pub ready: usize,
+    /// New pods to come, in order.
+    pub replicas: std::ops::Range<usize>,
+    /// Old pods on nodes, the first to go last.
+    pub old: Vec<PlacedId>,
+    /// Old pods that found no node.
+    pub old_pending: usize,
+    /// Replicas wanted.
+    pub wanted: i64,
+    pub strategy: Strategy,
 }
 
 /// All workloads and their pods, in the order of the manifests.
@@ -88,23 +134,50 @@ pub struct Expansion {
     pub replicas: Vec<Replica>,
     /// Claims that StatefulSets create for their pods.
     pub claims: Vec<Claim>,
+    /// Live pods that hold room before anything is scheduled and are no replica of the set; each has the [`PlacedId`] of
+    /// its place in this list.
+    pub present: Vec<(LivePod, u32)>,
+    pub rollings: Vec<Rolling>,
 }
 
-/// Expands every workload of a set. Objects that others own (a ReplicaSet of a Deployment) are left out.
-pub fn run(bundle: &Bundle, cluster: &Cluster, nodes: &[Node]) -> Expansion {
-    let scales = autoscaler::scales(bundle);
+impl Expansion {
+    /// Takes in a live pod that holds room; `None` where it waits for a node.
+    fn hold(&mut self, pod: LivePod) -> Option<PlacedId> {
+        let node = pod.node?;
+        self.present.push((pod, node));
+        Some(PlacedId(self.present.len() as u32 - 1))
+    }
+}
+
+/// Expands every workload of a set, with the pods that it has in a live cluster. Objects that others own (a ReplicaSet
+/// of a Deployment) are left out.
+pub fn run(bundle: &Bundle, live: Option<&Bundle>, cluster: &Cluster, nodes: &[Node]) -> Expansion {
+    let mut scales = live.map(autoscaler::scales).unwrap_or_default();
+    scales.extend(autoscaler::scales(bundle));
     let mut out = Expansion::default();
+    let found = live.map(|live| Live::new(live, nodes));
+    let live = found.as_ref();
+    let mut expanded: BTreeSet<(&str, &str, &str)> = BTreeSet::new();
     for (id, object) in bundle.iter() {
         let view = bundle.full(id);
         let namespace = object.namespace.as_deref().unwrap_or("default");
-        let input = Input { cluster, nodes, id, kind: &object.kind, name: &object.name, namespace, view };
+        let unwritten = bundle.written(id).at(&["spec", "replicas"]).is_none();
+        let (kind, name) = (object.kind.as_str(), object.name.as_str());
+        let input = Input { cluster, nodes, live, id, kind, name, namespace, view, unwritten };
         let owned = object.kind != "Pod"
             && view.get("metadata").is_some_and(|metadata| metadata.list("ownerReferences").len() > 0);
         if owned || !is_workload(object.group(), &object.kind) {
             continue;
         }
         let key = (namespace.to_owned(), object.kind.clone(), object.name.clone());
+        if kind != "CronJob" {
+            expanded.insert((kind, namespace, name));
+        }
         expand(&input, scales.get(&key).copied(), &mut out);
+    }
+    let others = live.map(|live| live.others(|kind, namespace, name| expanded.contains(&(kind, namespace, name))));
+    for pod in others.into_iter().flatten() {
+        out.hold(pod);
     }
     out
 }
@@ -124,11 +197,14 @@ fn is_workload(group: &str, kind: &str) -> bool {
 struct Input<'a> {
     cluster: &'a Cluster,
     nodes: &'a [Node],
+    live: Option<&'a Live<'a>>,
     id: ObjectId,
     kind: &'a str,
     name: &'a str,
     namespace: &'a str,
     view: View<'a>,
+    /// The manifest says no number of replicas.
+    unwritten: bool,
 }
 
 /// A pod spec with its metadata and where it stands.
@@ -140,6 +216,17 @@ struct Template<'a> {
 }
 
 impl<'a> Input<'a> {
+    /// The object as it is in the cluster.
+    fn live_view(&self) -> Option<View<'a>> {
+        self.live?.view(self.kind, self.namespace, self.name)
+    }
+
+    /// The pods that the workload has in the cluster.
+    fn present(&self) -> Present {
+        let template = self.view.at(&["spec", "template"]);
+        self.live.map(|live| live.present(self.kind, self.namespace, self.name, template)).unwrap_or_default()
+    }
+
     fn template(&self, at: &[&str], path: &'static str) -> Option<Template<'a>> {
         let template = at.iter().try_fold(self.view, |view, key| view.get(key))?;
         Some(Template { metadata: template.get("metadata"), spec: template.get("spec")?, path })
@@ -166,11 +253,11 @@ fn expand(input: &Input<'_>, scale: Option<Scale>, out: &mut Expansion) {
     }
 }
 
-/// Compiles the template's pod with what admission and the owner add.
-fn compile(input: &Input<'_>, template: &Template<'_>) -> (Pod, Option<String>) {
+/// Compiles the template's pod with what admission and the owner add; `hash` is the one that its pods have in the cluster.
+fn compile(input: &Input<'_>, template: &Template<'_>, hash: Option<&str>) -> (Pod, Option<String>) {
     let mut labels = labels(template.metadata.and_then(|metadata| metadata.get("labels")));
     if input.kind == "Deployment" {
-        labels.insert(TEMPLATE_HASH.to_owned(), "old".to_owned());
+        labels.insert(TEMPLATE_HASH.to_owned(), hash.unwrap_or("old").to_owned());
     }
     let mut pod = Pod::with_labels(input.namespace, labels, template.metadata, template.spec, None);
     let rejected = admission::admit(&mut pod, template.spec, input.cluster);
@@ -182,8 +269,8 @@ fn compile(input: &Input<'_>, template: &Template<'_>) -> (Pod, Option<String>) 
 /// (`DefaultSelector` in `pkg/scheduler/framework/plugins/helper/spread.go`). Jobs and DaemonSets have none.
 fn default_spread(input: &Input<'_>, pod: &Labels) -> Selector {
     let services = input.cluster.services.iter();
-    let matching = services.filter(|service| service.namespace == input.namespace && service.selector.matches(pod));
-    let mut requirements: Vec<_> = matching.flat_map(|service| service.selector.requirements.clone()).collect();
+    let matching = services.filter(|((namespace, _), selector)| namespace == input.namespace && selector.matches(pod));
+    let mut requirements: Vec<_> = matching.flat_map(|(_, selector)| selector.requirements.clone()).collect();
     let own = input.view.at(&["spec", "selector"]);
     let own = match input.kind {
         "Deployment" | "ReplicaSet" | "StatefulSet" => own.and_then(Selector::read),

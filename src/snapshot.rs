@@ -1,0 +1,189 @@
+//! The state of a cluster as one file: what `kplan snapshot` writes, and what `--snapshot` and `--base snapshot:` read.
+//!
+//! ```text
+//! {"apiVersion":"v1","kind":"List","metadata":{"annotations":{"kplan.dev/snapshot":"v1",…}},"items":[
+//! {"apiVersion":"v1","kind":"ConfigMap",…},
+//! …
+//! ]}
+//! ```
+
+mod write;
+
+use crate::config::Settings;
+use crate::defaults;
+use crate::diag::Diagnostic;
+use crate::load::{self, Input};
+use crate::model::{Bundle, Live};
+use crate::parse;
+use crate::schema::Schema;
+use crate::source::Span;
+use crate::yaml::View;
+
+pub use write::{document, strip};
+
+/// The version of the form, under `kplan.dev/snapshot`.
+pub const VERSION: &str = "v1";
+/// On a Secret whose values were taken out.
+pub const VALUES: &str = "kplan.dev/values";
+const SNAPSHOT: &str = "kplan.dev/snapshot";
+const KUBE_VERSION: &str = "kplan.dev/kube-version";
+const TAKEN: &str = "kplan.dev/taken";
+const CONTEXT: &str = "kplan.dev/context";
+const OBJECTS: &str = "kplan.dev/objects";
+const UNREAD: &str = "kplan.dev/unread";
+
+/// Where and when a snapshot was taken.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// `v1.36.3`
+    pub kube_version: String,
+    /// RFC 3339, UTC.
+    pub taken: String,
+    /// Context of the kubeconfig.
+    pub context: String,
+    /// What could not be read, in order.
+    pub unread: Vec<Unread>,
+}
+
+/// Objects of a kind that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub struct Unread {
+    pub kind: String,
+    /// The server's message.
+    pub why: String,
+}
+
+/// A cluster as it was.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// With defaults; [`Bundle::live`] is set.
+    pub bundle: Bundle,
+    pub about: About,
+}
+
+/// Why a file is no snapshot that can be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotError {
+    /// What is wrong, with the place where there is one.
+    pub message: String,
+    pub help: String,
+}
+
+impl SnapshotError {
+    fn new(message: impl Into<String>, help: impl Into<String>) -> SnapshotError {
+        SnapshotError { message: message.into(), help: help.into() }
+    }
+
+    fn broken(name: &str, what: &str) -> SnapshotError {
+        SnapshotError::new(
+            format!("{name} is broken: {what}"),
+            "take the snapshot again; the file may have been cut off",
+        )
+    }
+}
+
+/// Reads a snapshot from its text; `name` is the file's.
+///
+/// # Errors
+/// The text is no YAML or JSON, no snapshot, one of another version, or not whole.
+pub fn read(name: &str, text: &str, settings: &Settings) -> Result<Snapshot, SnapshotError> {
+    let (mut bundle, diagnostics) = parse_text(name, text, settings);
+    let about = check(name, &bundle, &diagnostics)?;
+    complete(&mut bundle, &about, settings);
+    Ok(Snapshot { bundle, about })
+}
+
+/// Holds what was parsed against the form.
+fn check(name: &str, bundle: &Bundle, diagnostics: &[Diagnostic]) -> Result<About, SnapshotError> {
+    let place = |span: Span| {
+        let at = bundle.sources.iter().next().map(|(_, source)| source.line_column(span.start));
+        at.map_or_else(|| name.to_owned(), |at| format!("{name}:{}:{}", at.line, at.column))
+    };
+    let documents = || bundle.files.iter().flat_map(|file| file.documents.iter().map(move |document| (file, document)));
+    if let Some(error) = documents().find_map(|(_, document)| document.error.as_ref()) {
+        return Err(SnapshotError::broken(&place(error.span), &error.message));
+    }
+    let roots: Vec<View<'_>> =
+        documents().filter_map(|(file, document)| Some(file.tree.view(document.root?))).collect();
+    let root = match roots[..] {
+        [root] => root,
+        [] => return Err(no_snapshot(name, "it is empty")),
+        _ => return Err(no_snapshot(name, &format!("it has {} documents, a snapshot is one", roots.len()))),
+    };
+    let about = about(name, root)?;
+    match diagnostics.first() {
+        Some(found) => Err(SnapshotError::broken(&place(found.span), &found.message)),
+        None => Ok(about),
+    }
+}
+
+/// The objects of a running cluster as they are, for comparisons and the simulation; secret values stay.
+/// `about` says what could not be read.
+pub fn live(name: &str, objects: Vec<serde_json::Value>, about: &About, settings: &Settings) -> Bundle {
+    let text = write::list(objects, about);
+    let (mut bundle, _) = parse_text(name, &text, settings);
+    complete(&mut bundle, about, settings);
+    bundle
+}
+
+fn parse_text(name: &str, text: &str, settings: &Settings) -> (Bundle, Vec<Diagnostic>) {
+    let input = Input { name: name.to_owned(), content: Ok(text.into()), path: 0, explicit: true };
+    let (loaded, mut diagnostics) = load::assemble(vec![input], settings);
+    let schema = Schema::of(settings.kube_version);
+    let scope = |api_version: &str, kind: &str| {
+        schema.and_then(|schema| schema.stands_for(api_version, kind)).map(|kind| kind.namespaced)
+    };
+    let (bundle, found) = parse::run(loaded, settings, &scope);
+    diagnostics.extend(found);
+    (bundle, diagnostics)
+}
+
+fn complete(bundle: &mut Bundle, about: &About, settings: &Settings) {
+    if let Some(schema) = Schema::of(settings.kube_version) {
+        defaults::run(bundle, schema);
+    }
+    bundle.live = Some(Live { unread: about.unread.iter().map(|unread| unread.kind.clone()).collect() });
+}
+
+fn no_snapshot(name: &str, why: &str) -> SnapshotError {
+    SnapshotError::new(
+        format!("{name} is no snapshot: {why}"),
+        "a snapshot is what `kplan snapshot` writes; nodes alone are given with --nodes, manifests with --base dir:PATH",
+    )
+}
+
+/// Reads the annotations of the list and holds its items against them.
+fn about(name: &str, root: View<'_>) -> Result<About, SnapshotError> {
+    let annotations = root.at(&["metadata", "annotations"]);
+    let text = |key: &str| annotations.and_then(|map| map.get_str(key)).unwrap_or_default().to_owned();
+    match text(SNAPSHOT).as_str() {
+        "" => return Err(no_snapshot(name, &format!("it has no annotation {SNAPSHOT}"))),
+        VERSION => {}
+        other => {
+            let message = format!("{name} is a snapshot of version `{other}`, and this kplan reads {VERSION}");
+            return Err(SnapshotError::new(
+                message,
+                "take it again with this kplan, or read it with the one that wrote it",
+            ));
+        }
+    }
+    let Some(items) = root.get("items").filter(|items| items.is_seq()) else {
+        return Err(SnapshotError::broken(name, "it has no `items`"));
+    };
+    let (written, found) = (text(OBJECTS), items.len());
+    if !written.is_empty() && written != found.to_string() {
+        return Err(SnapshotError::broken(
+            name,
+            &format!("it had {written} objects when it was written, and has {found}"),
+        ));
+    }
+    let unread = match text(UNREAD).as_str() {
+        "" => Vec::new(),
+        json => serde_json::from_str(json)
+            .map_err(|error| SnapshotError::broken(name, &format!("annotation {UNREAD}: {error}")))?,
+    };
+    Ok(About { kube_version: text(KUBE_VERSION), taken: text(TAKEN), context: text(CONTEXT), unread })
+}
+
+#[cfg(test)]
+mod tests;

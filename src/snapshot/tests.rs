@@ -1,0 +1,79 @@
+use serde_json::{Value, json};
+
+use super::*;
+
+fn about() -> About {
+    let unread = vec![Unread { kind: "Secret".to_owned(), why: "secrets is forbidden".to_owned() }];
+    let [kube_version, taken, context] = ["v1.36.3", "2026-11-25T12:00:00Z", "test"].map(str::to_owned);
+    About { kube_version, taken, context, unread }
+}
+
+fn objects() -> Vec<Value> {
+    let applied = "kubectl.kubernetes.io/last-applied-configuration";
+    vec![
+        json!({"apiVersion": "v1", "kind": "Secret",
+            "metadata": {"name": "login", "namespace": "shop", "resourceVersion": "7", "managedFields": [{}],
+                "annotations": {applied: "{\"data\":{\"password\":\"aHVudGVyMg==\"}}", "tool/copy": "x aHVudGVyMg== y",
+                    "team": "shop"}},
+            "data": {"password": "aHVudGVyMg==", "empty": ""}}),
+        json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "a", "resourceVersion": "9"},
+            "status": {"conditions": [{"type": "Ready", "lastHeartbeatTime": "2026-11-25T12:00:00Z"}]}}),
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "shop",
+            "annotations": {applied: "{}"}}, "spec": {"template": {}}}),
+    ]
+}
+
+#[test]
+fn secrets_do_not_get_into_a_snapshot() {
+    let text = document(objects(), &about());
+    assert!(
+        !text.contains("aHVudGVyMg") && !text.contains("last-applied") && !text.contains("managedFields"),
+        "{text}"
+    );
+    let snapshot = read("s.json", &text, &Settings::default()).unwrap();
+    let (id, _) = snapshot.bundle.iter().find(|(_, object)| object.kind == "Secret").unwrap();
+    let secret = snapshot.bundle.full(id);
+    assert_eq!(secret.map("data").map(|(key, _)| key).collect::<Vec<_>>(), ["password", "empty"]);
+    let annotations = secret.at(&["metadata", "annotations"]).unwrap();
+    assert_eq!(annotations.get_str("team"), Some("shop"));
+    assert_eq!(annotations.get_str(VALUES), Some("removed"));
+    assert_eq!(annotations.len(), 2);
+}
+
+#[test]
+fn the_same_state_gives_the_same_bytes() {
+    let mut later = objects();
+    later.reverse();
+    later[1]["metadata"]["resourceVersion"] = json!("10");
+    later[1]["status"]["conditions"][0]["lastHeartbeatTime"] = json!("2026-11-25T12:05:00Z");
+    assert_eq!(document(objects(), &about()), document(later, &about()));
+}
+
+#[test]
+fn what_is_written_is_read() {
+    let snapshot = read("s.json", &document(objects(), &about()), &Settings::default()).unwrap();
+    assert_eq!(snapshot.about, about());
+    let titles: Vec<String> = snapshot.bundle.iter().map(|(_, object)| object.title()).collect();
+    assert_eq!(titles, ["Node a", "Secret shop/login", "Deployment shop/web"]);
+    assert_eq!(snapshot.bundle.live.unwrap().unread, ["Secret"]);
+}
+
+#[test]
+fn what_is_no_snapshot_is_refused() {
+    let error = |text: &str| read("s.json", text, &Settings::default()).unwrap_err().message;
+    let whole = document(objects(), &about());
+    assert_eq!(error(""), "s.json is no snapshot: it is empty");
+    assert!(error("apiVersion: v1\nkind: Node\nmetadata: {name: a}\n").contains("no annotation kplan.dev/snapshot"));
+    assert!(error(&format!("{whole}---\n{whole}")).starts_with("s.json"), "two documents");
+    assert!(
+        error(&whole.replace("\"kplan.dev/snapshot\":\"v1\"", "\"kplan.dev/snapshot\":\"v2\""))
+            .contains("version `v2`")
+    );
+    for cut in [whole.len() / 2, whole.len() - 4] {
+        assert!(error(&whole[..cut]).starts_with("s.json:"), "{}", error(&whole[..cut]));
+    }
+    let lines: Vec<&str> = whole.lines().collect();
+    let fewer = whole.replace(&format!("{}\n", lines[2]), "");
+    assert!(error(&fewer).contains("had 3 objects when it was written, and has 2"), "{}", error(&fewer));
+    assert!(error(&whole.replace("\"kind\":\"Node\"", "\"kind\":\"\"")).starts_with("s.json:2:"));
+}
