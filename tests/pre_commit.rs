@@ -7,7 +7,7 @@
 mod support;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -22,7 +22,7 @@ type Test = fn(&Path) -> Result<(), Failed>;
 
 fn main() {
     let arguments = Arguments::from_args();
-    let program = program();
+    let program = support::program("KPLAN_PRE_COMMIT", "pre-commit");
     let tests: [(&str, Test); 2] = [("manifest_is_valid", manifest), ("good_bad_and_deleting_commits", commits)];
     let trials = tests.map(|(name, test)| {
         let found = program.clone();
@@ -30,14 +30,6 @@ fn main() {
         if program.is_some() { trial } else { trial.with_kind("needs pre-commit").with_ignored_flag(true) }
     });
     libtest_mimic::run(&arguments, trials.into()).exit();
-}
-
-fn program() -> Option<PathBuf> {
-    if let Some(program) = std::env::var_os("KPLAN_PRE_COMMIT") {
-        return Some(program.into());
-    }
-    let paths = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&paths).map(|folder| folder.join("pre-commit")).find(|program| program.is_file())
 }
 
 fn manifest(program: &Path) -> Result<(), Failed> {

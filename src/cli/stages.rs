@@ -271,10 +271,11 @@ impl Run {
             || (command == "simulate" && self.placement.as_ref().is_some_and(has_homeless))
     }
 
-    /// Leaves out changes that are not asked about.
+    /// Leaves out changes that are not asked about: outside of the focus, and of what only the cluster has.
     pub(super) fn settle_changes(&mut self) {
         let Some(mut changes) = self.changes.take() else { return };
         let base = self.base.as_ref().map(|(bundle, _)| bundle).unwrap_or(&self.bundle);
+        changes.retain(|change| change.action != Action::Keep || change.desired.is_some());
         changes.retain(|change| self.focus.keeps_change(&self.bundle, base, change));
         self.changes = Some(changes);
     }

@@ -220,7 +220,7 @@ impl<'a> Compare<'a> {
     fn without_made(&self, pair: Pair, before: Option<View<'_>>, place: Place<'_>) -> Option<Stored> {
         self.base.live.as_ref()?;
         let desired = pair.desired?;
-        Some(live::without_made(before?, self.desired.written(desired), &self.desired.object(desired).kind, place))
+        Some(live::without_made(before?, self.desired.full(desired), &self.desired.object(desired).kind, place))
     }
 
     /// What server-side apply would store, where both sides have defaults.

@@ -11,10 +11,10 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
     Ok(())
 }
 
-/// The line of one finding; line breaks and control characters of the message are escaped.
+/// The line of one finding; nothing in it breaks the line.
 pub(super) fn line(row: &Row<'_>) -> String {
-    let message = one_line(&row.message);
-    format!("{}:{}:{}: {}[{}] {message}", row.file, row.line, row.column, row.severity, row.rule)
+    let (file, message) = (one_line(row.file), one_line(&row.message));
+    format!("{file}:{}:{}: {}[{}] {message}", row.line, row.column, row.severity, row.rule)
 }
 
 /// The text without anything that a terminal or a line-based reader would act on.

@@ -25,7 +25,7 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
             writeln!(out, "{}", rest_annotation(command, rest))?;
         }
         for row in rest {
-            writeln!(out, "{}", concise::line(row))?;
+            writeln!(out, "{}", log_line(row))?;
         }
     }
     Ok(())
@@ -60,6 +60,12 @@ fn rest_annotation(command: &str, rows: &[Row<'_>]) -> String {
     let rules: Vec<String> = rules.iter().map(|(rule, number)| format!("{rule} ×{number}")).collect();
     let text = format!("{} more in the log of this step: {}", rows.len(), rules.join(", "));
     format!("::{command} title=kplan::{}", data(&text))
+}
+
+/// A line that the runner takes for no command; it reads `::` at the start of a line and `##[` anywhere.
+fn log_line(row: &Row<'_>) -> String {
+    let line = concise::line(row).replace("##[", "## [");
+    if line.trim_start().starts_with("::") { format!("./{line}") } else { line }
 }
 
 /// The runner's escapes of a message.

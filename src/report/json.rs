@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Report, Row, SCHEMA, Summary};
 use crate::apply::Outcome;
-use crate::diff::{Action, Change};
+use crate::diff::Change;
 use crate::simulate::Placement;
 
 #[derive(Serialize)]
@@ -36,11 +36,7 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
         kube_version: &report.kube_version,
         findings: report.rows().collect(),
         placement: report.placement,
-        changes: report.changes.map(|changes| {
-            // What a live cluster has besides is counted in the summary.
-            let ours = changes.iter().filter(|change| change.action != Action::Keep);
-            ours.map(|change| report.mask.change(change)).collect()
-        }),
+        changes: report.changes.map(|changes| changes.iter().map(|change| report.mask.change(change)).collect()),
         applied: (!report.applied.is_empty()).then(|| report.applied.iter().map(|one| shown(report, one)).collect()),
         notes: report.notes,
         summary: &report.summary,

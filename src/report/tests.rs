@@ -320,6 +320,23 @@ fn long_reports_are_cut_where_a_format_has_a_limit() {
 }
 
 #[test]
+fn names_and_messages_give_the_runner_no_commands() {
+    let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\n".repeat(12);
+    for name in ["::add-mask::a", " ::add-mask::a", "a\n::add-mask::a"] {
+        let mut sample = Sample::new(&[(name, &text)]);
+        let message = "x\n::add-mask::b ##[add-mask]c";
+        let found: Vec<Diagnostic> = (0..12).map(|index| sample.at(index, "api-invalid", "kind", message)).collect();
+        sample.diagnostics.extend(found);
+        let github = render(Format::Github, &sample, None, None);
+        let (commands, log): (Vec<&str>, Vec<&str>) =
+            github.lines().partition(|line| line.trim_start().starts_with("::"));
+        assert_eq!((commands.len(), log.len()), (10, 3), "{github}");
+        assert!(commands.iter().all(|line| line.starts_with("::error ")), "{github}");
+        assert!(log.iter().all(|line| !line.contains("##[")), "{github}");
+    }
+}
+
+#[test]
 fn frames_are_clipped_and_harmless() {
     let line = format!("a: \u{1b}[31m{}: b: ü€\n", "x".repeat(1_000_000));
     let sample = Sample::new(&[("wide.yaml", &line), ("bom.yaml", "\u{feff}a: b: c\r\n"), ("empty.yaml", "a: [\n")]);

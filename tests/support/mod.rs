@@ -60,6 +60,15 @@ pub fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     found
 }
 
+/// A program that an environment variable names, else one of the PATH.
+pub fn program(variable: &str, name: &str) -> Option<PathBuf> {
+    if let Some(program) = std::env::var_os(variable) {
+        return Some(program.into());
+    }
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&paths).map(|folder| folder.join(name)).find(|program| program.is_file())
+}
+
 /// What a run of kplan left.
 pub struct Run {
     pub code: Option<i32>,

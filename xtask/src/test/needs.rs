@@ -7,18 +7,23 @@ use std::process::{Command, Stdio};
 use crate::cluster::build;
 
 const PRE_COMMIT: &str = "pre-commit==4.3.0";
+const ZIZMOR: &str = "zizmor==1.32.0";
+const ACTIONLINT: &str = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12";
 
 /// The environment variables through which the tests find what is there; those that are set already win.
 pub(super) fn meet() -> Vec<(&'static str, PathBuf)> {
-    let mut found = Vec::new();
-    if is_wanted("KPLAN_PRE_COMMIT") {
-        found.extend(report("pre-commit", pre_commit()).map(|path| ("KPLAN_PRE_COMMIT", path)));
-    }
+    type Install = fn() -> Result<PathBuf, String>;
+    let needs: [(&str, &str, Install); 3] = [
+        ("KPLAN_PRE_COMMIT", "pre-commit", || python("pre-commit", PRE_COMMIT)),
+        ("KPLAN_ZIZMOR", "zizmor", || python("zizmor", ZIZMOR)),
+        ("KPLAN_ACTIONLINT", "actionlint", actionlint),
+    ];
     if is_wanted("KPLAN_TEST_KUBECONFIG") {
         // Tests find it where it is built.
         report("the control plane", build::everything());
     }
-    found
+    let wanted = needs.into_iter().filter(|(variable, ..)| is_wanted(variable));
+    wanted.filter_map(|(variable, name, install)| Some((variable, report(name, install())?))).collect()
 }
 
 fn is_wanted(variable: &str) -> bool {
@@ -34,14 +39,24 @@ fn target(path: &str) -> Result<PathBuf, String> {
     std::path::absolute(Path::new("target").join(path)).map_err(|error| error.to_string())
 }
 
-/// pre-commit in an environment of its own.
-fn pre_commit() -> Result<PathBuf, String> {
-    let home = target("pre-commit")?;
+/// A Python program in an environment of its own.
+fn python(name: &str, requirement: &str) -> Result<PathBuf, String> {
+    let home = target(name)?;
     let scripts = home.join(if cfg!(windows) { "Scripts" } else { "bin" });
-    let program = scripts.join("pre-commit");
+    let program = scripts.join(name);
     if !program.is_file() {
         quietly(Command::new("python3").args(["-m", "venv"]).arg(&home))?;
-        quietly(Command::new(scripts.join("python")).args(["-m", "pip", "install", "--quiet", PRE_COMMIT]))?;
+        quietly(Command::new(scripts.join("python")).args(["-m", "pip", "install", "--quiet", requirement]))?;
+    }
+    Ok(program)
+}
+
+/// actionlint, built.
+fn actionlint() -> Result<PathBuf, String> {
+    let home = target("actionlint")?;
+    let program = home.join("actionlint");
+    if !program.is_file() {
+        quietly(Command::new("go").args(["install", ACTIONLINT]).env("GOBIN", &home))?;
     }
     Ok(program)
 }
