@@ -11,6 +11,7 @@ mod plane;
 #[path = "../support/proxy.rs"]
 mod proxy;
 
+mod apply;
 #[path = "plane.rs"]
 mod of_plane;
 
@@ -18,7 +19,8 @@ use libtest_mimic::Arguments;
 
 fn main() {
     let arguments = Arguments::from_args();
-    let trials = of_plane::trials();
+    let mut trials = of_plane::trials();
+    trials.extend(apply::trials());
     let conclusion = libtest_mimic::run(&arguments, trials);
     plane::stop();
     conclusion.exit();
