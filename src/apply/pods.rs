@@ -10,7 +10,7 @@ use super::owned::Owned;
 use super::status::{condition, condition_is, group_kind, is_unseen, one_line, words};
 use crate::yaml::View;
 
-/// What kind of trouble, worst first.
+/// What kind of trouble; of two that are final or not, the first is worse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TroubleKind {
     /// The controller may not create pods: quota, Pod Security, a webhook.
@@ -70,7 +70,8 @@ const PASSING: [&str; 16] = [
 ];
 
 /// Why a workload is not ready: its own conditions and those of the pods that [`super::owned`] found, pods with the
-/// same words counted together; worst first, in stable order. Events are those of the namespace, and may be none: they add what no status holds (volumes, probes, creation by kinds without conditions).
+/// same words counted together; final ones first, then by kind, in stable order. Events are those of the namespace, and
+/// may be none: they add what no status holds (volumes, probes, creation by kinds without conditions).
 pub fn troubles(workload: View<'_>, owned: &Owned<'_>, events: &[View<'_>]) -> Vec<Trouble> {
     let is_pod = group_kind(workload) == ("", "Pod");
     let mut groups: Vec<Group> = Vec::new();
@@ -91,7 +92,9 @@ pub fn troubles(workload: View<'_>, owned: &Owned<'_>, events: &[View<'_>]) -> V
     // What a controller said of an older generation is no reason now.
     let own = own.into_iter().filter(|_| !is_unseen(workload));
     let mut all: Vec<Trouble> = of_pods.chain(own.flatten()).collect();
-    all.sort_by_cached_key(|trouble| (trouble.kind, Reverse(trouble.count), trouble.text.clone()));
+    // A passed deadline only sums up what the others say.
+    let rank = |trouble: &Trouble| (trouble.kind == TroubleKind::Deadline, !trouble.is_final, trouble.kind);
+    all.sort_by_cached_key(|trouble| (rank(trouble), Reverse(trouble.count), trouble.text.clone()));
     all
 }
 
@@ -321,8 +324,8 @@ fn create(workload: View<'_>, owned: &Owned<'_>, events: &[View<'_>]) -> Option<
         Some(failure) => failure.get_str("message").map(one_line).unwrap_or_default(),
         None => events::of_creation(workload, &owned.pods, events)?,
     };
-    let is_final = !is_passing(&text) && !(text.contains("exceeded quota") && gets_room(workload));
-    Some(Trouble { kind: TroubleKind::Create, count: 0, text, is_final })
+    let may_pass = is_passing(&text) || (text.contains("exceeded quota") && gets_room(workload));
+    Some(Trouble { kind: TroubleKind::Create, count: 0, text, is_final: !may_pass })
 }
 
 /// Whether room in a quota comes by itself: from old pods that are yet to go, or from Jobs that end.
