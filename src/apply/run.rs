@@ -13,6 +13,8 @@ use crate::model::Bundle;
 
 /// How long a CustomResourceDefinition that is established may take to be served.
 const SERVED: Duration = Duration::from_secs(30);
+/// How long a new namespace may take to get its default ServiceAccount.
+const ACCOUNT: Duration = Duration::from_secs(15);
 /// Pause between two looks at what is served.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -86,12 +88,14 @@ pub enum Event<'a> {
     Failed(usize, &'a str),
 }
 
+/// Reads objects of the cluster as one bundle.
+pub type Read<'a> = dyn Fn(&Resources, &[Wanted]) -> Result<Bundle, ClusterError> + Sync + 'a;
+
 /// The ways to the world that a run needs.
 pub struct World<'a> {
     pub client: &'a Client<'a>,
     pub limits: Limits,
-    /// Reads objects of the cluster.
-    pub read: &'a (dyn Fn(&Resources, &[Wanted]) -> Result<Bundle, ClusterError> + Sync),
+    pub read: &'a Read<'a>,
     /// Set by Ctrl-C.
     pub interrupted: &'a AtomicBool,
     pub tell: &'a (dyn Fn(Event<'_>) + Sync),
@@ -157,7 +161,7 @@ fn apply(world: &World<'_>, resources: &Resources, steps: &[Step], ids: &[usize]
             return None;
         }
         let since = Instant::now();
-        let result = send(world.client, resources, &steps[*id]);
+        let result = send(world, resources, &steps[*id]);
         match &result {
             Ok(_) => (world.tell)(Event::Applied(*id)),
             Err(message) => {
@@ -183,7 +187,7 @@ fn apply(world: &World<'_>, resources: &Resources, steps: &[Step], ids: &[usize]
 }
 
 /// Applies one object; gives the name that it has, which the server makes where there is only a `generateName`.
-fn send(client: &Client<'_>, resources: &Resources, step: &Step) -> Result<String, String> {
+fn send(world: &World<'_>, resources: &Resources, step: &Step) -> Result<String, String> {
     let ObjectRef { api_version, kind, namespace, name } = &step.object;
     let Some(resource) = resources.get(api_version, kind) else {
         return Err(format!("the API server does not serve {kind} in {api_version}"));
@@ -194,14 +198,24 @@ fn send(client: &Client<'_>, resources: &Resources, step: &Step) -> Result<Strin
     } else {
         create_request(&resource.collection(namespace.as_deref()), &step.payload, false)
     };
-    let response = client
-        .send(&request)
-        .map_err(|error| format!("{}; whether it was applied is not known: plan again to see", error.message))?;
-    if !response.is_ok() {
-        return Err(status_of(&response).message);
+    let since = Instant::now();
+    loop {
+        let response = world
+            .client
+            .send(&request)
+            .map_err(|error| format!("{}; whether it was applied is not known: plan again to see", error.message))?;
+        if response.is_ok() {
+            let stored: Value = serde_json::from_str(&response.body).unwrap_or_default();
+            return Ok(stored["metadata"]["name"].as_str().unwrap_or(name).to_owned());
+        }
+        let message = status_of(&response).message;
+        // A new namespace gets its default ServiceAccount a moment after it is active, and pods are refused before.
+        let early = response.status == 403 && message.contains("error looking up service account");
+        if !early || since.elapsed() > ACCOUNT || world.is_interrupted() {
+            return Err(message);
+        }
+        std::thread::sleep(PAUSE);
     }
-    let stored: Value = serde_json::from_str(&response.body).unwrap_or_default();
-    Ok(stored["metadata"]["name"].as_str().unwrap_or(name).to_owned())
 }
 
 /// What the server serves once the new definitions are established: it may take a moment longer.

@@ -138,7 +138,7 @@ fn chain(error: &kube::Error) -> String {
 /// The first line of a message, without the system's number; parsers go on with drawings of the place.
 pub(super) fn first_line(text: &str) -> String {
     let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
-    line.split(" (os error").next().unwrap_or_default().to_owned()
+    line.split(" (os error").next().unwrap_or_default().replace("error: ", "")
 }
 
 /// The text of `299 - "text"` (RFC 7234 §5.5).

@@ -148,12 +148,13 @@ impl<'a> Compare<'a> {
         if replace {
             change.action = Action::Replace;
         }
-        if refusal.causes.is_empty() {
+        if refusal.causes.is_empty() || refusal.code != 422 {
             change.why = format!("the API server refuses it: {}", refusal.message);
             found.push(self.refused(id, refusal));
         } else {
             change.why = why(change.action, &refusal.causes, &change.fields);
-            found.extend(self.refusals(id, refusal.causes.clone(), &refusal.message));
+            let is_new = change.action == Action::Create;
+            found.extend(self.refusals(id, refusal.causes.clone(), &refusal.message, is_new));
         }
         found
     }
@@ -213,7 +214,8 @@ impl<'a> Compare<'a> {
             change.action = Action::Replace;
         }
         change.why = why(change.action, &causes, &change.fields);
-        self.refusals(id, causes, &validate::status_message(&object.kind, group, &object.name, &all))
+        let message = validate::status_message(&object.kind, group, &object.name, &all);
+        self.refusals(id, causes, &message, false)
     }
 
     /// The object of a cluster without what was made for it.
@@ -272,19 +274,23 @@ impl<'a> Compare<'a> {
     }
 
     /// The API server's refusal as findings, one for each cause.
-    fn refusals(&self, id: ObjectId, causes: Vec<Cause>, message: &str) -> Vec<Diagnostic> {
+    fn refusals(&self, id: ObjectId, causes: Vec<Cause>, message: &str, is_new: bool) -> Vec<Diagnostic> {
         let object = self.desired.object(id);
         let message: Arc<str> = message.into();
         let replace = causes.iter().all(update::is_immutability);
-        let help = if replace {
+        let (what, keep) = match is_new {
+            true => ("object", "mend what the server names; nothing is applied before that"),
+            false => ("update", "keep the old value"),
+        };
+        let help = if replace && !is_new {
             "keep the old value, or delete the object and create it again, which is what a replacement does"
         } else {
-            "keep the old value"
+            keep
         };
         let mut found = Vec::new();
         for cause in causes {
             let rule = validate::rule_for(&object.kind, &cause);
-            let text = format!("the update is refused: {}: {}", cause.field, first_line(&cause));
+            let text = format!("the {what} is refused: {}: {}", cause.field, first_line(&cause));
             let mut diagnostic = self.at(id, rule, &cause.field, text).help(help);
             diagnostic.field = Some(cause.field.clone());
             let message = message.clone();

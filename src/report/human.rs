@@ -12,6 +12,7 @@ use paint::Paint;
 pub(super) use plan::{risk_name, title};
 
 use super::{Report, Row, Style};
+use crate::simulate::Placement;
 
 pub(super) fn write(report: &Report<'_>, out: &mut dyn Write, style: &Style) -> io::Result<()> {
     let paint = Paint::new(style);
@@ -19,7 +20,12 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write, style: &Style) -> 
     if let Some(changes) = report.changes {
         plan::write(&mut page, report, changes, &paint);
     }
-    if let Some(placement) = report.placement.filter(|_| report.command != "check" && report.command != "diff") {
+    let of_interest = |placement: &&Placement| match report.command {
+        "simulate" => true,
+        "check" | "diff" => false,
+        _ => !placement.pods.is_empty(),
+    };
+    if let Some(placement) = report.placement.filter(of_interest) {
         placement::write(&mut page, placement, &paint);
     }
     out.write_all(page.as_bytes())?;

@@ -123,6 +123,9 @@ pub struct Style {
 /// # Errors
 /// Those of the writer.
 pub fn write_results(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+    if report.applied.is_empty() {
+        return Ok(());
+    }
     let of = |state: State| report.applied.iter().filter(move |outcome| outcome.state == state);
     for outcome in of(State::Failed) {
         let title = human::title(&outcome.object);

@@ -12,6 +12,8 @@ mod plane;
 mod proxy;
 
 mod apply;
+mod bad_input;
+mod inventory;
 #[path = "plane.rs"]
 mod of_plane;
 
@@ -21,6 +23,8 @@ fn main() {
     let arguments = Arguments::from_args();
     let mut trials = of_plane::trials();
     trials.extend(apply::trials());
+    trials.extend(bad_input::trials());
+    trials.extend(inventory::trials());
     let conclusion = libtest_mimic::run(&arguments, trials);
     plane::stop();
     conclusion.exit();
