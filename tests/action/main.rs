@@ -189,7 +189,7 @@ pub fn runner_is_githubs() -> Result<(), Failed> {
     Ok(())
 }
 
-/// An empty environment, for what a test adds to it.
+/// The PATH with a folder before all others, as a variable of a job.
 pub fn path_with(folder: &Path) -> BTreeMap<String, String> {
     let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap_or_default());
     BTreeMap::from([("PATH".to_owned(), path)])

@@ -64,7 +64,7 @@ fn bad() -> Result<(), Failed> {
     for annotation in &shown[..9] {
         let at = |finding: &&Value| {
             annotation.properties["file"] == finding["file"]
-                && annotation.properties["line"] == finding["line"].to_string()
+                && annotation.properties["line"].parse().ok() == finding["line"].as_u64()
                 && annotation.text.starts_with(finding["message"].as_str().unwrap())
         };
         assert!(report["findings"].as_array().unwrap().iter().any(|finding| at(&finding)), "{annotation:?}");
