@@ -12,5 +12,5 @@ mod wait;
 
 pub use owned::{Owned, owned};
 pub use pods::{Trouble, TroubleKind, troubles};
-pub use run::{Event, Limits, Outcome, State, Step, World, run};
+pub use run::{Event, Limits, Outcome, Read, Recheck, State, Step, World, run};
 pub use status::{Progress, Rules, Status, status};

@@ -13,6 +13,8 @@ use crate::model::Bundle;
 
 /// How long a CustomResourceDefinition that is established may take to be served.
 const SERVED: Duration = Duration::from_secs(30);
+/// How long an object may keep changing under our hands.
+const CHANGING: Duration = Duration::from_secs(15);
 /// How long a new namespace may take to get its default ServiceAccount.
 const ACCOUNT: Duration = Duration::from_secs(15);
 /// Pause between two looks at what is served.
@@ -25,7 +27,8 @@ pub struct Step {
     pub action: Action,
     /// 1-based, as in the plan.
     pub wave: u32,
-    /// The object as it is sent; without a name it is made anew each time.
+    /// The object as it is sent, with the `resourceVersion` and `uid` that the plan saw; without a name it is made anew each
+    /// time.
     pub payload: Value,
     /// Take fields that others own.
     pub force: bool,
@@ -91,11 +94,16 @@ pub enum Event<'a> {
 /// Reads objects of the cluster as one bundle.
 pub type Read<'a> = dyn Fn(&Resources, &[Wanted]) -> Result<Bundle, ClusterError> + Sync + 'a;
 
+/// Says of a step whose object has changed since the plan whether it would still change the same: then gives the
+/// version of the object that this is true of, else why not.
+pub type Recheck<'a> = dyn Fn(&Step) -> Result<String, String> + Sync + 'a;
+
 /// The ways to the world that a run needs.
 pub struct World<'a> {
     pub client: &'a Client<'a>,
     pub limits: Limits,
     pub read: &'a Read<'a>,
+    pub recheck: &'a Recheck<'a>,
     /// Set by Ctrl-C.
     pub interrupted: &'a AtomicBool,
     pub tell: &'a (dyn Fn(Event<'_>) + Sync),
@@ -192,14 +200,14 @@ fn send(world: &World<'_>, resources: &Resources, step: &Step) -> Result<String,
     let Some(resource) = resources.get(api_version, kind) else {
         return Err(format!("the API server does not serve {kind} in {api_version}"));
     };
-    let named = step.payload["metadata"]["name"].is_string();
-    let request = if named {
-        apply_request(&resource.object(namespace.as_deref(), name), &step.payload, step.force, false)
-    } else {
-        create_request(&resource.collection(namespace.as_deref()), &step.payload, false)
-    };
+    let mut payload = step.payload.clone();
     let since = Instant::now();
     loop {
+        let request = if payload["metadata"]["name"].is_string() {
+            apply_request(&resource.object(namespace.as_deref(), name), &payload, step.force, false)
+        } else {
+            create_request(&resource.collection(namespace.as_deref()), &payload, false)
+        };
         let response = world
             .client
             .send(&request)
@@ -208,7 +216,12 @@ fn send(world: &World<'_>, resources: &Resources, step: &Step) -> Result<String,
             let stored: Value = serde_json::from_str(&response.body).unwrap_or_default();
             return Ok(stored["metadata"]["name"].as_str().unwrap_or(name).to_owned());
         }
-        let message = status_of(&response).message;
+        let status = status_of(&response);
+        if status.code == 409 && !status.is_field_conflict() && since.elapsed() < CHANGING {
+            payload["metadata"]["resourceVersion"] = (world.recheck)(step)?.into();
+            continue;
+        }
+        let message = status.message;
         // A new namespace gets its default ServiceAccount a moment after it is active, and pods are refused before.
         let early = response.status == 403 && message.contains("error looking up service account");
         if !early || since.elapsed() > ACCOUNT || world.is_interrupted() {

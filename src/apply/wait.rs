@@ -36,14 +36,16 @@ pub(super) fn until_ready(
         let waiting = |id: &usize| outcomes[*id].is_applied && outcomes[*id].state == State::NotStarted;
         ids.iter().copied().filter(waiting).collect()
     };
-    let (mut pause, mut since, mut lost) = (FIRST_PAUSE, Since::new(), None);
+    let (mut pause, mut since, mut lost, mut looks) = (FIRST_PAUSE, Since::new(), None, 0);
     loop {
         let waiting = open(outcomes);
         if waiting.is_empty() {
             return;
         }
         let objects: Vec<&ObjectRef> = waiting.iter().map(|id| &outcomes[*id].object).collect();
-        match look(world, resources, &objects) {
+        looks += 1;
+        // What is ready at once needs no reasons.
+        match look(world, resources, &objects, looks > 1) {
             Ok(bundle) => {
                 lost = None;
                 let seen = Seen::new(&bundle);
@@ -103,8 +105,13 @@ fn end(outcome: &mut Outcome, state: State, message: &str) {
     outcome.seconds = outcome.since.map_or(0.0, |since| since.elapsed().as_secs_f64());
 }
 
-/// Reads the objects, and for workloads what their controllers made.
-fn look(world: &World<'_>, resources: &Resources, objects: &[&ObjectRef]) -> Result<Bundle, ClusterError> {
+/// Reads the objects, and for the reasons of workloads what their controllers made.
+fn look(
+    world: &World<'_>,
+    resources: &Resources,
+    objects: &[&ObjectRef],
+    with_reasons: bool,
+) -> Result<Bundle, ClusterError> {
     let all = |api_version: &str, kind: &str, namespace: Option<String>| Wanted {
         api_version: api_version.to_owned(),
         kind: kind.to_owned(),
@@ -114,7 +121,7 @@ fn look(world: &World<'_>, resources: &Resources, objects: &[&ObjectRef]) -> Res
     let mut wanted = Vec::new();
     for object in objects {
         let ObjectRef { api_version, kind, namespace, name } = (*object).clone();
-        if is_workload(&api_version, &kind) {
+        if with_reasons && is_workload(&api_version, &kind) {
             wanted.push(all("v1", "Pod", namespace.clone()));
             wanted.push(all("v1", "Event", namespace.clone()));
             wanted.push(all("apps/v1", "ReplicaSet", namespace.clone()));

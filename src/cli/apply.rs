@@ -14,9 +14,10 @@ use super::stages::Run;
 use crate::apply::{self, Limits, State, Step, World};
 use crate::cluster::{self as api, Resources, Wanted};
 use crate::diag::{Class, Finding};
-use crate::diff::{Action, Change};
+use crate::diff::{self, Action, Change};
 use crate::load::Base;
 use crate::plan;
+use crate::yaml::{self, View};
 
 const COMMAND: &str = "apply";
 
@@ -120,11 +121,19 @@ fn steps(run: &Run, force: bool) -> Vec<Step> {
     for change in changes {
         let (Action::Create | Action::Update, Some(id)) = (change.action, change.desired) else { continue };
         let adjust = adjust.get(&id).cloned().unwrap_or_default();
+        let mut payload = api::payload(&run.bundle, id, &adjust);
+        let live = change.base.filter(|_| change.action == Action::Update).map(|id| base.written(id));
+        // Whoever changes or deletes the object meanwhile makes the server say so.
+        for key in ["resourceVersion", "uid"] {
+            if let Some(seen) = live.and_then(|live| live.at(&["metadata", key])).and_then(View::str) {
+                payload["metadata"][key] = seen.into();
+            }
+        }
         steps.push(Step {
             object: change.object.clone(),
             action: change.action,
             wave: change.wave,
-            payload: api::payload(&run.bundle, id, &adjust),
+            payload,
             force: force || change.takes_over,
             gates: gates.contains(&id),
         });
@@ -154,7 +163,7 @@ fn confirmed(run: &Run, steps: &[Step]) -> Result<bool, CliError> {
 
 /// Applies and waits; Ctrl-C stops before the next request, and what was done is told.
 fn carry_out(run: &Run, steps: &[Step], limits: Limits, terms: &Terms) -> Vec<apply::Outcome> {
-    let Some((_, _, live)) = run.prepared() else { return Vec::new() };
+    let Some((_, _, cluster)) = run.prepared() else { return Vec::new() };
     let interrupted = Arc::new(AtomicBool::new(false));
     let flag = interrupted.clone();
     // Without a handler Ctrl-C ends the program at once, as anywhere else.
@@ -165,13 +174,37 @@ fn carry_out(run: &Run, steps: &[Step], limits: Limits, terms: &Terms) -> Vec<ap
         }
     });
     let shown = Steps::new(steps, terms.quiet);
-    let client = live.client();
+    let client = cluster.client();
     let read = |resources: &Resources, wanted: &[Wanted]| {
-        api::read(&live.client(), resources, wanted).map(|read| run.parse_live(read.loaded))
+        api::read(&cluster.client(), resources, wanted).map(|read| run.parse_live(read.loaded))
     };
-    let world =
-        World { client: &client, limits, read: &read, interrupted: &interrupted, tell: &|event| shown.tell(event) };
-    let outcomes = apply::run(&world, live.resources.clone(), steps);
+    let world = World {
+        client: &client,
+        limits,
+        read: &read,
+        recheck: &|step| recheck(run, step),
+        interrupted: &interrupted,
+        tell: &|event| shown.tell(event),
+    };
+    let outcomes = apply::run(&world, cluster.resources.clone(), steps);
     shown.end();
     outcomes
+}
+
+/// Asks again what would become of an object that has changed since the plan.
+fn recheck(run: &Run, step: &Step) -> Result<String, String> {
+    let changed = |what: &str| format!("it was {what} since the plan: plan again to see what that means");
+    let (changes, base, cluster) = run.prepared().ok_or_else(|| changed("changed"))?;
+    let change = changes.iter().find(|change| change.object == step.object).ok_or_else(|| changed("changed"))?;
+    let again = api::dry_run_again(&cluster.client(), &cluster.resources, &step.object, &step.payload, step.force);
+    let (live, stored) = again.map_err(|error| error.message)?.ok_or_else(|| changed("deleted"))?;
+    let (live_file, stored_file) = (yaml::read(&live.into()), yaml::read(&stored.into()));
+    let root = |file: &yaml::File| file.documents.first().and_then(|document| document.root);
+    let (Some(live), Some(stored)) = (root(&live_file), root(&stored_file)) else { return Err(changed("changed")) };
+    let views = (live_file.tree.view(live), stored_file.tree.view(stored));
+    if !diff::is_same_change(change, (&run.bundle, base), views, &run.options.settings) {
+        return Err(changed("changed"));
+    }
+    let version = views.0.at(&["metadata", "resourceVersion"]).and_then(View::str);
+    version.map(str::to_owned).ok_or_else(|| changed("changed"))
 }

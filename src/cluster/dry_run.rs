@@ -9,7 +9,7 @@ use super::payload::{Adjust, payload};
 use super::status::Status;
 use super::{Client, ClusterError, Method, Request, Resource, Resources, Response, parallel, status_of};
 use crate::diag::Cause;
-use crate::diff::{Answer, Conflict, Fidelity, Refusal};
+use crate::diff::{Answer, Conflict, Fidelity, ObjectRef, Refusal};
 use crate::model::{Bundle, ObjectId};
 use crate::yaml;
 
@@ -78,6 +78,36 @@ pub fn apply_request(path: &str, json: &Value, force: bool, dry_run: bool) -> Re
     let dry_run = if dry_run { "dryRun=All&" } else { "" };
     let path = format!("{path}?{dry_run}{OPTIONS}&force={force}");
     Request::with_body(Method::Patch, path, APPLY, json.to_string().into_bytes())
+}
+
+/// The live object and what apply would make of it, both as JSON, as they are now; `None` where it is gone.
+///
+/// # Errors
+/// The server gives no answer, or refuses the dry run.
+pub fn dry_run_again(
+    client: &Client<'_>,
+    resources: &Resources,
+    object: &ObjectRef,
+    payload: &Value,
+    force: bool,
+) -> Result<Option<(String, String)>, ClusterError> {
+    let help = "plan again to see what has changed";
+    let Some(resource) = resources.get(&object.api_version, &object.kind) else { return Ok(None) };
+    let path = resource.object(object.namespace.as_deref(), &object.name);
+    let live = client.send(&Request::get(path.clone()))?;
+    if !live.is_ok() {
+        return if live.status == 404 { Ok(None) } else { Err(ClusterError::new(status_of(&live).message, help)) };
+    }
+    let mut payload = payload.clone();
+    if let Some(metadata) = payload["metadata"].as_object_mut() {
+        metadata.remove("resourceVersion");
+        metadata.remove("uid");
+    }
+    let stored = client.send(&apply_request(&path, &payload, force, true))?;
+    if !stored.is_ok() {
+        return Err(ClusterError::new(status_of(&stored).message, help));
+    }
+    Ok(Some((live.body, stored.body)))
 }
 
 /// Creation of an object that the server names.

@@ -53,6 +53,33 @@ pub fn run(
     (changes, diagnostics)
 }
 
+/// Whether the object would still change as it was said: `live` and `stored` are what the cluster holds now and would
+/// hold after. Values that were masked are not compared.
+pub fn is_same_change(
+    change: &Change,
+    (desired, base): (&Bundle, &Bundle),
+    (live, stored): (View<'_>, View<'_>),
+    settings: &Settings,
+) -> bool {
+    let Some(id) = change.desired else { return false };
+    let knowledge = Knowledge::default();
+    let schema = Schema::of(settings.kube_version);
+    let masker = Masker::new([base, desired], settings.show_secrets);
+    let mut compare = Compare { desired, base, knowledge: &knowledge, schema, masker };
+    let object = desired.object(id);
+    let place = Place::of(schema, &object.api_version, &object.kind);
+    let now = compare.fields(object, Some(live), Some(stored), place);
+    // Fields that are left to others were taken out of the change.
+    let now = now
+        .iter()
+        .filter(|field| field.path != "spec.replicas" || change.fields.iter().any(|old| old.path == field.path));
+    let seen = |field: &FieldChange| {
+        let values = (!field.sensitive).then(|| (field.before.clone(), field.after.clone()));
+        (field.path.clone(), field.op, values)
+    };
+    now.map(seen).eq(change.fields.iter().map(seen))
+}
+
 struct Compare<'a> {
     desired: &'a Bundle,
     base: &'a Bundle,

@@ -34,6 +34,7 @@ pub fn trials() -> Vec<Trial> {
         trial("apply::partial_failure", Needs::Own, partial_failure),
         trial("apply::interrupted", Needs::Own, interrupted),
         trial("apply::connection_lost", Needs::Own, connection_lost),
+        trial("apply::changed_meanwhile", Needs::Own, changed_meanwhile),
         trial("apply::question", Needs::Own, question),
     ]
 }
@@ -514,6 +515,42 @@ fn connection_lost(plane: &Plane) -> Result<(), Failed> {
     let run = support::kplan(&folder, &[&arguments[..], &[proxy.kubeconfig().to_str().unwrap()]].concat());
     expect(&json!(run.code), json!(4)).map_err(|_| run.shown())?;
     contains(&run.stdout, "applied, but not seen ready: cannot reach http://127.0.0.1:")
+}
+
+/// Somebody changes the object between the plan and the apply.
+fn changed_meanwhile(plane: &Plane) -> Result<(), Failed> {
+    let namespace = plane.namespace("meanwhile")?;
+    let folder = set("meanwhile", &[deployment("web", 1, "web:1.0")]);
+    applied(plane, &folder, &namespace)?;
+    write(&folder, &[deployment("web", 1, "web:1.1")]);
+    let cases = [
+        (vec!["set", "image", "deployment/web", "main=web:9"], 4, "conflict with \"kubectl-set\""),
+        (vec!["set", "image", "deployment/web", "main=web:1.0"], 0, ""),
+        (vec!["annotate", "deployment/web", "note=other"], 0, ""),
+        (vec!["delete", "deployment/web"], 4, "it was deleted since the plan"),
+    ];
+    for (arguments, code, words) in cases {
+        write(&folder, &[deployment("web", 1, &format!("web:{}", arguments.join("-").len()))]);
+        if arguments.contains(&"main=web:1.0") {
+            namespace.kubectl(&["set", "image", "deployment/web", "main=web:1.0"]);
+        }
+        let command = plane.kubectl_command(&[&arguments[..], &["-n", &namespace.name]].concat());
+        let line: Vec<std::ffi::OsString> =
+            std::iter::once(command.get_program()).chain(command.get_args()).map(ToOwned::to_owned).collect();
+        let done = AtomicBool::new(false);
+        let proxy = Proxy::start(plane, move |request| {
+            let writes = request.method == "PATCH" && !request.query.contains("dryRun");
+            if writes && !done.swap(true, Ordering::Relaxed) {
+                std::process::Command::new(&line[0]).args(&line[1..]).output().unwrap();
+            }
+            Fault::Pass
+        })?;
+        let arguments = ["apply", "--yes", ".", "-n", &namespace.name, "--context", "kplan-test", "--kubeconfig"];
+        let run = support::kplan(&folder, &[&arguments[..], &[proxy.kubeconfig().to_str().unwrap()]].concat());
+        expect(&json!(run.code), json!(code)).map_err(|_| run.shown())?;
+        contains(&run.stdout, words)?;
+    }
+    Ok(())
 }
 
 fn question(plane: &Plane) -> Result<(), Failed> {
