@@ -137,7 +137,11 @@ fn unready(plane: &Plane) -> Result<(), Failed> {
     let namespace = plane.namespace("unready")?;
     namespace.apply(&workload("Deployment", "unready:1"))?;
     plane.wait("it runs", SOON, || field(&namespace, "pods", "/status/phase") == "Running")?;
-    std::thread::sleep(Duration::from_secs(2));
+    let unhealthy = || {
+        let events = namespace.get(&["events", "--field-selector=reason=Unhealthy"]).unwrap_or_default();
+        events["items"][0]["message"] == "Readiness probe failed: HTTP probe failed with statuscode: 503"
+    };
+    plane.wait("its probe fails", SOON, unhealthy)?;
     is(&field(&namespace, "deployments", "/status/unavailableReplicas"), &json!(2))
 }
 
@@ -358,7 +362,7 @@ fn ends_with_parent(plane: &Plane) -> Result<(), Failed> {
 
 /// The process that was called is killed while its input is open.
 fn ends_when_killed(plane: &Plane) -> Result<(), Failed> {
-    let (mut shell, home) = serve("SERVE; true")?;
+    let (mut shell, home) = serve("exec 3<&0; SERVE <&3 3<&- & wait")?;
     let input = shell.stdin.take();
     let children = Command::new("pgrep").args(["-P", &shell.id().to_string()]).output()?;
     let child = String::from_utf8_lossy(&children.stdout).trim().to_owned();

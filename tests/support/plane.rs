@@ -213,7 +213,7 @@ impl Plane {
             if start.elapsed() > most {
                 return Err(format!("not after {} s: {what}", most.as_secs()).into());
             }
-            std::thread::sleep(Duration::from_millis(100));
+            std::thread::sleep(Duration::from_millis(200));
         }
         Ok(())
     }

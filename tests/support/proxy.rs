@@ -25,7 +25,7 @@ pub struct Request {
     /// What follows the question mark, or nothing.
     pub query: String,
     /// Names in lower case.
-    pub headers: Vec<(String, String)>,
+    pub headers: Headers,
     pub body: Vec<u8>,
     /// From the proxy's start.
     pub at: Duration,
@@ -52,7 +52,7 @@ pub enum Fault {
     /// The server answers.
     Pass,
     /// This answer, without asking the server.
-    Status { code: u16, headers: Vec<(String, String)>, body: String },
+    Status { code: u16, headers: Headers, body: String },
     /// No answer, and the connection stays open until the client closes it or the proxy ends.
     Hang,
     /// No answer, and the connection is closed.
@@ -72,6 +72,9 @@ impl Fault {
         Self::Status { code, headers, body: status.to_string() }
     }
 }
+
+/// Names and values of headers.
+pub type Headers = Vec<(String, String)>;
 
 type Judge = dyn Fn(&Request) -> Fault + Send + Sync;
 
@@ -276,7 +279,7 @@ fn read_request(reader: &mut impl BufRead, start: Instant) -> io::Result<Option<
 }
 
 /// The first line and the headers of a message, names in lower case.
-fn read_head(reader: &mut impl BufRead) -> io::Result<Option<(String, Vec<(String, String)>)>> {
+fn read_head(reader: &mut impl BufRead) -> io::Result<Option<(String, Headers)>> {
     let first = read_line(reader)?;
     if first.is_empty() {
         return Ok(None);

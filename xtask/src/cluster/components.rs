@@ -121,6 +121,9 @@ impl Cluster {
         flags.push(flag("root-ca-file", &self.files.authority));
         flags.push(flag("service-account-private-key-file", &self.files.service_account_key));
         flags.push("--use-service-account-credentials=true".to_owned());
+        // At the default rate the accounts of the controllers alone take five seconds.
+        flags.push("--kube-api-qps=200".to_owned());
+        flags.push("--kube-api-burst=400".to_owned());
         flags
     }
 
