@@ -114,6 +114,8 @@ impl Mask {
     pub fn change(&self, change: &Change) -> Change {
         let mut change = change.clone();
         let secret = change.object.kind == "Secret";
+        // The server's words may quote a value.
+        change.why = self.text(&change.why);
         for field in &mut change.fields {
             self.field(secret, field);
         }

@@ -35,6 +35,7 @@ pub fn trials() -> Vec<Trial> {
         trial("apply::interrupted", Needs::Own, interrupted),
         trial("apply::connection_lost", Needs::Own, connection_lost),
         trial("apply::changed_meanwhile", Needs::Own, changed_meanwhile),
+        trial("apply::time_outs", Needs::Own, time_outs),
         trial("apply::question", Needs::Own, question),
     ]
 }
@@ -515,6 +516,23 @@ fn connection_lost(plane: &Plane) -> Result<(), Failed> {
     let run = support::kplan(&folder, &[&arguments[..], &[proxy.kubeconfig().to_str().unwrap()]].concat());
     expect(&json!(run.code), json!(4)).map_err(|_| run.shown())?;
     contains(&run.stdout, "applied, but not seen ready: cannot reach http://127.0.0.1:")
+}
+
+fn time_outs(plane: &Plane) -> Result<(), Failed> {
+    let namespace = plane.namespace("time-out")?;
+    let folder = set("time-out", &[deployment("web", 2, "unready:1")]);
+    for (flag, words) in
+        [("--timeout=2s", "not ready after 2s: 0/2 ready"), ("--total-timeout=2s", "when the whole run had taken 2s")]
+    {
+        // The second round has something to change as well.
+        write(&folder, &[deployment("web", 2, &format!("unready:{}", flag.len()))]);
+        let run = kplan(plane, &folder, &namespace, &["apply", "--yes", flag]);
+        expect(&json!(run.code), json!(4)).map_err(|_| run.shown())?;
+        contains(&run.stdout, words)?;
+    }
+    write(&folder, &[deployment("web", 3, "unready:1")]);
+    let run = kplan(plane, &folder, &namespace, &["apply", "--yes", "--wait=false"]);
+    expect(&json!(run.code), json!(0)).map_err(|_| run.shown())
 }
 
 /// Somebody changes the object between the plan and the apply.
