@@ -10,6 +10,7 @@ mod build;
 mod dump;
 mod ports;
 mod process;
+pub(crate) mod verdicts;
 
 use std::fs;
 use std::path::{Path, PathBuf};
