@@ -14,6 +14,7 @@ use super::labels::{Labels, Selector, labels};
 use super::nodes::Node;
 use super::pod::{Pod, Volume};
 use super::volumes::Claim;
+use crate::admission::Namespace;
 use crate::model::{Bundle, ObjectId};
 use crate::yaml::View;
 
@@ -93,11 +94,13 @@ pub struct Expansion {
 /// Expands every workload of a set. Objects that others own (a ReplicaSet of a Deployment) are left out.
 pub fn run(bundle: &Bundle, cluster: &Cluster, nodes: &[Node]) -> Expansion {
     let scales = autoscaler::scales(bundle);
+    let namespaces = Namespace::all(bundle);
     let mut out = Expansion::default();
     for (id, object) in bundle.iter() {
         let view = bundle.full(id);
         let namespace = object.namespace.as_deref().unwrap_or("default");
-        let input = Input { cluster, nodes, id, kind: &object.kind, name: &object.name, namespace, view };
+        let policies = namespaces.get(namespace);
+        let input = Input { cluster, nodes, id, kind: &object.kind, name: &object.name, namespace, view, policies };
         let owned = object.kind != "Pod"
             && view.get("metadata").is_some_and(|metadata| metadata.list("ownerReferences").len() > 0);
         if owned || !is_workload(object.group(), &object.kind) {
@@ -129,6 +132,8 @@ struct Input<'a> {
     name: &'a str,
     namespace: &'a str,
     view: View<'a>,
+    /// What the set says of the namespace.
+    policies: Option<&'a Namespace<'a>>,
 }
 
 /// A pod spec with its metadata and where it stands.
@@ -172,8 +177,12 @@ fn compile(input: &Input<'_>, template: &Template<'_>) -> (Pod, Option<String>) 
     if input.kind == "Deployment" {
         labels.insert(TEMPLATE_HASH.to_owned(), "old".to_owned());
     }
-    let mut pod = Pod::with_labels(input.namespace, labels, template.metadata, template.spec, None);
-    let rejected = admission::admit(&mut pod, template.spec, input.cluster);
+    let limits = input.policies.and_then(|policies| policies.limits.as_ref());
+    let admitted = limits.map(|limits| limits.mutate(template.spec, &[]));
+    let spec = admitted.as_ref().map_or(template.spec, |(tree, root)| tree.view(*root));
+    let mut pod = Pod::with_labels(input.namespace, labels, template.metadata, spec, None);
+    let rejected = admission::admit(&mut pod, spec, input.cluster);
+    let rejected = rejected.or_else(|| Some(input.policies?.refuses_pod(template.metadata, spec)?.1));
     pod.default_spread = default_spread(input, &pod.labels);
     (pod, rejected)
 }
