@@ -15,6 +15,7 @@ use super::nodes::Node;
 use super::pod::{Pod, Volume};
 use super::volumes::Claim;
 use crate::admission::Namespace;
+use crate::admission::resource_quota::{Charge, Quotas};
 use crate::model::{Bundle, ObjectId};
 use crate::yaml::View;
 
@@ -95,6 +96,8 @@ pub struct Expansion {
 pub fn run(bundle: &Bundle, cluster: &Cluster, nodes: &[Node]) -> Expansion {
     let scales = autoscaler::scales(bundle);
     let namespaces = Namespace::all(bundle);
+    let quotas = namespaces.iter().filter_map(|(name, policies)| Some((*name, policies.quotas.clone()?)));
+    let mut quotas: BTreeMap<&str, Quotas<'_>> = quotas.collect();
     let mut out = Expansion::default();
     for (id, object) in bundle.iter() {
         let view = bundle.full(id);
@@ -107,7 +110,11 @@ pub fn run(bundle: &Bundle, cluster: &Cluster, nodes: &[Node]) -> Expansion {
             continue;
         }
         let key = (namespace.to_owned(), object.kind.clone(), object.name.clone());
+        let before = out.replicas.len();
         expand(&input, scales.get(&key).copied(), &mut out);
+        if let Some(quotas) = quotas.get_mut(namespace) {
+            hold_to_quotas(quotas, &input, &mut out.replicas[before..]);
+        }
     }
     out
 }
@@ -151,15 +158,36 @@ impl<'a> Input<'a> {
     }
 }
 
-fn expand(input: &Input<'_>, scale: Option<Scale>, out: &mut Expansion) {
-    let template = match input.kind {
-        "Pod" => return pods::pod(input, out),
+/// Refuses the pods for which the quotas of their namespace have no room after those before them.
+fn hold_to_quotas(quotas: &mut Quotas<'_>, input: &Input<'_>, replicas: &mut [Replica]) {
+    let Some(spec) = pod_template(input).map(|template| template.spec) else { return };
+    let limits = input.policies.and_then(|policies| policies.limits.as_ref());
+    let admitted = limits.map(|limits| limits.mutate(spec, &[]));
+    let charge = Charge::of(admitted.as_ref().map_or(spec, |(tree, root)| tree.view(*root)));
+    let runs = input.kind == "Pod" && spec.get_str("nodeName").is_some();
+    for replica in replicas.iter_mut().filter(|replica| replica.rejected.is_none()) {
+        match quotas.refuses(&charge).filter(|_| !runs) {
+            Some(why) => replica.rejected = Some(format!("pods \"{}\" is forbidden: {why}", replica.name)),
+            None => quotas.charge(&charge, runs),
+        }
+    }
+}
+
+fn pod_template<'a>(input: &Input<'a>) -> Option<Template<'a>> {
+    match input.kind {
+        "Pod" => input.template(&[], "spec"),
         "CronJob" => {
             input.template(&["spec", "jobTemplate", "spec", "template"], "spec.jobTemplate.spec.template.spec")
         }
         _ => input.template(&["spec", "template"], "spec.template.spec"),
-    };
-    let Some(template) = template else {
+    }
+}
+
+fn expand(input: &Input<'_>, scale: Option<Scale>, out: &mut Expansion) {
+    if input.kind == "Pod" {
+        return pods::pod(input, out);
+    }
+    let Some(template) = pod_template(input) else {
         return;
     };
     match input.kind {
