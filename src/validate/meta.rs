@@ -68,6 +68,10 @@ pub(super) fn validate_annotations(errs: &mut Errors, annotations: Obj, path: &P
 pub(super) fn validate_object_meta(errs: &mut Errors, meta: Obj, rule: NameRule) {
     let path = Path::root("metadata");
     validate_object_meta_accessor(errs, meta, rule, &path);
+    validate_kube_finalizers(errs, meta, &path);
+}
+
+fn validate_kube_finalizers(errs: &mut Errors, meta: Obj, path: &Path) {
     let finalizers = path.child("finalizers");
     for (index, finalizer) in meta.list("finalizers").enumerate() {
         validate_kube_finalizer_name(errs, finalizer.text(), &finalizers.index(index));
@@ -100,24 +104,39 @@ pub(super) fn validate_object_meta_accessor(errs: &mut Errors, meta: Obj, rule: 
 
 /// `validateObjectMetaAccessorWithOptsCommon`.
 fn validate_meta_common(errs: &mut Errors, meta: Obj, path: &Path) {
+    nonnegative(errs, meta, "generation", path);
     validate_labels(errs, meta.at("labels"), &path.child("labels"));
     validate_annotations(errs, meta.at("annotations"), &path.child("annotations"));
     validate_owner_references(errs, meta, &path.child("ownerReferences"));
     validate_finalizers(errs, meta, &path.child("finalizers"));
 }
 
-/// `ValidateObjectMetaUpdate`; identity does not change, because the update is one of the same object.
-pub(super) fn validate_object_meta_update(errs: &mut Errors, object: Obj) {
-    let (meta, path) = (object.at("metadata"), Path::root("metadata"));
-    validate_labels(errs, meta.at("labels"), &path.child("labels"));
-    validate_annotations(errs, meta.at("annotations"), &path.child("annotations"));
-    validate_owner_references(errs, meta, &path.child("ownerReferences"));
+/// `ValidateObjectMetaUpdate` of core: the generic checks, and finalizers that must have a domain.
+pub(super) fn validate_object_meta_update(errs: &mut Errors, new: Obj, old: Obj) {
+    let (meta, path) = (new.at("metadata"), Path::root("metadata"));
+    validate_object_meta_accessor_update(errs, meta, old.at("metadata"), &path);
+    validate_kube_finalizers(errs, meta, &path);
+}
+
+/// `ValidateObjectMetaAccessorUpdate`; name, namespace and uid do not change, because the update is one of the same
+/// object, and the server keeps the generation and the times of the old one.
+pub(super) fn validate_object_meta_accessor_update(errs: &mut Errors, new: Obj, old: Obj, path: &Path) {
+    let (time, grace) = ("deletionTimestamp", "deletionGracePeriodSeconds");
+    if new.at(time).has() && !old.at(time).has() {
+        errs.invalid(&path.child(time), new.at(time), "field is immutable");
+    }
+    if new.at(grace).has() && !new.at(grace).same(old.at(grace)) {
+        errs.invalid(&path.child(grace), new.at(grace), "field is immutable");
+    }
+    validate_labels(errs, new.at("labels"), &path.child("labels"));
+    validate_annotations(errs, new.at("annotations"), &path.child("annotations"));
+    validate_owner_references(errs, new, &path.child("ownerReferences"));
 }
 
 /// `ValidateOwnerReferences`.
 fn validate_owner_references(errs: &mut Errors, meta: Obj, path: &Path) {
     let mut first = String::new();
-    for reference in meta.list("ownerReferences") {
+    for reference in owner_references(meta) {
         validate_owner_reference(errs, reference, path);
         if !reference.bool("controller") {
             continue;
@@ -134,6 +153,28 @@ fn validate_owner_references(errs: &mut Errors, meta: Obj, path: &Path) {
     }
 }
 
+/// The references as the server keeps them: equal ones once (`dedupOwnerReferences` in apiserver
+/// `pkg/endpoints/handlers/rest.go`).
+fn owner_references<'a>(meta: Obj<'a>) -> Vec<Obj<'a>> {
+    let mut kept: Vec<Obj> = Vec::new();
+    for reference in meta.list("ownerReferences") {
+        if !kept.iter().any(|known| known.same(reference)) {
+            kept.push(reference);
+        }
+    }
+    kept
+}
+
+/// The uids of references that stand twice.
+pub(super) fn repeated_owners<'a>(meta: Obj<'a>) -> Vec<&'a str> {
+    let references: Vec<Obj> = meta.list("ownerReferences").collect();
+    let repeated = references
+        .iter()
+        .enumerate()
+        .filter(|(index, reference)| references.iter().take(*index).any(|known| known.same(**reference)));
+    repeated.map(|(_, reference)| reference.str("uid")).collect()
+}
+
 fn owner_references_json(meta: Obj) -> String {
     let one = |reference: Obj| {
         let mut fields: Vec<String> = ["apiVersion", "kind", "name", "uid"]
@@ -145,7 +186,7 @@ fn owner_references_json(meta: Obj) -> String {
         }
         format!("{{{}}}", fields.join(","))
     };
-    format!("[{}]", meta.list("ownerReferences").map(one).collect::<Vec<_>>().join(","))
+    format!("[{}]", owner_references(meta).into_iter().map(one).collect::<Vec<_>>().join(","))
 }
 
 /// `validateOwnerReference`.

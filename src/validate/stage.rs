@@ -5,17 +5,25 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::{errors, fixes, object, rules, warnings};
+use crate::admission::{Namespace, Plugin};
 use crate::diag::{Cause, Diagnostic, Server};
 use crate::model::names;
 use crate::model::{Bundle, CustomKind, Object, ObjectId, path};
 use crate::schema::decode::{self, Decoded};
 use crate::schema::{Kind, Life, Lookup, Schema};
 use crate::source::Span;
+use crate::yaml::View;
 
 /// Judges every object as the API server would.
 pub fn run(bundle: &Bundle, schema: &Schema) -> Vec<Diagnostic> {
     let ids: Vec<ObjectId> = bundle.ids().collect();
-    ids.par_iter().flat_map_iter(|id| Judge { bundle, schema, id: *id, object: bundle.object(*id) }.run()).collect()
+    let namespaces = Namespace::all(bundle);
+    let judge = |id: &ObjectId| {
+        let object = bundle.object(*id);
+        let namespace = namespaces.get(object.namespace.as_deref().unwrap_or("default"));
+        Judge { bundle, schema, id: *id, object, namespace }.run()
+    };
+    ids.par_iter().flat_map_iter(judge).collect()
 }
 
 struct Judge<'a> {
@@ -23,6 +31,8 @@ struct Judge<'a> {
     schema: &'a Schema,
     id: ObjectId,
     object: &'a Object,
+    /// What the set says of its namespace.
+    namespace: Option<&'a Namespace<'a>>,
 }
 
 impl Judge<'_> {
@@ -81,19 +91,16 @@ impl Judge<'_> {
     fn known(&self, kind: &Kind) -> Vec<Diagnostic> {
         let mut found = Vec::new();
         if let Some(life) = &kind.deprecated {
-            let mut message = format!("{} {} is deprecated", kind.api_version, kind.kind);
-            if let Some(since) = life.deprecated {
-                message += &format!(" since Kubernetes {since}");
-            }
+            let message = warnings::deprecation(life);
             let mut diagnostic = self.diagnostic("api-deprecated", "apiVersion", message);
             diagnostic.help = replacement(life).map(|to| format!("use {to}"));
             found.push(diagnostic);
         }
-        if let Some(impossible) = self.impossible_namespace() {
-            found.push(impossible);
-        }
-        let asked = found.iter().all(|diagnostic| diagnostic.server.is_none());
         let decoded = decode::check(self.schema, kind, self.bundle.written(self.id));
+        // The server looks for the namespace of what it could decode.
+        let impossible = self.impossible_namespace().filter(|_| decoded.message.is_none());
+        let asked = impossible.is_none();
+        found.extend(impossible);
         self.decode_errors(&decoded, asked, &mut found);
         self.semantic_errors(&decoded, asked, &mut found);
         if decoded.message.is_none() {
@@ -108,8 +115,19 @@ impl Judge<'_> {
         let problem = names::is_dns1123_label(namespace).into_iter().next()?;
         let message = format!("no namespace can be named `{namespace}`: {problem}");
         let mut diagnostic = self.diagnostic("name-invalid", "metadata.namespace", message);
-        let message = format!("namespaces {namespace:?} not found").into();
-        diagnostic.server = Some(Server { code: 404, reason: "NotFound", message, causes: Vec::new() });
+        let segment = names::name_is_path_segment(namespace, false);
+        let (code, reason, message) = match segment.is_empty() {
+            true => (404, "NotFound", format!("namespaces {} not found", errors::quote(namespace))),
+            false => {
+                let name = errors::quote(namespace);
+                (
+                    500,
+                    "InternalError",
+                    format!("Internal error occurred: invalid resource name {name}: [{}]", segment.join(" ")),
+                )
+            }
+        };
+        diagnostic.server = Some(Server { code, reason, message: message.into(), causes: Vec::new() });
         Some(diagnostic)
     }
 
@@ -210,8 +228,14 @@ impl Judge<'_> {
         let Object { api_version, kind, name, .. } = self.object;
         let successor = self.schema.stands_for(api_version, kind).map_or(api_version.as_str(), |kind| kind.api_version);
         let group = successor.split_once('/').map_or("", |(group, _)| group);
-        let causes = object(group, kind, self.bundle.full(self.id));
+        let full = self.bundle.full(self.id);
+        let limits = self.namespace.and_then(|namespace| namespace.limits.as_ref());
+        let admitted =
+            limits.filter(|_| group.is_empty() && kind == "Pod").map(|limits| limits.mutate(full, &["spec"]));
+        let full = admitted.as_ref().map_or(full, |(tree, root)| tree.view(*root));
+        let causes = object(group, kind, full);
         if causes.is_empty() {
+            found.extend(self.refused(full).filter(|_| asked && decoded.message.is_none()));
             return;
         }
         let message: Arc<str> = errors::status_message(kind, group, name, &causes).into();
@@ -240,6 +264,34 @@ impl Judge<'_> {
         }
     }
 
+    /// What admission says of a pod or claim that is valid: the answer 403.
+    fn refused(&self, full: View<'_>) -> Option<Diagnostic> {
+        let Object { kind, name, .. } = self.object;
+        let (namespace, spec) = (self.namespace?, full.get("spec")?);
+        let (plural, plugin, problem) = match (self.object.group(), kind.as_str()) {
+            ("", "Pod") => {
+                let (plugin, problem) = namespace.refuses_pod(full.get("metadata"), spec)?;
+                ("pods", plugin, problem)
+            }
+            ("", "PersistentVolumeClaim") => {
+                let problem = namespace.limits.as_ref()?.validate_claim(spec)?;
+                ("persistentvolumeclaims", Plugin::LimitRanger, problem)
+            }
+            _ => return None,
+        };
+        let message: Arc<str> = format!("{plural} {} is forbidden: {problem}", errors::quote(name)).into();
+        let (rule, text) = match plugin {
+            Plugin::LimitRanger => ("limit-range", format!("a LimitRange of the namespace refuses it: {problem}")),
+            Plugin::ResourceQuota => {
+                ("resource-quota", format!("a ResourceQuota of the namespace refuses it: {problem}"))
+            }
+            Plugin::PodSecurity => ("pod-security", format!("the namespace refuses it: {problem}")),
+        };
+        let mut diagnostic = self.diagnostic(rule, "spec", text);
+        diagnostic.server = Some(Server { code: 403, reason: "Forbidden", message, causes: Vec::new() });
+        Some(diagnostic)
+    }
+
     fn cause(&self, cause: &Cause) -> Diagnostic {
         let mut rule = rules::rule_for(&self.object.kind, cause);
         let mut field = cause.field.as_str();
@@ -257,9 +309,21 @@ impl Judge<'_> {
         diagnostic
     }
 
+    /// What PodSecurity warns of.
+    fn security_warning(&self, full: View<'_>) -> Option<String> {
+        let pod = pod_of(self.object.group(), &self.object.kind, full)?;
+        let (metadata, spec) = (pod.get("metadata"), pod.get("spec")?);
+        let policy = self.namespace?.policy?;
+        let refused = self.object.kind == "Pod" && policy.enforced(metadata, spec).is_some();
+        policy.warning(metadata, spec).filter(|_| !refused)
+    }
+
     /// What the server would say in a `Warning` header, less what other rules say better.
     fn warnings(&self, found: &mut Vec<Diagnostic>) {
-        for warning in warnings::warnings(self.object.group(), &self.object.kind, self.bundle.full(self.id)) {
+        let full = self.bundle.full(self.id);
+        let (group, kind) = (self.object.group(), self.object.kind.as_str());
+        let security = self.security_warning(full).into_iter();
+        for warning in warnings::warnings(group, kind, full).into_iter().chain(security) {
             if warning.contains("fractional byte value") {
                 continue;
             }
@@ -267,6 +331,17 @@ impl Judge<'_> {
             let field = field.unwrap_or("kind").to_owned();
             found.push(self.diagnostic("api-warning", &field, warning));
         }
+    }
+}
+
+/// The pod template of a workload, or a pod itself.
+fn pod_of<'v>(group: &str, kind: &str, full: View<'v>) -> Option<View<'v>> {
+    match (group, kind) {
+        ("", "Pod") => Some(full),
+        ("", "PodTemplate") => full.get("template"),
+        ("", "ReplicationController") | ("apps", _) | ("batch", "Job") => full.at(&["spec", "template"]),
+        ("batch", "CronJob") => full.at(&["spec", "jobTemplate", "spec", "template"]),
+        _ => None,
     }
 }
 

@@ -7,8 +7,10 @@
 use super::content::{is_dns1123_label, warnings_for_cidr, warnings_for_ip};
 use super::core::pod_warnings::{self, fractional_bytes, node_label_message, warnings_for_node_selector_term};
 use super::errors::quote;
+use super::meta::repeated_owners;
 use super::obj::Obj;
 use crate::model::path::Path;
+use crate::schema::Life;
 use crate::yaml::View;
 
 /// The warnings for creating an object, in the server's order; nothing for unknown kinds. The object is defaulted.
@@ -16,6 +18,14 @@ pub fn warnings(group: &str, kind: &str, view: View<'_>) -> Vec<String> {
     let object = Obj(Some(view));
     let (meta, spec) = (object.at("metadata"), object.at("spec"));
     let mut out = Vec::new();
+    let repeated = repeated_owners(meta);
+    if !repeated.is_empty() {
+        out.push(format!(
+            ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may \
+             reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: {}",
+            repeated.join(", ")
+        ));
+    }
     let path = Path::root("spec");
     match (group, kind) {
         ("", "Pod") => {
@@ -54,6 +64,21 @@ pub fn warnings(group: &str, kind: &str, view: View<'_>) -> Vec<String> {
         _ => {}
     }
     out
+}
+
+/// What the server says of a deprecated version of a kind (apiserver `pkg/endpoints/deprecation`, `WarningMessage`).
+pub fn deprecation(life: &Life) -> String {
+    let mut message = format!("{} {} is deprecated", life.api_version, life.kind);
+    if let Some(version) = life.deprecated {
+        message += &format!(" in v{version}+");
+    }
+    if let Some(version) = life.removed {
+        message += &format!(", unavailable in v{version}+");
+    }
+    if let Some((api_version, kind)) = life.replacement {
+        message += &format!("; use {api_version} {kind}");
+    }
+    message
 }
 
 /// Warnings about a name that should be a DNS label.
@@ -338,9 +363,6 @@ fn endpoints(out: &mut Vec<String>, endpoints: Obj) {
 
 /// `nodeWarnings`.
 fn node(out: &mut Vec<String>, spec: Obj) {
-    if spec.at("configSource").has() {
-        out.push("spec.configSource: the feature is removed".to_owned());
-    }
     if !spec.str("externalID").is_empty() {
         out.push("spec.externalID: this field is deprecated, and is unused by Kubernetes".to_owned());
     }

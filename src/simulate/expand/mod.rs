@@ -16,6 +16,8 @@ use super::nodes::Node;
 use super::pod::{Pod, Volume};
 use super::state::PlacedId;
 use super::volumes::Claim;
+use crate::admission::Namespace;
+use crate::admission::resource_quota::{Charge, Quotas};
 use crate::model::{Bundle, ObjectId};
 use crate::yaml::View;
 
@@ -154,6 +156,9 @@ impl Expansion {
 pub fn run(bundle: &Bundle, live: Option<&Bundle>, cluster: &Cluster, nodes: &[Node]) -> Expansion {
     let mut scales = live.map(autoscaler::scales).unwrap_or_default();
     scales.extend(autoscaler::scales(bundle));
+    let namespaces = Namespace::all(bundle);
+    let quotas = namespaces.iter().filter_map(|(name, policies)| Some((*name, policies.quotas.clone()?)));
+    let mut quotas: BTreeMap<&str, Quotas<'_>> = quotas.collect();
     let mut out = Expansion::default();
     let found = live.map(|live| Live::new(live, nodes));
     let live = found.as_ref();
@@ -163,7 +168,8 @@ pub fn run(bundle: &Bundle, live: Option<&Bundle>, cluster: &Cluster, nodes: &[N
         let namespace = object.namespace.as_deref().unwrap_or("default");
         let unwritten = bundle.written(id).at(&["spec", "replicas"]).is_none();
         let (kind, name) = (object.kind.as_str(), object.name.as_str());
-        let input = Input { cluster, nodes, live, id, kind, name, namespace, view, unwritten };
+        let policies = namespaces.get(namespace);
+        let input = Input { cluster, nodes, live, id, kind, name, namespace, view, unwritten, policies };
         let owned = object.kind != "Pod"
             && view.get("metadata").is_some_and(|metadata| metadata.list("ownerReferences").len() > 0);
         if owned || !is_workload(object.group(), &object.kind) {
@@ -173,7 +179,11 @@ pub fn run(bundle: &Bundle, live: Option<&Bundle>, cluster: &Cluster, nodes: &[N
         if kind != "CronJob" {
             expanded.insert((kind, namespace, name));
         }
+        let before = out.replicas.len();
         expand(&input, scales.get(&key).copied(), &mut out);
+        if let Some(quotas) = quotas.get_mut(namespace) {
+            hold_to_quotas(quotas, &input, &mut out.replicas[before..]);
+        }
     }
     let others = live.map(|live| live.others(|kind, namespace, name| expanded.contains(&(kind, namespace, name))));
     for pod in others.into_iter().flatten() {
@@ -205,6 +215,8 @@ struct Input<'a> {
     view: View<'a>,
     /// The manifest says no number of replicas.
     unwritten: bool,
+    /// What the set says of the namespace.
+    policies: Option<&'a Namespace<'a>>,
 }
 
 /// A pod spec with its metadata and where it stands.
@@ -233,15 +245,36 @@ impl<'a> Input<'a> {
     }
 }
 
-fn expand(input: &Input<'_>, scale: Option<Scale>, out: &mut Expansion) {
-    let template = match input.kind {
-        "Pod" => return pods::pod(input, out),
+/// Refuses the pods for which the quotas of their namespace have no room after those before them.
+fn hold_to_quotas(quotas: &mut Quotas<'_>, input: &Input<'_>, replicas: &mut [Replica]) {
+    let Some(spec) = pod_template(input).map(|template| template.spec) else { return };
+    let limits = input.policies.and_then(|policies| policies.limits.as_ref());
+    let admitted = limits.map(|limits| limits.mutate(spec, &[]));
+    let charge = Charge::of(admitted.as_ref().map_or(spec, |(tree, root)| tree.view(*root)));
+    let runs = input.kind == "Pod" && spec.get_str("nodeName").is_some();
+    for replica in replicas.iter_mut().filter(|replica| replica.rejected.is_none()) {
+        match quotas.refuses(&charge).filter(|_| !runs) {
+            Some(why) => replica.rejected = Some(format!("pods \"{}\" is forbidden: {why}", replica.name)),
+            None => quotas.charge(&charge, runs),
+        }
+    }
+}
+
+fn pod_template<'a>(input: &Input<'a>) -> Option<Template<'a>> {
+    match input.kind {
+        "Pod" => input.template(&[], "spec"),
         "CronJob" => {
             input.template(&["spec", "jobTemplate", "spec", "template"], "spec.jobTemplate.spec.template.spec")
         }
         _ => input.template(&["spec", "template"], "spec.template.spec"),
-    };
-    let Some(template) = template else {
+    }
+}
+
+fn expand(input: &Input<'_>, scale: Option<Scale>, out: &mut Expansion) {
+    if input.kind == "Pod" {
+        return pods::pod(input, out);
+    }
+    let Some(template) = pod_template(input) else {
         return;
     };
     match input.kind {
@@ -259,8 +292,12 @@ fn compile(input: &Input<'_>, template: &Template<'_>, hash: Option<&str>) -> (P
     if input.kind == "Deployment" {
         labels.insert(TEMPLATE_HASH.to_owned(), hash.unwrap_or("old").to_owned());
     }
-    let mut pod = Pod::with_labels(input.namespace, labels, template.metadata, template.spec, None);
-    let rejected = admission::admit(&mut pod, template.spec, input.cluster);
+    let limits = input.policies.and_then(|policies| policies.limits.as_ref());
+    let admitted = limits.map(|limits| limits.mutate(template.spec, &[]));
+    let spec = admitted.as_ref().map_or(template.spec, |(tree, root)| tree.view(*root));
+    let mut pod = Pod::with_labels(input.namespace, labels, template.metadata, spec, None);
+    let rejected = admission::admit(&mut pod, spec, input.cluster);
+    let rejected = rejected.or_else(|| Some(input.policies?.refuses_pod(template.metadata, spec)?.1));
     pod.default_spread = default_spread(input, &pod.labels);
     (pod, rejected)
 }
