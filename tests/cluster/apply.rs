@@ -532,7 +532,7 @@ fn time_outs(plane: &Plane) -> Result<(), Failed> {
     }
     write(&folder, &[deployment("web", 3, "unready:1")]);
     let run = kplan(plane, &folder, &namespace, &["apply", "--yes", "--wait=false"]);
-    expect(&json!(run.code), json!(0)).map_err(|_| run.shown())
+    Ok(expect(&json!(run.code), json!(0)).map_err(|_| run.shown())?)
 }
 
 /// Somebody changes the object between the plan and the apply.
