@@ -49,7 +49,7 @@ impl Cluster {
         processes.wait("kwok", || self.has_nodes())
     }
 
-    fn is_ready(&self) -> bool {
+    pub(super) fn is_ready(&self) -> bool {
         process::output(self.kubectl().args(["get", "--raw", "/readyz"])).is_ok()
     }
 
@@ -71,7 +71,7 @@ impl Cluster {
         command
     }
 
-    fn etcd_flags(&self) -> Vec<String> {
+    pub(super) fn etcd_flags(&self) -> Vec<String> {
         let client = format!("http://127.0.0.1:{}", self.etcd);
         let peer = format!("http://127.0.0.1:{}", self.etcd_peer);
         vec![
@@ -86,7 +86,7 @@ impl Cluster {
         ]
     }
 
-    fn api_flags(&self) -> Vec<String> {
+    pub(super) fn api_flags(&self) -> Vec<String> {
         vec![
             format!("--etcd-servers=http://127.0.0.1:{}", self.etcd),
             format!("--secure-port={}", self.api),

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use super::{CONTROL_PLANE, Cluster, absolute, build};
+use super::absolute;
+use super::build::{self, CONTROL_PLANE};
+use super::components::Cluster;
 use crate::Outcome;
 use crate::cluster::process::Processes;
 
