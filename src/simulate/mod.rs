@@ -52,9 +52,9 @@ use crate::model::Bundle;
 pub fn run(bundle: &Bundle, inventory: &Inventory<'_>, settings: &Settings) -> (Placement, Vec<Diagnostic>) {
     let (mut state, expansion) = prepare(bundle, inventory, settings);
     let before = state.clone();
-    let (outcomes, mut rollouts) =
-        queue::run(&mut state, &expansion.replicas, &rolling::all(&expansion), settings.sequential);
-    let mut placement = report::placement(&state, &expansion, &outcomes);
+    let (outcomes, ends) = queue::run(&mut state, &expansion.replicas, &rolling::all(&expansion), settings.sequential);
+    let mut placement = report::placement(&state, &expansion, &outcomes, &ends);
+    let mut rollouts: Vec<Rollout> = ends.into_iter().map(|end| end.rollout).collect();
     rollouts.extend(rollout::like_versions(&mut state, &expansion, &outcomes));
     placement.rollouts = rollouts;
     placement.scales = losses::scales(&mut state, &expansion);
@@ -72,7 +72,7 @@ pub fn run(bundle: &Bundle, inventory: &Inventory<'_>, settings: &Settings) -> (
 /// The cluster before anything is scheduled, and the pods to come.
 pub fn prepare(bundle: &Bundle, inventory: &Inventory<'_>, settings: &Settings) -> (State, Expansion) {
     let mut cluster = Cluster::from_bundle(bundle, inventory.live, settings.kube_version);
-    let mut expansion = expand::run(bundle, inventory.live, &cluster, &inventory.nodes);
+    let mut expansion = expand::run(bundle, inventory.live, &cluster, &inventory.nodes, settings.now);
     cluster.volumes.add_claims(std::mem::take(&mut expansion.claims));
     cluster.volumes.settle();
     for replica in &mut expansion.replicas {

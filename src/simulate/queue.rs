@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use super::engine::{self, Answer, Unschedulable};
 use super::expand::Replica;
-use super::placement::{Rollout, Settled, Verdict};
+use super::placement::{Settled, Verdict};
 use super::preemption::{NOT_STARTED, Preemption};
-use super::rolling::Progress;
+use super::rolling::{End, Progress};
 use super::state::{PlacedId, State};
 
 /// What became of one replica.
@@ -60,7 +60,7 @@ pub fn run(
     replicas: &[Replica],
     rollings: &[Progress],
     sequential: bool,
-) -> (Vec<Outcome>, Vec<Rollout>) {
+) -> (Vec<Outcome>, Vec<End>) {
     let mut queue = Queue::default();
     let mut rollings = rollings.to_vec();
     (0..replicas.len()).for_each(|index| queue.create(state, replicas, index));
@@ -88,13 +88,9 @@ pub fn run(
         }
         queue.try_again(state, replicas);
     }
-    let ends: Vec<_> = rollings.iter().map(|rolling| rolling.end(&queue.outcomes)).collect();
-    let missing: Vec<usize> = ends.iter().flat_map(|(_, missing)| missing.clone()).collect();
-    for index in missing.into_iter().filter(|index| queue.is_waiting(*index)).collect::<Vec<_>>() {
-        let text = "not created: the rollout waits for the new pods before it to run";
-        queue.outcomes[index].message = Some(text.to_owned());
-    }
-    (queue.outcomes, ends.into_iter().map(|(rollout, _)| rollout).collect())
+    queue.keep_old(state, replicas);
+    let ends = rollings.iter().map(|rolling| rolling.end(&queue.outcomes)).collect();
+    (queue.outcomes, ends)
 }
 
 /// The verdict that needs no scheduler; pending where it needs one.
@@ -205,6 +201,20 @@ impl Queue {
     /// Whether a pod waits in the queue or to be created.
     fn is_waiting(&self, index: usize) -> bool {
         self.outcomes[index].verdict == Verdict::Pending && self.outcomes[index].placed.is_none()
+    }
+
+    /// Pods that wait for another before they replace an old one leave that one where it is.
+    fn keep_old(&mut self, state: &State, replicas: &[Replica]) {
+        for (index, replica) in replicas.iter().enumerate() {
+            let untried = self.is_waiting(index) && self.outcomes[index].why.is_none();
+            if let Some(old) = replica.replaces.filter(|old| untried && state.is_placed(*old)) {
+                let best = Arc::new(vec![state.placed[old.0 as usize].node]);
+                let message = self.outcomes[index].message.take();
+                let placed = Some(old);
+                let outcome = Outcome::new(Verdict::Scheduled, message);
+                self.outcomes[index] = Outcome { best, feasible: 1, placed, ..outcome };
+            }
+        }
     }
 
     /// Pods that found no node look again, after others have gone; their first answer stays.

@@ -6,15 +6,41 @@ use super::expand::{Expansion, Replica, Workload};
 use super::placement::{PlacedNode, PlacedPod, Placement, Verdict};
 use super::preemption::Preemption;
 use super::queue::Outcome;
-use super::state::State;
+use super::rolling::End;
+use super::state::{PlacedId, State};
 
-/// Nodes and pods; the other parts are filled in by their own modules.
-pub fn placement(state: &State, expansion: &Expansion, outcomes: &[Outcome]) -> Placement {
-    let pods = expansion.replicas.iter().zip(outcomes).filter_map(|(replica, outcome)| {
+/// Nodes and pods; the other parts are filled in by their own modules. A rollout that gets stuck leaves old pods in the
+/// place of new ones that are never created.
+pub fn placement(state: &State, expansion: &Expansion, outcomes: &[Outcome], ends: &[End]) -> Placement {
+    let created = |index: &usize| !ends.iter().any(|end| end.missing.contains(index));
+    let pods = expansion.replicas.iter().zip(outcomes).enumerate().filter(|(index, _)| created(index));
+    let pods = pods.filter_map(|(_, (replica, outcome))| {
         let workload = expansion.workloads.get(replica.workload)?;
         Some(placed_pod(state, workload, replica, outcome))
     });
-    Placement { nodes: placed_nodes(state), pods: pods.collect(), ..Placement::default() }
+    let old = ends.iter().flat_map(|end| {
+        let workload = expansion.workloads.get(end.workload);
+        end.old.iter().filter_map(move |id| Some(old_pod(state, workload?, *id)))
+    });
+    Placement { nodes: placed_nodes(state), pods: pods.chain(old).collect(), ..Placement::default() }
+}
+
+fn old_pod(state: &State, workload: &Workload, id: PlacedId) -> PlacedPod {
+    let placed = &state.placed[id.0 as usize];
+    let node = state.nodes.get(placed.node as usize).map(|node| node.name.clone());
+    PlacedPod {
+        name: placed.name.split_once('/').map_or(&*placed.name, |(_, name)| name).to_owned(),
+        namespace: workload.namespace.clone(),
+        owner: workload.owner(),
+        verdict: Verdict::Scheduled,
+        nodes: node.iter().cloned().collect(),
+        feasible: 1,
+        node,
+        message: None,
+        nominated_node: None,
+        victims: Vec::new(),
+        settled: None,
+    }
 }
 
 fn placed_pod(state: &State, workload: &Workload, replica: &Replica, outcome: &Outcome) -> PlacedPod {

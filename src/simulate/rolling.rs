@@ -12,6 +12,7 @@ use super::state::{PlacedId, State};
 /// A rollout under way.
 #[derive(Clone, Debug)]
 pub struct Progress {
+    workload: usize,
     owner: String,
     namespace: String,
     strategy: Strategy,
@@ -31,6 +32,18 @@ pub struct Progress {
     why: Option<String>,
 }
 
+/// How a rollout ends, or where it gets stuck.
+#[derive(Clone, Debug)]
+pub struct End {
+    pub rollout: Rollout,
+    /// Index of its Deployment in the list of workloads.
+    pub workload: usize,
+    /// Old pods that stay.
+    pub old: Vec<PlacedId>,
+    /// Replicas that were never created.
+    pub missing: Range<usize>,
+}
+
 /// All rollouts that a set starts.
 pub fn all(expansion: &Expansion) -> Vec<Progress> {
     let each =
@@ -41,6 +54,7 @@ pub fn all(expansion: &Expansion) -> Vec<Progress> {
 impl Progress {
     fn new(rolling: &Rolling, owner: String, namespace: String) -> Progress {
         let mut progress = Progress {
+            workload: rolling.workload,
             owner,
             namespace,
             strategy: rolling.strategy,
@@ -126,8 +140,8 @@ impl Progress {
         }
     }
 
-    /// What the report says, and the replicas that were never created.
-    pub fn end(&self, outcomes: &[Outcome]) -> (Rollout, Range<usize>) {
+    /// What has become of it when nothing moves any more.
+    pub fn end(&self, outcomes: &[Outcome]) -> End {
         let new = &outcomes[self.replicas.clone()];
         let fits = self.old.is_empty() && self.old_pending == 0 && new.iter().all(|outcome| outcome.placed.is_some());
         let message = self.why.clone().or_else(|| new.iter().find_map(|outcome| outcome.message.clone()));
@@ -139,6 +153,7 @@ impl Progress {
             lowest_ready: usize::try_from(self.lowest).unwrap_or(0),
             stalls: (!fits).then(|| Stall { step: self.steps, message: message.unwrap_or_default() }),
         };
-        (rollout, self.replicas.start + self.created..self.replicas.end)
+        let missing = self.replicas.start + self.created..self.replicas.end;
+        End { rollout, workload: self.workload, old: self.old.clone(), missing }
     }
 }

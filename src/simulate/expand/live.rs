@@ -1,13 +1,14 @@
 //! The pods of a live cluster, by the workload that they belong to; which of them a workload of the set keeps.
 //!
-//! Approximated: surplus pods are chosen by deletion cost, by how many share a node, and by age, without readiness;
-//! several old ReplicaSets shrink as one; a Deployment that grows and changes at once grows with its new template.
+//! Approximated: several old ReplicaSets shrink as one; a Deployment that grows and changes at once grows with its new
+//! template; a DaemonSet replaces the pod of every node, though one that finds no room stops the others in an order that
+//! is random; pods of others that wait for a node are not tried again.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::{TEMPLATE_HASH, name_claims};
-use crate::model::{Bundle, ObjectId};
+use crate::model::{Bundle, ObjectId, time};
 use crate::simulate::labels::{NodeTerm, Operator, Requirement};
 use crate::simulate::nodes::Node;
 use crate::simulate::pod::Pod;
@@ -29,8 +30,22 @@ pub struct LivePod {
     replica_set: Option<String>,
     /// `controller-revision-hash`
     revision: Option<String>,
+    /// What a ReplicaSet weighs when it has too many pods.
+    weight: Weight,
+}
+
+/// What makes a pod worth keeping, most important first (`ActivePodsWithRanks` in `pkg/controller/controller_utils.go`).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Weight {
+    has_node: bool,
+    is_ready: bool,
     /// `controller.kubernetes.io/pod-deletion-cost`
     cost: i64,
+    /// How few of the pods share its node.
+    alone: std::cmp::Reverse<usize>,
+    /// Doublings of the time for which it has been ready.
+    age: u32,
+    uid: String,
 }
 
 impl LivePod {
@@ -60,7 +75,8 @@ pub(super) struct Live<'a> {
 }
 
 impl<'a> Live<'a> {
-    pub(super) fn new(bundle: &'a Bundle, nodes: &[Node]) -> Live<'a> {
+    /// `now` is in seconds since 1970.
+    pub(super) fn new(bundle: &'a Bundle, nodes: &[Node], now: i64) -> Live<'a> {
         let key = |object: &'a crate::model::Object| {
             (object.kind.as_str(), object.namespace.as_deref().unwrap_or(""), object.name.as_str())
         };
@@ -71,7 +87,7 @@ impl<'a> Live<'a> {
         for (id, object) in bundle.iter().filter(|(_, object)| object.kind == "Pod" && object.group().is_empty()) {
             let namespace = object.namespace.as_deref().unwrap_or("");
             let view = bundle.full(id);
-            if let Some(pod) = live_pod(&object.name, namespace, view, &nodes) {
+            if let Some(pod) = live_pod(&object.name, namespace, view, &nodes, now) {
                 live.pods.entry(live.owner(namespace, &object.name, view)).or_default().push(pod);
             }
         }
@@ -143,14 +159,14 @@ impl<'a> Live<'a> {
     }
 }
 
-/// Those that a ReplicaSet deletes first come last (`ActivePodsWithRanks` in `pkg/controller/controller_utils.go`).
+/// Those that a ReplicaSet deletes first come last.
 fn rank(pods: &mut [LivePod]) {
     let mut on_node: HashMap<Option<u32>, usize> = HashMap::new();
     pods.iter().for_each(|pod| *on_node.entry(pod.node).or_default() += 1);
-    pods.sort_by_key(|pod| {
-        let crowd = on_node.get(&pod.node).copied().unwrap_or(0);
-        (pod.node.is_none(), std::cmp::Reverse(pod.cost), crowd, pod.started, pod.name.clone())
-    });
+    for pod in pods.iter_mut() {
+        pod.weight.alone = std::cmp::Reverse(on_node.get(&pod.node).copied().unwrap_or(0));
+    }
+    pods.sort_by(|a, b| b.weight.cmp(&a.weight));
 }
 
 fn controller<'v>(view: View<'v>) -> Option<(&'v str, &'v str)> {
@@ -164,7 +180,7 @@ fn template_of(view: View<'_>) -> Option<View<'_>> {
 }
 
 /// A pod that holds room or waits; `None` for one that has ended, or that runs on a node that is not known.
-fn live_pod(name: &str, namespace: &str, view: View<'_>, nodes: &HashMap<&str, u32>) -> Option<LivePod> {
+fn live_pod(name: &str, namespace: &str, view: View<'_>, nodes: &HashMap<&str, u32>, now: i64) -> Option<LivePod> {
     let (metadata, spec, status) = (view.get("metadata"), view.get("spec")?, view.get("status"));
     if status.and_then(|status| status.get_str("phase")).is_some_and(|phase| phase == "Succeeded" || phase == "Failed")
     {
@@ -195,9 +211,26 @@ fn live_pod(name: &str, namespace: &str, view: View<'_>, nodes: &HashMap<&str, u
         started: started.map_or(crate::simulate::preemption::NOT_STARTED, super::pods::seconds),
         replica_set: controller(view).filter(|(kind, _)| *kind == "ReplicaSet").map(|(_, name)| name.to_owned()),
         revision: pod.labels.get("controller-revision-hash").cloned(),
-        cost: annotation("controller.kubernetes.io/pod-deletion-cost").and_then(|cost| cost.parse().ok()).unwrap_or(0),
+        weight: weight(view, now),
         pod: Arc::new(pod),
     })
+}
+
+fn weight(pod: View<'_>, now: i64) -> Weight {
+    let annotation = |key: &str| pod.at(&["metadata", "annotations"])?.get_str(key);
+    let conditions = pod.get("status").into_iter().flat_map(|status| status.list("conditions"));
+    let mut ready = conditions.filter(|condition| condition.get_str("type") == Some("Ready"));
+    let ready = ready.find(|condition| condition.get_str("status") == Some("True"));
+    let since = ready.and_then(|ready| time::parse_rfc3339(ready.get_str("lastTransitionTime")?).ok());
+    let age = since.map_or(0, |since| now.saturating_sub(since.seconds)).max(0);
+    Weight {
+        has_node: pod.at(&["spec", "nodeName"]).is_some(),
+        is_ready: ready.is_some(),
+        cost: annotation("controller.kubernetes.io/pod-deletion-cost").and_then(|cost| cost.parse().ok()).unwrap_or(0),
+        alone: std::cmp::Reverse(0),
+        age: age.checked_ilog2().unwrap_or(0),
+        uid: pod.at(&["metadata", "uid"]).and_then(View::str).unwrap_or_default().to_owned(),
+    }
 }
 
 /// Whether two templates with their defaults make like pods: what tells ReplicaSets apart, and the mark of

@@ -153,14 +153,15 @@ impl Expansion {
 
 /// Expands every workload of a set, with the pods that it has in a live cluster. Objects that others own (a ReplicaSet
 /// of a Deployment) are left out.
-pub fn run(bundle: &Bundle, live: Option<&Bundle>, cluster: &Cluster, nodes: &[Node]) -> Expansion {
+/// `now` is in seconds since 1970.
+pub fn run(bundle: &Bundle, live: Option<&Bundle>, cluster: &Cluster, nodes: &[Node], now: u64) -> Expansion {
     let mut scales = live.map(autoscaler::scales).unwrap_or_default();
     scales.extend(autoscaler::scales(bundle));
     let namespaces = Namespace::all(bundle);
     let quotas = namespaces.iter().filter_map(|(name, policies)| Some((*name, policies.quotas.clone()?)));
     let mut quotas: BTreeMap<&str, Quotas<'_>> = quotas.collect();
     let mut out = Expansion::default();
-    let found = live.map(|live| Live::new(live, nodes));
+    let found = live.map(|live| Live::new(live, nodes, i64::try_from(now).unwrap_or(0)));
     let live = found.as_ref();
     let mut expanded: BTreeSet<(&str, &str, &str)> = BTreeSet::new();
     for (id, object) in bundle.iter() {
