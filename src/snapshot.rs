@@ -13,7 +13,7 @@ use crate::config::Settings;
 use crate::defaults;
 use crate::diag::Diagnostic;
 use crate::load::{self, Input};
-use crate::model::{Bundle, Live};
+use crate::model::{Bundle, Live, ObjectId};
 use crate::parse;
 use crate::schema::Schema;
 use crate::source::Span;
@@ -142,7 +142,20 @@ fn complete(bundle: &mut Bundle, about: &About, settings: &Settings) {
     if let Some(schema) = Schema::of(settings.kube_version) {
         defaults::run(bundle, schema);
     }
+    for id in bundle.ids() {
+        keep_status(bundle, id);
+    }
     bundle.live = Some(Live { unread: about.unread.iter().map(|unread| unread.kind.clone()).collect() });
+}
+
+/// Defaults are those of objects that are sent, which have no status; what is live has one.
+fn keep_status(bundle: &mut Bundle, id: ObjectId) {
+    let Some((mut tree, root)) = bundle.objects[id.0 as usize].full.take() else { return };
+    if let Some(status) = bundle.written(id).get("status") {
+        let status = tree.copy(status.tree, status.id);
+        tree.insert(root, "status", status);
+    }
+    bundle.objects[id.0 as usize].full = Some((tree, root));
 }
 
 fn no_snapshot(name: &str, why: &str) -> SnapshotError {

@@ -318,3 +318,52 @@ fn closed_pipe() {
         assert!(matches!(output.status.code(), Some(0 | 1)), "{format}: {:?} {stderr}", output.status);
     }
 }
+
+const NODE: &str = r#"{"apiVersion":"v1","kind":"Node","metadata":{"name":"a"},"status":{"allocatable":{"cpu":"4","memory":"8Gi","pods":"9"}}}"#;
+
+/// A snapshot of one node.
+fn snapshot(version: &str) -> String {
+    let annotations = format!(r#""kplan.dev/snapshot":"{version}","kplan.dev/objects":"1""#);
+    format!(
+        r#"{{"apiVersion":"v1","kind":"List","metadata":{{"annotations":{{{annotations}}}}},"items":[
+{NODE}
+]}}"#
+    )
+}
+
+#[test]
+fn snapshots_that_are_none() {
+    let whole = snapshot("v1");
+    let files: [(&str, &[u8]); 8] = [
+        ("set/map.yaml", CONFIG_MAP.as_bytes()),
+        ("whole.json", whole.as_bytes()),
+        ("cut.json", &whole.as_bytes()[..whole.len() - 40]),
+        ("node.json", NODE.as_bytes()),
+        ("empty.json", b""),
+        ("v2.json", snapshot("v2").leak().as_bytes()),
+        ("bad-node.json", whole.replace("8Gi", "lots").leak().as_bytes()),
+        ("binary.json", b"\x7fELF\x02\0\0\xff"),
+    ];
+    let home = folder("snapshots", &files);
+    let wrong: [(&str, &[&str]); 6] = [
+        ("nowhere.json", &["cannot read nowhere.json", "kplan snapshot"]),
+        ("cut.json", &["cut.json:2:", "is broken", "take the snapshot again"]),
+        ("node.json", &["node.json is no snapshot", "kplan.dev/snapshot", "--nodes"]),
+        ("empty.json", &["empty.json is no snapshot: it is empty"]),
+        ("v2.json", &["version `v2`", "reads v1"]),
+        ("binary.json", &["binary.json"]),
+    ];
+    for (file, words) in wrong {
+        for command in ["check", "simulate", "plan"] {
+            says(&kplan(&home, &[command, "set", "--snapshot", file]), 2, words);
+        }
+        says(&kplan(&home, &["simulate", "set", "--snapshot", file, "--nodes", "node.json"]), 2, words);
+        for command in ["diff", "plan"] {
+            says(&kplan(&home, &[command, "set", "--base", &format!("snapshot:{file}")]), 2, words);
+        }
+    }
+    says(&kplan(&home, &["simulate", "set", "--snapshot", "bad-node.json"]), 2, &["node `a`", "memory `lots`"]);
+    says(&kplan(&home, &["diff", "set", "--base", "snapshot:"]), 2, &["--base snapshot: lacks"]);
+    says(&kplan(&home, &["simulate", "set", "--snapshot", "whole.json"]), 0, &["whole.json"]);
+    says(&kplan(&home, &["simulate", "set", "--snapshot", "whole.json", "--nodes", "node.json"]), 0, &["node.json"]);
+}

@@ -1,5 +1,5 @@
 //! What the server, its admission and its controllers write into objects of a running cluster. No manifest has it, so
-//! it is no difference where the new object does not write it either.
+//! it is no difference where the new object does not have it either.
 
 use super::fields::item_keys;
 use super::place::Place;
@@ -66,7 +66,7 @@ const MADE: &[(&str, &[&str])] = &[
     ("APIService", &["spec.caBundle"]),
 ];
 
-/// A live object without what was made for it and `new` does not write.
+/// A live object without what was made for it and `new`, with its defaults, does not have.
 pub(super) fn without_made(live: View<'_>, new: View<'_>, kind: &str, place: Place<'_>) -> Stored {
     let mut stored = Stored::copy(live);
     let rules = MADE.iter().filter(|(of, _)| *of == "*" || *of == kind).flat_map(|(_, paths)| *paths).copied();
