@@ -161,7 +161,7 @@ fn an_autoscaler_of_the_cluster_owns_the_replicas() {
     let snapshot = root().join("fixtures/snapshot/unchanged/snapshot.json");
     fs::write(home.join("worker.yaml"), only).unwrap();
     let snapshot = snapshot.to_str().unwrap();
-    let run = kplan(&home, &["check", "worker.yaml", "--snapshot", snapshot, "--output", "json"]);
+    let run = kplan(&home, &["check", "worker.yaml", "--tier", "strict", "--snapshot", snapshot, "--output", "json"]);
     assert!(
         run.findings().unwrap().iter().any(|finding| finding.text("rule") == "hpa-fixed-replicas"),
         "{}",
@@ -207,10 +207,6 @@ metadata: {name: other, namespace: shop}
 spec:
   defaultBackend:
     service: {name: web, port: {number: 81}}
----
-apiVersion: example.com/v1
-kind: Widget
-metadata: {name: one, namespace: shop}
 "#;
 
 #[test]

@@ -18,6 +18,7 @@ pub(super) fn run(args: &CompareArgs, terms: &Terms) -> Result<Exit, CliError> {
         let help = "give one: --base cluster, --base git:HEAD, --base dir:PATH, --base snapshot:FILE or --base empty";
         return Err(CliError::usage("diff needs a base, and none is given", help));
     };
+    live::take_base(&mut options, &base);
     let cluster = (base == Base::Cluster).then(|| cluster::connect(&args.cluster, &mut options)).transpose()?;
     let mut run = Run::read(options, cluster)?;
     run.look(Scope::Objects)?;

@@ -1,10 +1,11 @@
 //! The state of a cluster that a run looks at beside the manifests.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::error::{CliError, ErrorKind, io_text};
 use super::options::Options;
 use super::progress;
+use crate::load::Base;
 use crate::model::Bundle;
 use crate::snapshot::{self, Snapshot};
 
@@ -15,25 +16,31 @@ pub(super) struct LiveState {
     pub name: String,
 }
 
-/// What `--snapshot` names.
+/// The snapshot that a run compares with is its cluster, where no other is named.
+pub(super) fn take_base(options: &mut Options, base: &Base) {
+    if let Base::Snapshot(file) = base {
+        options.snapshot.get_or_insert_with(|| PathBuf::from(file));
+    }
+}
+
+/// What `--snapshot` names; what it lacks is said on stderr.
 pub(super) fn find(options: &Options) -> Result<Option<LiveState>, CliError> {
     let Some(file) = &options.snapshot else { return Ok(None) };
     let snapshot = read(file, options)?;
+    if !options.quiet {
+        let unread = snapshot.about.unread.iter();
+        let lines = unread.map(|unread| format!("{} has no {}: {}", file.display(), unread.kind, unread.why));
+        progress::note(&lines.collect::<Vec<_>>());
+    }
     Ok(Some(LiveState { bundle: snapshot.bundle, name: format!("snapshot {}", file.display()) }))
 }
 
-/// Reads a snapshot; what it lacks is said on stderr.
+/// Reads a snapshot.
 pub(super) fn read(file: &Path, options: &Options) -> Result<Snapshot, CliError> {
     let name = file.display().to_string();
     let text = std::fs::read_to_string(file).map_err(|error| {
         CliError::usage(format!("cannot read {name}: {}", io_text(&error)), "name a file that `kplan snapshot` wrote")
     })?;
-    let snapshot = snapshot::read(&name, &text, &options.settings)
-        .map_err(|error| CliError::new(ErrorKind::Config, error.message, error.help))?;
-    if !options.quiet {
-        let unread =
-            snapshot.about.unread.iter().map(|unread| format!("{name} has no {}: {}", unread.kind, unread.why));
-        progress::note(&unread.collect::<Vec<_>>());
-    }
-    Ok(snapshot)
+    snapshot::read(&name, &text, &options.settings)
+        .map_err(|error| CliError::new(ErrorKind::Config, error.message, error.help))
 }
