@@ -17,6 +17,7 @@ mod payload;
 mod read;
 #[cfg(test)]
 mod recorder;
+mod settled;
 mod status;
 #[cfg(test)]
 mod tests;

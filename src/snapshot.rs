@@ -89,7 +89,7 @@ impl SnapshotError {
 pub fn read(name: &str, text: &str, settings: &Settings) -> Result<Snapshot, SnapshotError> {
     let (mut bundle, diagnostics) = parse_text(name, text, settings);
     let about = check(name, &bundle, &diagnostics)?;
-    complete(&mut bundle, &about, settings);
+    complete(&mut bundle, &about.unread, settings);
     Ok(Snapshot { bundle, about })
 }
 
@@ -117,15 +117,6 @@ fn check(name: &str, bundle: &Bundle, diagnostics: &[Diagnostic]) -> Result<Abou
     }
 }
 
-/// The objects of a running cluster as they are, for comparisons and the simulation; secret values stay.
-/// `about` says what could not be read.
-pub fn live(name: &str, objects: Vec<serde_json::Value>, about: &About, settings: &Settings) -> Bundle {
-    let text = write::list(objects, about);
-    let (mut bundle, _) = parse_text(name, &text, settings);
-    complete(&mut bundle, about, settings);
-    bundle
-}
-
 fn parse_text(name: &str, text: &str, settings: &Settings) -> (Bundle, Vec<Diagnostic>) {
     let input = Input { name: name.to_owned(), content: Ok(text.into()), path: 0, explicit: true };
     let (loaded, mut diagnostics) = load::assemble(vec![input], settings);
@@ -138,14 +129,16 @@ fn parse_text(name: &str, text: &str, settings: &Settings) -> (Bundle, Vec<Diagn
     (bundle, diagnostics)
 }
 
-fn complete(bundle: &mut Bundle, about: &About, settings: &Settings) {
+/// Makes objects that were read from a cluster its state: with defaults and their status, and with what could not be
+/// read.
+pub fn complete(bundle: &mut Bundle, unread: &[Unread], settings: &Settings) {
     if let Some(schema) = Schema::of(settings.kube_version) {
         defaults::run(bundle, schema);
     }
     for id in bundle.ids() {
         keep_status(bundle, id);
     }
-    bundle.live = Some(Live { unread: about.unread.iter().map(|unread| unread.kind.clone()).collect() });
+    bundle.live = Some(Live { unread: unread.iter().map(|unread| unread.kind.clone()).collect() });
 }
 
 /// Defaults are those of objects that are sent, which have no status; what is live has one.

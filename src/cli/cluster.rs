@@ -218,7 +218,7 @@ impl Cluster {
     pub(super) fn ask(&self, bundle: &Bundle, live: &Bundle, force_conflicts: bool) -> Result<Knowledge, CliError> {
         let adjust = adjustments(bundle, live);
         let resources = &self.resources;
-        let ask = Ask { bundle, resources, own_namespaces: own_namespaces(bundle, live), adjust };
+        let ask = Ask { bundle, resources, live, own_namespaces: own_namespaces(bundle, live), adjust };
         let answers = cluster::ask(&self.client(), &ask)?;
         Ok(Knowledge { answers, force_conflicts })
     }

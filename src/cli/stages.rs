@@ -16,13 +16,13 @@ use crate::diag::{self, Class, Diagnostic, Finding};
 use crate::diff::{Action, Change, Knowledge};
 use crate::lint;
 use crate::load::{self, Base, Loaded};
-use crate::model::{self, Bundle, ParsedFile, Role, SetId, Version};
+use crate::model::{Bundle, ParsedFile, Role, SetId, Version};
 use crate::report::{Mask, Report, Summary};
 use crate::schema::Schema;
 use crate::simulate::{Placement, Verdict};
 use crate::source::Source;
 use crate::yaml;
-use crate::{defaults, parse, plan, simulate, validate};
+use crate::{defaults, parse, plan, simulate, snapshot, validate};
 
 /// Stack of a worker thread: manifests may nest as deeply as kubectl allows.
 const WORKER_STACK: usize = 64 << 20;
@@ -126,10 +126,7 @@ impl Run {
         let notes = read.unread.iter().map(|unread| format!("cannot read any {}: {}", unread.kind, unread.why));
         self.notes.extend(notes);
         let mut bundle = self.parse_live(read.loaded);
-        bundle.live = Some(model::Live { unread: read.unread.into_iter().map(|unread| unread.kind).collect() });
-        if let Some(schema) = Schema::of(self.options.settings.kube_version) {
-            defaults::run(&mut bundle, schema);
-        }
+        snapshot::complete(&mut bundle, &read.unread, &self.options.settings);
         let name = format!("context {}", cluster.connection.context);
         match scope {
             Scope::Objects => self.state = Some(bundle),

@@ -61,9 +61,14 @@ impl<'a> Client<'a> {
     }
 }
 
-/// 429 and the 5xx of a server that is overloaded or starting.
+/// 429 and the 5xx of a server that is overloaded or starting. A 500 that blames the object or a webhook will be the
+/// same again.
 fn is_passing(response: &Response) -> bool {
-    matches!(response.status, 429 | 500 | 502 | 503 | 504)
+    const LASTING: [&str; 2] = ["failed to create typed patch object", "failed calling webhook"];
+    match response.status {
+        500 => !LASTING.iter().any(|words| response.body.contains(words)),
+        status => matches!(status, 429 | 502 | 503 | 504),
+    }
 }
 
 /// What fails for one object only is an answer; a busy server is none.

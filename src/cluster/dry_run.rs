@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use super::payload::{Adjust, payload};
 use super::status::Status;
-use super::{Client, ClusterError, Method, Request, Resource, Resources, Response, parallel, status_of};
+use super::{Client, ClusterError, Method, Request, Resource, Resources, Response, parallel, settled, status_of};
 use crate::diag::Cause;
 use crate::diff::{Answer, Conflict, Fidelity, ObjectRef, Refusal};
-use crate::model::{Bundle, ObjectId};
-use crate::yaml;
+use crate::model::{Bundle, Key, ObjectId};
+use crate::yaml::{self, NodeId, Tree, View};
 
 /// The namespace for dry runs of objects whose own namespace does not exist yet.
 const STAND_IN: &str = "default";
@@ -23,23 +23,30 @@ const OPTIONS: &str = "fieldManager=kplan&fieldValidation=Strict";
 pub struct Ask<'a> {
     pub bundle: &'a Bundle,
     pub resources: &'a Resources,
+    /// What the cluster holds of the set.
+    pub live: &'a Bundle,
     /// Namespaces that the set makes, with whether the cluster is known to lack them.
     pub own_namespaces: HashMap<String, bool>,
     /// Where the request is not what is written.
     pub adjust: HashMap<ObjectId, Adjust>,
 }
 
-/// Asks for every object of the set; eight requests at a time, none of which writes.
+/// Asks for every object of the set whose answer the server's own record does not give already; eight requests at a
+/// time, none of which writes.
 ///
 /// # Errors
 /// The server gives no answer any more.
 pub fn ask(client: &Client<'_>, ask: &Ask<'_>) -> Result<HashMap<ObjectId, Answer>, ClusterError> {
     let ids: Vec<ObjectId> = ask.bundle.ids().collect();
-    let answers = parallel(&ids, |id| one(client, ask, *id));
+    let live: HashMap<Key, ObjectId> = ask.live.iter().map(|(id, object)| (object.key(), id)).collect();
+    let answers = parallel(&ids, |id| {
+        let live = live.get(&ask.bundle.object(*id).key()).map(|id| ask.live.written(*id));
+        one(client, ask, *id, live)
+    });
     ids.into_iter().zip(answers).map(|(id, answer)| Ok((id, answer?))).collect()
 }
 
-fn one(client: &Client<'_>, ask: &Ask<'_>, id: ObjectId) -> Result<Answer, ClusterError> {
+fn one(client: &Client<'_>, ask: &Ask<'_>, id: ObjectId, live: Option<View<'_>>) -> Result<Answer, ClusterError> {
     let object = ask.bundle.object(id);
     let Some(resource) = ask.resources.get(&object.api_version, &object.kind) else {
         return Ok(unserved(ask, id));
@@ -49,6 +56,9 @@ fn one(client: &Client<'_>, ask: &Ask<'_>, id: ObjectId) -> Result<Answer, Clust
     if ask.bundle.written(id).at(&["metadata", "name"]).is_none() {
         let request = create_request(&resource.collection(namespace), &json, true);
         return Ok(answer(Fidelity::Server, &client.send(&request)?));
+    }
+    if let Some(live) = live.map(View::to_json).filter(|live| is_settled(&json, live)) {
+        return Ok(Answer { stored: read(&live), ..Answer::new(Fidelity::Server) });
     }
     let own = namespace.and_then(|namespace| ask.own_namespaces.get(namespace));
     if own == Some(&true) {
@@ -162,9 +172,7 @@ fn answer(fidelity: Fidelity, response: &Response) -> Answer {
     let mut answer = Answer::new(fidelity);
     answer.warnings.clone_from(&response.warnings);
     if response.is_ok() {
-        let file = yaml::read(&Arc::from(response.body.as_str()));
-        let root = file.documents.first().and_then(|document| document.root);
-        answer.stored = root.map(|root| (file.tree, root));
+        answer.stored = read(&response.body);
         return answer;
     }
     let status = status_of(response);
@@ -178,6 +186,16 @@ fn answer(fidelity: Fidelity, response: &Response) -> Answer {
         answer.refusal = Some(refusal(status));
     }
     answer
+}
+
+fn read(json: &str) -> Option<(Tree, NodeId)> {
+    let file = yaml::read(&Arc::from(json));
+    let root = file.documents.first().and_then(|document| document.root)?;
+    Some((file.tree, root))
+}
+
+fn is_settled(payload: &Value, live: &str) -> bool {
+    serde_json::from_str(live).is_ok_and(|live| settled::is_settled(payload, &live))
 }
 
 fn refusal(status: Status) -> Refusal {

@@ -98,6 +98,11 @@ fn busy_servers_are_asked_again_and_not_for_ever() {
     let broken = Recorder::new(|_, _| reply(500, r#"{"message":"etcd"}"#));
     let answer = Client::without_pauses(&broken).send(&Request::get("/x")).unwrap();
     assert_eq!((answer.status, broken.lines().len()), (500, 4));
+    let typed = Recorder::new(|_, _| {
+        reply(500, r#"{"message":"failed to create typed patch object (a): .b: expected string"}"#)
+    });
+    assert_eq!(Client::without_pauses(&typed).send(&Request::get("/x")).unwrap().status, 500);
+    assert_eq!(typed.lines().len(), 1);
     let lost = Recorder::new(|_, before| match before {
         0 => Err(ClusterError { is_passing: true, ..ClusterError::new("reset", "") }),
         _ => reply(200, "{}"),
@@ -161,7 +166,8 @@ fn asked(
     let resources = Resources::discover(&client).unwrap();
     let bundle = bundle(text);
     let own_namespaces = HashMap::from([("new".to_owned(), true)]);
-    let ask = Ask { bundle: &bundle, resources: &resources, own_namespaces, adjust: HashMap::new() };
+    let live = Bundle::default();
+    let ask = Ask { bundle: &bundle, resources: &resources, live: &live, own_namespaces, adjust: HashMap::new() };
     let mut answers: Vec<_> = super::ask(&client, &ask).unwrap().into_iter().collect();
     answers.sort_by_key(|(id, _)| *id);
     (answers.into_iter().map(|(_, answer)| answer).collect(), server.lines()[2..].to_vec())

@@ -27,6 +27,9 @@ use mask::Masker;
 use place::Place;
 use stored::{Side, Stored};
 
+/// Characters of the server's message in the reason of a change; the finding has all of it.
+const WHY: usize = 120;
+
 /// Compares what is wanted with what is there: one change for every object of both bundles, unchanged ones too, in
 /// the order of group, kind, namespace and name, and a finding for every update that the API server would refuse.
 ///
@@ -176,7 +179,10 @@ impl<'a> Compare<'a> {
             change.action = Action::Replace;
         }
         if refusal.causes.is_empty() || refusal.code != 422 {
-            change.why = format!("the API server refuses it: {}", refusal.message);
+            let first = refusal.message.lines().next().unwrap_or_default();
+            let short: String = first.chars().take(WHY).collect();
+            let more = if short.len() < first.len() { "…" } else { "" };
+            change.why = format!("the API server refuses it: {short}{more}");
             found.push(self.refused(id, refusal));
         } else {
             change.why = why(change.action, &refusal.causes, &change.fields);

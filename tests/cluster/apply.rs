@@ -36,6 +36,7 @@ pub fn trials() -> Vec<Trial> {
         trial("apply::connection_lost", Needs::Own, connection_lost),
         trial("apply::changed_meanwhile", Needs::Own, changed_meanwhile),
         trial("apply::time_outs", Needs::Own, time_outs),
+        trial("apply::what_is_settled_is_not_asked_again", Needs::Own, settled),
         trial("apply::question", Needs::Own, question),
     ]
 }
@@ -533,6 +534,34 @@ fn time_outs(plane: &Plane) -> Result<(), Failed> {
     write(&folder, &[deployment("web", 3, "unready:1")]);
     let run = kplan(plane, &folder, &namespace, &["apply", "--yes", "--wait=false"]);
     Ok(expect(&json!(run.code), json!(0)).map_err(|_| run.shown())?)
+}
+
+/// Dry runs that a plan sends through a proxy, and the actions of its changes.
+fn dry_runs(plane: &Plane, folder: &Path, namespace: &Namespace<'_>) -> Result<(usize, Value), Failed> {
+    let proxy = Proxy::start(plane, |_| Fault::Pass)?;
+    let kubeconfig = proxy.kubeconfig().to_str().unwrap().to_owned();
+    let arguments = ["plan", ".", "--output", "json", "-n", &namespace.name, "--context", "kplan-test", "--kubeconfig"];
+    let report = support::kplan(folder, &[&arguments[..], &[&kubeconfig]].concat()).report()?;
+    let actions = report["changes"].as_array().unwrap().iter().map(|change| change["action"].clone()).collect();
+    Ok((proxy.requests().iter().filter(|request| request.query.contains("dryRun")).count(), actions))
+}
+
+fn settled(plane: &Plane) -> Result<(), Failed> {
+    let namespace = plane.namespace("settled")?;
+    let mut headless = service("web");
+    headless["spec"]["clusterIP"] = "None".into();
+    let config = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"a": "b"}});
+    let folder = set("settled", &[deployment("web", 1, "web:1.0"), headless, config]);
+    applied(plane, &folder, &namespace)?;
+    expect(&json!(dry_runs(plane, &folder, &namespace)?), json!([0, ["unchanged", "unchanged", "unchanged"]]))?;
+    // What others add is theirs, and what they change is seen.
+    namespace.kubectl(&["annotate", "deployment/web", "note=other"]);
+    expect(&json!(dry_runs(plane, &folder, &namespace)?), json!([0, ["unchanged", "unchanged", "unchanged"]]))?;
+    namespace.kubectl(&["set", "image", "deployment/web", "main=web:2.0"]);
+    namespace.kubectl(&["patch", "configmap", "c", "--patch", "{\"data\":{\"a\":\"c\"}}"]);
+    let (asked, actions) = dry_runs(plane, &folder, &namespace)?;
+    let updates = actions.as_array().unwrap().iter().filter(|action| *action == "update").count();
+    expect(&json!([asked, updates]), json!([4, 2]))
 }
 
 /// Somebody changes the object between the plan and the apply.
