@@ -29,7 +29,7 @@ use std::time::Duration;
 pub use client::{Client, parallel};
 pub use discovery::{Resource, Resources};
 pub use dry_run::{Ask, apply_request, ask, create_request, dry_run_again};
-pub use payload::{Adjust, Replicas, payload};
+pub use payload::{Replicas, payload};
 pub use read::{Live, Wanted, read};
 pub use status::{Status, status_of};
 

@@ -6,11 +6,13 @@ mod owned;
 mod pods;
 mod run;
 mod status;
+mod steps;
 #[cfg(test)]
 mod tests;
 mod wait;
 
 pub use owned::{Owned, owned};
 pub use pods::{Trouble, TroubleKind, troubles};
-pub use run::{Event, Limits, Outcome, Read, Recheck, State, Step, World, run};
+pub use run::run;
 pub use status::{Progress, Rules, Status, status};
+pub use steps::{Event, Limits, Outcome, Read, Recheck, State, Step, World};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use super::run::{Event, Outcome, State, Step, World};
+use super::steps::{Event, Outcome, State, Step, World};
 use super::{Progress, Rules, TroubleKind, owned, status, troubles};
 use crate::cluster::{ClusterError, Resources, Wanted};
 use crate::diff::ObjectRef;

@@ -115,13 +115,12 @@ fn title(change: &Change) -> String {
 /// The changes that are carried out, in the order of their waves.
 fn steps(run: &Run, force: bool) -> Vec<Step> {
     let Some((changes, base, _)) = run.prepared() else { return Vec::new() };
-    let adjust = cluster::adjustments(&run.bundle, base);
+    let replicas = cluster::replicas(&run.bundle, base);
     let gates = plan::gates(&run.bundle);
     let mut steps = Vec::new();
     for change in changes {
         let (Action::Create | Action::Update, Some(id)) = (change.action, change.desired) else { continue };
-        let adjust = adjust.get(&id).cloned().unwrap_or_default();
-        let mut payload = api::payload(&run.bundle, id, &adjust);
+        let mut payload = api::payload(&run.bundle, id, replicas.get(&id).copied().unwrap_or_default());
         let live = change.base.filter(|_| change.action == Action::Update).map(|id| base.written(id));
         // Whoever changes or deletes the object meanwhile makes the server say so.
         for key in ["resourceVersion", "uid"] {

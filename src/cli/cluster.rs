@@ -6,9 +6,7 @@ use std::io::{self, IsTerminal};
 use super::args::ClusterArgs;
 use super::error::CliError;
 use super::options::Options;
-use crate::cluster::{
-    self, Adjust, Ask, Client, ClusterError, Connect, Connection, Replicas, Request, Resources, Wanted,
-};
+use crate::cluster::{self, Ask, Client, ClusterError, Connect, Connection, Replicas, Request, Resources, Wanted};
 use crate::diff::Knowledge;
 use crate::model::{Bundle, ObjectId, Version};
 use crate::plan;
@@ -216,9 +214,9 @@ impl Cluster {
 
     /// Asks the server what it would make of each object of the set. Nothing is written.
     pub(super) fn ask(&self, bundle: &Bundle, live: &Bundle, force_conflicts: bool) -> Result<Knowledge, CliError> {
-        let adjust = adjustments(bundle, live);
+        let replicas = replicas(bundle, live);
         let resources = &self.resources;
-        let ask = Ask { bundle, resources, live, own_namespaces: own_namespaces(bundle, live), adjust };
+        let ask = Ask { bundle, resources, live, own_namespaces: own_namespaces(bundle, live), replicas };
         let answers = cluster::ask(&self.client(), &ask)?;
         Ok(Knowledge { answers, force_conflicts })
     }
@@ -238,17 +236,18 @@ fn own_namespaces(bundle: &Bundle, live: &Bundle) -> HashMap<String, bool> {
     bundle.iter().filter(is_namespace).map(|(_, object)| (object.name.clone(), !there(&object.name))).collect()
 }
 
-/// What the requests for the set change of what is written: replicas that an autoscaler sets.
-pub(super) fn adjustments(bundle: &Bundle, live: &Bundle) -> HashMap<ObjectId, Adjust> {
+/// What is sent for the replicas that an autoscaler sets: leaving them out where only kplan owns the field would reset
+/// them to 1.
+pub(super) fn replicas(bundle: &Bundle, live: &Bundle) -> HashMap<ObjectId, Replicas> {
     let keyed: HashMap<_, _> = live.iter().map(|(id, object)| (object.key(), id)).collect();
     let autoscaled = plan::autoscaled(bundle, live);
-    let replicas = |id: &ObjectId| {
+    let sent = |id: &ObjectId| {
         let view = live.written(*keyed.get(&bundle.object(*id).key())?);
         let number = view.at(&["spec", "replicas"]).and_then(View::int)?;
         let others = owners_of_replicas(view).any(|manager| manager != "kplan");
-        Some(Adjust { replicas: if others { Replicas::LeaveOut } else { Replicas::Live(number) } })
+        Some(if others { Replicas::LeaveOut } else { Replicas::Live(number) })
     };
-    autoscaled.iter().filter_map(|id| Some((*id, replicas(id)?))).collect()
+    autoscaled.iter().filter_map(|id| Some((*id, sent(id)?))).collect()
 }
 
 /// Managers that own `spec.replicas`, by `metadata.managedFields`.

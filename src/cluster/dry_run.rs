@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::payload::{Adjust, payload};
+use super::payload::{Replicas, payload};
 use super::status::Status;
 use super::{Client, ClusterError, Method, Request, Resource, Resources, Response, parallel, settled, status_of};
 use crate::diag::Cause;
@@ -27,8 +27,8 @@ pub struct Ask<'a> {
     pub live: &'a Bundle,
     /// Namespaces that the set makes, with whether the cluster is known to lack them.
     pub own_namespaces: HashMap<String, bool>,
-    /// Where the request is not what is written.
-    pub adjust: HashMap<ObjectId, Adjust>,
+    /// Where the replicas are not those that are written.
+    pub replicas: HashMap<ObjectId, Replicas>,
 }
 
 /// Asks for every object of the set whose answer the server's own record does not give already; eight requests at a
@@ -51,7 +51,7 @@ fn one(client: &Client<'_>, ask: &Ask<'_>, id: ObjectId, live: Option<View<'_>>)
     let Some(resource) = ask.resources.get(&object.api_version, &object.kind) else {
         return Ok(unserved(ask, id));
     };
-    let mut json = payload(ask.bundle, id, &ask.adjust.get(&id).cloned().unwrap_or_default());
+    let mut json = payload(ask.bundle, id, ask.replicas.get(&id).copied().unwrap_or_default());
     let namespace = object.namespace.as_deref();
     if ask.bundle.written(id).at(&["metadata", "name"]).is_none() {
         let request = create_request(&resource.collection(namespace), &json, true);

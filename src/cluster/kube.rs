@@ -8,7 +8,7 @@ use http_body_util::BodyExt as _;
 use kube::client::{Body, ClientBuilder};
 use tokio::runtime::Runtime;
 
-use super::kubeconfig::{self, Target};
+use super::kubeconfig::{self, Target, first_line};
 use super::{ClusterError, Connect, Connection, Request, Response, Transport};
 
 /// How long an exec plugin may take where nobody can answer it, and where somebody can.
@@ -133,12 +133,6 @@ fn chain(error: &kube::Error) -> String {
         source = cause.source();
     }
     first_line(&text)
-}
-
-/// The first line of a message, without the system's number; parsers go on with drawings of the place.
-pub(super) fn first_line(text: &str) -> String {
-    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
-    line.split(" (os error").next().unwrap_or_default().replace("error: ", "")
 }
 
 /// The text of `299 - "text"` (RFC 7234 §5.5).

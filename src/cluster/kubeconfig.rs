@@ -6,7 +6,6 @@ use hyper_util::client::proxy::matcher::Matcher;
 use kube::Config;
 use kube::config::{AuthInfo, Cluster, Context, ExecInteractiveMode, Kubeconfig, KubeconfigError};
 
-use super::kube::first_line;
 use super::{ClusterError, Connect};
 use crate::config::suggest;
 use crate::yaml::base64;
@@ -96,6 +95,12 @@ fn cause(error: &KubeconfigError) -> String {
         source = inner.source();
     }
     first_line(&text)
+}
+
+/// The first line of a message, without the system's number; parsers go on with drawings of the place.
+pub(super) fn first_line(text: &str) -> String {
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    line.split(" (os error").next().unwrap_or_default().replace("error: ", "")
 }
 
 fn in_cluster() -> Result<Target, ClusterError> {

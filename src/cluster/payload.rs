@@ -5,13 +5,7 @@ use serde_json::{Map, Value};
 use crate::model::{Bundle, ObjectId};
 use crate::yaml::base64;
 
-/// What the request for one object changes of what is written.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Adjust {
-    /// The replicas belong to an autoscaler: left out, or what the cluster has now.
-    pub replicas: Replicas,
-}
-
+/// What is sent for `spec.replicas`, which may belong to an autoscaler.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Replicas {
     #[default]
@@ -23,7 +17,7 @@ pub enum Replicas {
 
 /// The object as JSON for server-side apply: as written, with its effective namespace, without what only the server
 /// writes (`status`, a `creationTimestamp` of null: leftovers of `kubectl create --dry-run -o yaml`).
-pub fn payload(bundle: &Bundle, id: ObjectId, adjust: &Adjust) -> Value {
+pub fn payload(bundle: &Bundle, id: ObjectId, replicas: Replicas) -> Value {
     let object = bundle.object(id);
     let mut json: Value = serde_json::from_str(&bundle.written(id).to_json()).unwrap_or_default();
     let Some(fields) = json.as_object_mut() else { return json };
@@ -44,7 +38,7 @@ pub fn payload(bundle: &Bundle, id: ObjectId, adjust: &Adjust) -> Value {
         store_strings(fields);
     }
     if let Some(spec) = fields.get_mut("spec").and_then(Value::as_object_mut) {
-        set_replicas(spec, adjust.replicas);
+        set_replicas(spec, replicas);
     }
     json
 }

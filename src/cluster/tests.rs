@@ -167,7 +167,7 @@ fn asked(
     let bundle = bundle(text);
     let own_namespaces = HashMap::from([("new".to_owned(), true)]);
     let live = Bundle::default();
-    let ask = Ask { bundle: &bundle, resources: &resources, live: &live, own_namespaces, adjust: HashMap::new() };
+    let ask = Ask { bundle: &bundle, resources: &resources, live: &live, own_namespaces, replicas: HashMap::new() };
     let mut answers: Vec<_> = super::ask(&client, &ask).unwrap().into_iter().collect();
     answers.sort_by_key(|(id, _)| *id);
     (answers.into_iter().map(|(_, answer)| answer).collect(), server.lines()[2..].to_vec())
