@@ -15,6 +15,7 @@ pub fn trials() -> Vec<Trial> {
         trial("read_only::new_namespace_and_kind", Needs::Cluster, new_namespace_and_kind),
         trial("read_only::sixty_objects", Needs::Cluster, sixty_objects),
         trial("read_only::conflicts", Needs::Cluster, conflicts),
+        trial("read_only::ports_of_nodes", Needs::Cluster, ports_of_nodes),
         trial("read_only::secrets_and_autoscaler", Needs::Cluster, secrets_and_autoscaler),
         trial("read_only::three_hundred_objects", Needs::Cluster, three_hundred_objects),
         trial("read_only::no_secret_is_shown", Needs::Cluster, no_secret_is_shown),
@@ -222,6 +223,31 @@ fn conflicts(plane: &Plane) -> Result<(), Failed> {
     Ok(())
 }
 
+/// A port that the dry run makes up is not the one that will be; the one that is written is.
+fn ports_of_nodes(plane: &Plane) -> Result<(), Failed> {
+    let namespace = plane.namespace("ports")?;
+    let service = |rest: Value| object("v1", "Service", "web", &json!({ "spec": rest }));
+    apply(&namespace, "kplan", &[service(json!({ "ports": [{ "port": 80 }] }))])?;
+    for written in [None, Some(31777)] {
+        let mut port = json!({ "port": 80 });
+        if let Some(number) = written {
+            port["nodePort"] = json!(number);
+        }
+        let folder = folder(&namespace.name, &[service(json!({ "type": "NodePort", "ports": [port] }))])?;
+        for (_, run) in watched(plane, &folder, &namespace.name)? {
+            expect(&run, &["update Service/web".to_owned()])?;
+            let report = run.report()?;
+            let fields = report["changes"][0]["fields"].as_array().into_iter().flatten();
+            let planned = fields.filter(|field| field["path"] == "spec.ports[0].nodePort").map(|field| &field["after"]);
+            let planned: Vec<Option<u64>> = planned.map(Value::as_u64).collect();
+            if planned != written.map(Some).into_iter().collect::<Vec<_>>() {
+                return Err(format!("node ports {planned:?}, not {written:?}").into());
+            }
+        }
+    }
+    Ok(())
+}
+
 fn secrets_and_autoscaler(plane: &Plane) -> Result<(), Failed> {
     let namespace = plane.namespace("scaled")?;
     let autoscaler = |most: u64| {
@@ -249,7 +275,9 @@ fn three_hundred_objects(plane: &Plane) -> Result<(), Failed> {
     let make = |number: usize| match number % 10 {
         0..=2 => deployment(&format!("d-{number}"), 0, "nginx:1.27"),
         3..=5 => object("v1", "ConfigMap", &format!("c-{number}"), &json!({ "data": { "level": "x" } })),
-        6..=7 => object("v1", "ServiceAccount", &format!("a-{number}"), &json!({ "automountServiceAccountToken": true })),
+        6..=7 => {
+            object("v1", "ServiceAccount", &format!("a-{number}"), &json!({ "automountServiceAccountToken": true }))
+        }
         8 => object("rbac.authorization.k8s.io/v1", "Role", &format!("r-{number}"), &json!({ "rules": rules })),
         _ => object("v1", "Secret", &format!("s-{number}"), &json!({ "stringData": { "level": "x" } })),
     };

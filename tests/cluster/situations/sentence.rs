@@ -113,7 +113,7 @@ fn clear(api: &Api) -> Result<(), Failed> {
         if start.elapsed() > Duration::from_secs(20) {
             return Err(format!("{left} objects do not go away").into());
         }
-        std::thread::sleep(Duration::from_millis(30));
+        std::thread::sleep(Duration::from_millis(100));
     }
     for kind in ["Node", "PersistentVolume"] {
         api.delete(&format!("{}?gracePeriodSeconds=0", collection("v1", kind, None)))?;
@@ -171,7 +171,7 @@ fn make_node(api: &Api, node: &Value) -> Result<(), Failed> {
         if made.status != 409 {
             break;
         }
-        std::thread::sleep(Duration::from_millis(30));
+        std::thread::sleep(Duration::from_millis(100));
         made = api.post("/api/v1/nodes", node)?;
     }
     made.ok()?;
@@ -190,7 +190,7 @@ fn make_node(api: &Api, node: &Value) -> Result<(), Failed> {
         if start.elapsed() > Duration::from_secs(20) {
             return Err(format!("{path} is not ready: {live}").into());
         }
-        std::thread::sleep(Duration::from_millis(30));
+        std::thread::sleep(Duration::from_millis(100));
     }
 }
 
@@ -216,7 +216,7 @@ fn make(set: &Set<'_>, part: &str) -> Result<(), Failed> {
         let start = Instant::now();
         let is_so = || set.api.get(&path).is_ok_and(|object| object.json["status"]["phase"] == phase);
         while !phase.is_empty() && !is_so() && start.elapsed() < Duration::from_secs(3) {
-            std::thread::sleep(Duration::from_millis(50));
+            std::thread::sleep(Duration::from_millis(100));
         }
         let Some(replicas) =
             item["spec"]["template"].is_object().then(|| item["spec"]["replicas"].as_u64().unwrap_or(1))
@@ -229,7 +229,7 @@ fn make(set: &Set<'_>, part: &str) -> Result<(), Failed> {
         let all_there =
             || set.api.pods(&set.namespace).is_ok_and(|pods| pods.len() >= wanted && pods.iter().all(is_decided));
         while !all_there() && start.elapsed() < Duration::from_secs(10) {
-            std::thread::sleep(Duration::from_millis(30));
+            std::thread::sleep(Duration::from_millis(100));
         }
     }
     Ok(())
@@ -247,7 +247,7 @@ fn settle(set: &Set<'_>, expected: &Placed) -> Result<Placed, Failed> {
         if real == *expected || start.elapsed() > Duration::from_secs(5) {
             return Ok(real);
         }
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(100));
     }
 }
 

@@ -1,7 +1,7 @@
 //! A case's manifests, made fit for a namespace of their own on a cluster that others use too.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use libtest_mimic::Failed;
@@ -19,11 +19,20 @@ const SHARED: [&str; 2] = ["my-pv", "manual"];
 /// Ports of nodes belong to the whole cluster: tests that name some take turns.
 static PORTS: Mutex<()> = Mutex::new(());
 
+/// A folder of a case, with its files.
+pub type Part<'a> = (&'a str, Vec<(String, String)>);
+
+fn texts<'a>(parts: &'a [Part<'_>]) -> impl Iterator<Item = &'a str> {
+    parts.iter().flat_map(|(_, files)| files.iter().map(|(_, text)| text.as_str()))
+}
+
 /// A folder of manifests and the namespace they are for, which goes away with it.
 pub struct Set<'a> {
     pub plane: &'a Plane,
     pub api: Api,
     pub namespace: String,
+    /// No other set's.
+    pub name: String,
     /// With the parts of the case as folders.
     pub folder: PathBuf,
     /// Kinds of objects in it, and those that controllers make of them.
@@ -34,27 +43,48 @@ pub struct Set<'a> {
 }
 
 impl<'a> Set<'a> {
-    /// Copies the parts; makes the namespace unless one of the files does.
-    pub fn new(plane: &'a Plane, name: &str, parts: &[(&str, Vec<(String, String)>)]) -> Result<Self, Failed> {
-        let texts = || parts.iter().flat_map(|(_, files)| files.iter().map(|(_, text)| text.as_str()));
-        let ports = texts().any(|text| text.contains("nodePort"));
+    /// Copies the parts; makes a namespace unless one of the files does.
+    pub fn new(plane: &'a Plane, name: &str, parts: &[Part<'_>]) -> Result<Self, Failed> {
+        let name = unique(name);
+        let api = Api::new(plane)?;
+        let makes = |text: &str| text.lines().any(|line| line.trim() == "kind: Namespace");
+        if !texts(parts).any(makes) {
+            make_namespace(&api, &name)?;
+        }
+        Self::write(plane, api, name.clone(), name, parts)
+    }
+
+    /// For what stores nothing: in a namespace for all.
+    pub fn dry(plane: &'a Plane, name: &str, parts: &[Part<'_>]) -> Result<Self, Failed> {
+        static ONE: OnceLock<String> = OnceLock::new();
+        // Whether a port is free, only a real Service tells.
+        if texts(parts).any(|text| text.contains("nodePort")) {
+            return Self::new(plane, name, parts);
+        }
+        let api = Api::new(plane)?;
+        let one = ONE.get_or_init(|| unique("dry"));
+        let made = api.post("/api/v1/namespaces", &json!({ "metadata": { "name": one } }))?;
+        if made.status != 409 {
+            made.ok()?;
+        }
+        Self::write(plane, api, unique(name), one.clone(), parts)
+    }
+
+    fn write(plane: &'a Plane, api: Api, name: String, namespace: String, parts: &[Part<'_>]) -> Result<Self, Failed> {
+        let ports = texts(parts).any(|text| text.contains("nodePort"));
         let ports = ports.then(|| PORTS.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-        let namespace = unique(name);
-        let folder = support::folder(&format!("live-{namespace}"));
+        let folder = support::folder(&format!("live-{name}"));
         for (part, files) in parts {
             for (file, text) in files {
                 let path = folder.join(part).join(file);
                 std::fs::create_dir_all(path.parent().unwrap())?;
-                std::fs::write(path, rename(text, &namespace))?;
+                std::fs::write(path, rename(text, &namespace, name.rsplit('-').next().unwrap_or_default()))?;
             }
         }
-        let api = Api::new(plane)?;
-        if !texts().any(|text| text.lines().any(|line| line.trim() == "kind: Namespace")) {
-            make_namespace(&api, &namespace)?;
-        }
         let made = |kind: &str| ["ConfigMap", "Pod", "ReplicaSet"].contains(&kind);
-        let kinds = KINDS.into_iter().filter(|(_, kind)| made(kind) || texts().any(|text| text.contains(kind)));
-        Ok(Self { plane, api, namespace, folder, kinds: kinds.collect(), shared: Mutex::default(), _ports: ports })
+        let is_here = |kind: &str| made(kind) || texts(parts).any(|text| text.contains(kind));
+        let kinds = KINDS.into_iter().filter(|(_, kind)| is_here(kind)).collect();
+        Ok(Self { plane, api, namespace, name, folder, kinds, shared: Mutex::default(), _ports: ports })
     }
 
     /// kplan on the cluster, for this namespace.
@@ -94,11 +124,11 @@ impl<'a> Set<'a> {
     }
 
     /// Runs what must not write; gives what it touched. The cluster's own writing meanwhile is told from kplan's by
-    /// trying again.
+    /// waiting for its end, and by trying again.
     pub fn untouched<T>(&self, mut run: impl FnMut() -> T) -> Result<(T, Vec<String>), Failed> {
         let mut tries = 0;
         loop {
-            let before = versions(&self.objects()?);
+            let before = self.quiet()?;
             let result = run();
             let wrong = support::difference(&before, &versions(&self.objects()?));
             tries += 1;
@@ -106,8 +136,21 @@ impl<'a> Set<'a> {
                 let wrong = wrong.into_iter().map(|line| format!("plan touches {line}"));
                 return Ok((result, wrong.collect()));
             }
-            std::thread::sleep(Duration::from_millis(700));
         }
+    }
+
+    /// The versions of all objects, once controllers are done with them.
+    fn quiet(&self) -> Result<Vec<String>, Failed> {
+        let mut before = versions(&self.objects()?);
+        for _ in 0..10 {
+            std::thread::sleep(Duration::from_millis(300));
+            let now = versions(&self.objects()?);
+            if now == before {
+                break;
+            }
+            before = now;
+        }
+        Ok(before)
     }
 
     /// kubectl's own comparison with the cluster: it finds nothing.
@@ -132,12 +175,14 @@ impl<'a> Set<'a> {
 
 impl Drop for Set<'_> {
     fn drop(&mut self) {
-        // The ports of services are free when the next one may want them.
-        let services = collection("v1", "Service", Some(&self.namespace));
-        for path in
-            [services, format!("/api/v1/namespaces/{}", self.namespace)].iter().chain(&*self.shared.lock().unwrap())
-        {
-            self.api.delete(path).ok();
+        let mut paths = std::mem::take(&mut *self.shared.lock().unwrap());
+        if self.name == self.namespace {
+            // The ports of services are free when the next one may want them.
+            paths.push(collection("v1", "Service", Some(&self.namespace)));
+            paths.push(format!("/api/v1/namespaces/{}", self.namespace));
+        }
+        for path in paths {
+            self.api.delete(&path).ok();
         }
     }
 }
@@ -179,14 +224,13 @@ pub fn make_namespace(api: &Api, name: &str) -> Result<(), Failed> {
 }
 
 /// Puts the namespace in the place of those that the manifests name, and makes names unique that all namespaces share.
-fn rename(text: &str, namespace: &str) -> String {
+fn rename(text: &str, namespace: &str, end: &str) -> String {
     let mut text = text.to_owned();
     for name in NAMESPACES {
         for key in ["namespace", "name"] {
             text = replace_word(&text, &format!("{key}: {name}"), &format!("{key}: {namespace}"));
         }
     }
-    let end = namespace.rsplit('-').next().unwrap_or_default();
     SHARED.iter().fold(text, |text, name| replace_word(&text, name, &format!("{name}-{end}")))
 }
 

@@ -19,7 +19,7 @@ pub(super) fn of_case(plane: &Plane, case: &Case) -> super::Answer {
     let mut refused = false;
     for part in case.parts() {
         let files: Vec<_> = set::files(case, part).into_iter().map(|(name, text)| (name, in_one(&text))).collect();
-        let set = Set::new(plane, &format!("verdict-{}-{part}", case.id), &[(part, files)])?;
+        let set = Set::dry(plane, &format!("verdict-{}-{part}", case.id), &[(part, files)])?;
         let lines = of_part(&set, part, &mut refused)?;
         wrong.extend(lines.into_iter().map(|line| format!("{part}: {line}")));
     }
@@ -84,9 +84,9 @@ fn ask(set: &Set<'_>, part: &str) -> Result<Asked, Failed> {
     let proxy = proxy.as_ref().map_err(Clone::clone)?;
     let mut command = set.plane.kubectl_command(&["create", "--dry-run=server", "--validate=strict", "--recursive"]);
     command.arg("--filename").arg(set.folder.join(part)).args(["--namespace", &set.namespace]);
-    command.args(["--field-manager", &set.namespace]).arg("--kubeconfig").arg(proxy.kubeconfig());
+    command.args(["--field-manager", &set.name]).arg("--kubeconfig").arg(proxy.kubeconfig());
     let run = support::finish(command);
-    let own = format!("fieldManager={}&", set.namespace);
+    let own = format!("fieldManager={}&", set.name);
     let requests = proxy.requests().into_iter().filter(|request| request.query.contains(&own));
     let mut answers = Vec::new();
     for request in requests {
@@ -147,7 +147,7 @@ fn unreadable(of_kubectl: &[String], findings: &[Finding]) -> Vec<String> {
 pub(super) fn of_row(plane: &Plane, number: usize, row_of: &Value) -> super::Answer {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let file = format!("row-{number}.json");
-    let set = Set::new(plane, "row", &[("manifests", vec![(file.clone(), row_of["object"].to_string())])])?;
+    let set = Set::dry(plane, "row", &[("manifests", vec![(file.clone(), row_of["object"].to_string())])])?;
     let object: Value = serde_json::from_str(&std::fs::read_to_string(set.folder.join("manifests").join(file))?)?;
     let (version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
     let namespace = (kind != "PersistentVolume").then_some(set.namespace.as_str());
