@@ -177,9 +177,9 @@ impl Drop for Set<'_> {
     fn drop(&mut self) {
         let mut paths = std::mem::take(&mut *self.shared.lock().unwrap());
         if self.name == self.namespace {
-            // The ports of services are free when the next one may want them.
-            paths.push(collection("v1", "Service", Some(&self.namespace)));
-            paths.push(format!("/api/v1/namespaces/{}", self.namespace));
+            // Emptied only: the cluster ends with the run, and a namespace's own end asks for every kind that there is.
+            let inside = self.kinds.iter().map(|(version, kind)| collection(version, kind, Some(&self.namespace)));
+            paths.extend(inside.map(|path| format!("{path}?propagationPolicy=Background")));
         }
         for path in paths {
             self.api.delete(&path).ok();
