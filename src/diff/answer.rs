@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::Fidelity;
+use super::{Fidelity, FieldChange, Op};
 use crate::diag::Cause;
 use crate::model::ObjectId;
 use crate::yaml::{NodeId, Tree, View};
@@ -58,6 +58,17 @@ impl Conflict {
     pub fn is_taken_over(&self) -> bool {
         self.manager.starts_with("kubectl") || self.manager == "before-first-apply"
     }
+}
+
+/// Whether a field is an address or port that the server gives a Service; that of a dry run will be given to another.
+pub(super) fn is_made_up(kind: &str, field: &FieldChange) -> bool {
+    const GIVEN: [&str; 4] =
+        ["spec.clusterIP", "spec.clusterIPs", "spec.healthCheckNodePort", "spec.ports[*].nodePort"];
+    let is_given = |given: &&str| match given.split_once('*') {
+        Some((start, end)) => field.path.starts_with(start) && field.path.ends_with(end),
+        None => field.path == **given,
+    };
+    kind == "Service" && field.op == Op::Add && GIVEN.iter().any(|given| is_given(&given))
 }
 
 /// What a diff knows besides its two bundles.

@@ -108,7 +108,11 @@ impl<'a> Compare<'a> {
         let stored = answer.and_then(Answer::stored).filter(|_| old.is_some() && !renamed);
         let before = if stored.is_some() { pair.base.map(|id| self.base.written(id)) } else { before };
         let after = stored.or(applied.as_ref().map(Stored::view)).or(after);
-        let fields = self.fields(object, before, after, place);
+        let mut fields = self.fields(object, before, after, place);
+        if let (Some(id), Some(_)) = (pair.desired, stored) {
+            let written = self.desired.written(id);
+            fields.retain(|field| !answer::is_made_up(&object.kind, field) || path::follow(written, &field.path).whole);
+        }
         let mut change = Change {
             action: match (old, new) {
                 (None, _) => Action::Create,

@@ -6,6 +6,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../support/api.rs"]
+mod api;
 #[path = "../support/plane.rs"]
 mod plane;
 #[path = "../support/proxy.rs"]
@@ -16,16 +18,23 @@ mod bad_input;
 mod inventory;
 #[path = "plane.rs"]
 mod of_plane;
+mod read_only;
+mod situations;
 
 use libtest_mimic::Arguments;
 
 fn main() {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // Tests wait for the cluster most of the time.
+    arguments.test_threads.get_or_insert(8);
     let mut trials = of_plane::trials();
     trials.extend(apply::trials());
     trials.extend(bad_input::trials());
     trials.extend(inventory::trials());
+    trials.extend(read_only::trials());
+    trials.extend(situations::trials());
     let conclusion = libtest_mimic::run(&arguments, trials);
+    situations::end();
     plane::stop();
     conclusion.exit();
 }

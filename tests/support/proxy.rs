@@ -203,7 +203,7 @@ fn answer(client: &mut impl Write, code: u16, headers: &[(String, String)], body
 }
 
 /// Sends a request on, over a connection of its own, and the answer back as it comes.
-fn pass(upstream: &str, request: &Request, note: impl FnOnce(u16), client: &mut impl Write) -> io::Result<()> {
+pub fn pass(upstream: &str, request: &Request, note: impl FnOnce(u16), client: &mut impl Write) -> io::Result<()> {
     let mut server = TcpStream::connect(upstream)?;
     let query = if request.query.is_empty() { String::new() } else { format!("?{}", request.query) };
     let mut head = format!("{} {}{query} HTTP/1.1\r\n", request.method, request.path);
@@ -279,7 +279,7 @@ fn read_request(reader: &mut impl BufRead, start: Instant) -> io::Result<Option<
 }
 
 /// The first line and the headers of a message, names in lower case.
-fn read_head(reader: &mut impl BufRead) -> io::Result<Option<(String, Headers)>> {
+pub fn read_head(reader: &mut impl BufRead) -> io::Result<Option<(String, Headers)>> {
     let first = read_line(reader)?;
     if first.is_empty() {
         return Ok(None);
@@ -302,14 +302,14 @@ fn read_line(reader: &mut impl BufRead) -> io::Result<String> {
 }
 
 /// The bytes inside a chunked body; leaves the reader at its end.
-struct Chunked<'a, R> {
+pub struct Chunked<'a, R> {
     reader: &'a mut R,
     left: u64,
     ended: bool,
 }
 
 impl<'a, R: BufRead> Chunked<'a, R> {
-    fn new(reader: &'a mut R) -> Self {
+    pub fn new(reader: &'a mut R) -> Self {
         Self { reader, left: 0, ended: false }
     }
 }

@@ -124,6 +124,8 @@ impl Cluster {
         // At the default rate the accounts of the controllers alone take five seconds.
         flags.push("--kube-api-qps=200".to_owned());
         flags.push("--kube-api-burst=400".to_owned());
+        // A claim that was looked at before its volume waits for this.
+        flags.push("--pvclaimbinder-sync-period=1s".to_owned());
         flags
     }
 
