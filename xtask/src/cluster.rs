@@ -15,6 +15,7 @@ mod files;
 mod ports;
 mod process;
 mod serve;
+pub(crate) mod verdicts;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -6,6 +6,7 @@
 mod catalogue;
 mod cluster;
 mod new_rule;
+mod oracle;
 mod schemas;
 mod test;
 
@@ -25,6 +26,8 @@ usage: cargo xtask COMMAND
           another one, with a folder of its own; it ends when standard input does
   cluster dump DIR
           save what `schemas` reads: DIR/facts.json, and DIR itself for --openapi
+  oracle [OPTION...] [FOLDER...] | down
+          compare kplan with a real API server; `oracle --help` lists the options
   test [FILTER...]
           run all tests; names and counts what cannot run here";
 
@@ -54,6 +57,7 @@ fn run(arguments: &[&str]) -> Outcome {
         ["catalogue", "--check"] => catalogue::run(true),
         ["cluster", options @ ..] => cluster::run(options),
         ["new-rule", group, id] => new_rule::run(group, id),
+        ["oracle", options @ ..] => oracle::run(options),
         ["schemas", options @ ..] => schemas::run(options),
         ["test", options @ ..] => test::run(options),
         _ => Err(format!("no such command\n{USAGE}")),

@@ -49,6 +49,15 @@ impl Cluster {
         processes.wait("kwok", || self.has_nodes())
     }
 
+    /// Starts the API server and its etcd alone.
+    pub(super) fn start_server(&self, processes: &Processes, more: &[&str]) -> Outcome {
+        let mut flags = self.api_flags();
+        flags.extend(more.iter().map(|flag| (*flag).to_owned()));
+        processes.start("etcd", CONTROL_PLANE, &self.etcd_flags())?;
+        processes.start("kube-apiserver", CONTROL_PLANE, &flags)?;
+        processes.wait("kube-apiserver", || self.is_ready())
+    }
+
     fn is_ready(&self) -> bool {
         process::output(self.kubectl().args(["get", "--raw", "/readyz"])).is_ok()
     }
