@@ -76,10 +76,11 @@ fn object(
     if let Some(message) = schema::check(schema, kind, written).message {
         return Err(message);
     }
-    let (tree, root) = match with_defaults {
+    let (mut tree, root) = match with_defaults {
         true => defaults::object(schema, written, kind),
         false => defaults::decoded(schema, written, kind),
     };
+    defaults::without_server_metadata(&mut tree, root);
     Ok(tree.view(root).to_json())
 }
 

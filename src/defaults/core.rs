@@ -10,7 +10,6 @@ pub(super) fn fill(name: &str, draft: &mut Draft, node: NodeId) {
         "v1.Namespace" => namespace(draft, node),
         "v1.NodeStatus" => node_status(draft, node),
         "v1.LimitRangeItem" => limit_range_item(draft, node),
-        "v1.PersistentVolumeClaimSpec" => data_source(draft, node),
         "v1.ReplicationController" => replication_controller(draft, node),
         _ => {}
     }
@@ -119,9 +118,13 @@ fn limit_range_item(draft: &mut Draft, item: NodeId) {
 }
 
 /// `EnforceDataSourceBackwardsCompatibility` and `NormalizeDataSources`: the old field takes only claims and
-/// snapshots, and either field stands for both.
-fn data_source(draft: &mut Draft, spec: NodeId) {
-    if let Some(source) = draft.get(spec, "dataSource") {
+/// snapshots where it stands alone, and either field stands for both. Gate CrossNamespaceVolumeDataSource is off.
+pub(super) fn data_source(draft: &mut Draft, claim: NodeId) {
+    let Some(spec) = draft.get(claim, "spec") else { return };
+    if draft.get(spec, "dataSourceRef").is_some_and(|source| !draft.str(source, "namespace").is_empty()) {
+        draft.tree.remove(spec, "dataSourceRef");
+    }
+    if let Some(source) = draft.get(spec, "dataSource").filter(|_| !draft.has(spec, "dataSourceRef")) {
         let of = (draft.str(source, "apiGroup"), draft.str(source, "kind"));
         if !matches!(of, ("", "PersistentVolumeClaim") | ("snapshot.storage.k8s.io", "VolumeSnapshot")) {
             draft.tree.remove(spec, "dataSource");
@@ -132,7 +135,7 @@ fn data_source(draft: &mut Draft, spec: NodeId) {
             let source = draft.clone_map(source);
             draft.tree.insert(spec, "dataSourceRef", source);
         }
-        (None, Some(source)) if !draft.has(source, "namespace") => {
+        (None, Some(source)) => {
             let source = draft.clone_map(source);
             draft.tree.insert(spec, "dataSource", source);
         }

@@ -11,8 +11,8 @@ use crate::yaml::{Entry, NodeId, Tree, Value, View, base64};
 /// Lists and maps within each other that are followed; only a JSON schema can have as many.
 pub(super) const MAX_DEPTH: usize = 200;
 
-/// Fields of metadata that only the server sets.
-const SERVER_METADATA: [&str; 8] = [
+/// Fields of metadata that only the server sets; what a manifest has there is validated and then replaced.
+pub(super) const SERVER_METADATA: [&str; 8] = [
     "creationTimestamp",
     "deletionGracePeriodSeconds",
     "deletionTimestamp",
@@ -30,13 +30,6 @@ pub(super) fn copy(schema: &Schema, type_: &Type, object: View<'_>) -> (Tree, No
     let mut tree = copier.out;
     if type_.name() != "Node" {
         tree.remove(root, "status");
-    }
-    if let Some(metadata) = tree.view(root).get("metadata").map(|view| view.id) {
-        for name in SERVER_METADATA {
-            if tree.view(metadata).entry(name).is_some() {
-                tree.remove(metadata, name);
-            }
-        }
     }
     (tree, root)
 }

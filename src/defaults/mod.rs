@@ -47,10 +47,22 @@ pub fn object(schema: &Schema, object: View<'_>, kind: &Kind) -> (Tree, NodeId) 
     let (tree, root) = decoded::copy(schema, type_, object);
     let mut draft = Draft { tree };
     fill(schema, type_, &mut draft, root, 0);
-    if kind.kind == "StatefulSet" {
-        apps::claim_templates(&mut draft, root);
+    match kind.kind {
+        "StatefulSet" => apps::claim_templates(&mut draft, root),
+        "PersistentVolumeClaim" => core::data_source(&mut draft, root),
+        _ => {}
     }
     (draft.tree, root)
+}
+
+/// Takes out of an object's metadata what only the server sets.
+pub fn without_server_metadata(tree: &mut Tree, root: NodeId) {
+    let Some(metadata) = tree.view(root).get("metadata").map(|view| view.id) else { return };
+    for name in decoded::SERVER_METADATA {
+        if tree.view(metadata).entry(name).is_some() {
+            tree.remove(metadata, name);
+        }
+    }
 }
 
 /// A copy of an object as it decodes: quantities canonical, no defaults.

@@ -25,6 +25,27 @@ pub(super) fn validate_job(errs: &mut Errors, job: Obj) {
         validate_generated_selector(errs, job);
     }
     validate_job_spec(errs, job, &Path::root("spec"));
+    validate_indexed_name(errs, job);
+}
+
+/// `ValidateJob` of a job that is stored: its selector and labels may be those that the server made.
+pub(super) fn validate_job_to_update(errs: &mut Errors, job: Obj) {
+    validate_object_meta(errs, job.at("metadata"), NameRule::Subdomain);
+    validate_job_spec_to_update(errs, job, &Path::root("spec"));
+    validate_indexed_name(errs, job);
+}
+
+/// `ValidateJobSpec` of a job that is stored.
+pub(super) fn validate_job_spec_to_update(errs: &mut Errors, job: Obj, path: &Path) {
+    let spec = job.at("spec");
+    let is_made = spec.at("selector").at("matchLabels").entry(UID_LABELS[1]).is_some();
+    let generated = (!is_made && !spec.bool("manualSelector")).then(|| job.at("metadata").str("name"));
+    validate_job_spec_of(errs, job, generated, path);
+}
+
+/// The last part of `ValidateJob`.
+fn validate_indexed_name(errs: &mut Errors, job: Obj) {
+    let (metadata, spec) = (job.at("metadata"), job.at("spec"));
     let completions = spec.int("completions");
     if spec.str("completionMode") == "Indexed" && completions > 0 {
         let name = metadata.str("name");
@@ -123,8 +144,12 @@ fn template_labels_json(job: Obj) -> String {
 
 /// `ValidateJobSpec`: the common part, then the selector.
 pub(super) fn validate_job_spec(errs: &mut Errors, job: Obj, path: &Path) {
+    let generated = (!job.at("spec").bool("manualSelector")).then(|| job.at("metadata").str("name"));
+    validate_job_spec_of(errs, job, generated, path);
+}
+
+fn validate_job_spec_of(errs: &mut Errors, job: Obj, generated: Option<&str>, path: &Path) {
     let spec = job.at("spec");
-    let generated = (!spec.bool("manualSelector")).then(|| job.at("metadata").str("name"));
     validate_job_spec_common(errs, spec, generated, path);
     let selector = spec.at("selector");
     let at = path.child("selector");

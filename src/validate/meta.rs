@@ -68,6 +68,10 @@ pub(super) fn validate_annotations(errs: &mut Errors, annotations: Obj, path: &P
 pub(super) fn validate_object_meta(errs: &mut Errors, meta: Obj, rule: NameRule) {
     let path = Path::root("metadata");
     validate_object_meta_accessor(errs, meta, rule, &path);
+    validate_kube_finalizers(errs, meta, &path);
+}
+
+fn validate_kube_finalizers(errs: &mut Errors, meta: Obj, path: &Path) {
     let finalizers = path.child("finalizers");
     for (index, finalizer) in meta.list("finalizers").enumerate() {
         validate_kube_finalizer_name(errs, finalizer.text(), &finalizers.index(index));
@@ -100,18 +104,33 @@ pub(super) fn validate_object_meta_accessor(errs: &mut Errors, meta: Obj, rule: 
 
 /// `validateObjectMetaAccessorWithOptsCommon`.
 fn validate_meta_common(errs: &mut Errors, meta: Obj, path: &Path) {
+    nonnegative(errs, meta, "generation", path);
     validate_labels(errs, meta.at("labels"), &path.child("labels"));
     validate_annotations(errs, meta.at("annotations"), &path.child("annotations"));
     validate_owner_references(errs, meta, &path.child("ownerReferences"));
     validate_finalizers(errs, meta, &path.child("finalizers"));
 }
 
-/// `ValidateObjectMetaUpdate`; identity does not change, because the update is one of the same object.
-pub(super) fn validate_object_meta_update(errs: &mut Errors, object: Obj) {
-    let (meta, path) = (object.at("metadata"), Path::root("metadata"));
-    validate_labels(errs, meta.at("labels"), &path.child("labels"));
-    validate_annotations(errs, meta.at("annotations"), &path.child("annotations"));
-    validate_owner_references(errs, meta, &path.child("ownerReferences"));
+/// `ValidateObjectMetaUpdate` of core: the generic checks, and finalizers that must have a domain.
+pub(super) fn validate_object_meta_update(errs: &mut Errors, new: Obj, old: Obj) {
+    let (meta, path) = (new.at("metadata"), Path::root("metadata"));
+    validate_object_meta_accessor_update(errs, meta, old.at("metadata"), &path);
+    validate_kube_finalizers(errs, meta, &path);
+}
+
+/// `ValidateObjectMetaAccessorUpdate`; name, namespace and uid do not change, because the update is one of the same
+/// object, and the server keeps the generation and the times of the old one.
+pub(super) fn validate_object_meta_accessor_update(errs: &mut Errors, new: Obj, old: Obj, path: &Path) {
+    let (time, grace) = ("deletionTimestamp", "deletionGracePeriodSeconds");
+    if new.at(time).has() && !old.at(time).has() {
+        errs.invalid(&path.child(time), new.at(time), "field is immutable");
+    }
+    if new.at(grace).has() && !new.at(grace).same(old.at(grace)) {
+        errs.invalid(&path.child(grace), new.at(grace), "field is immutable");
+    }
+    validate_labels(errs, new.at("labels"), &path.child("labels"));
+    validate_annotations(errs, new.at("annotations"), &path.child("annotations"));
+    validate_owner_references(errs, new, &path.child("ownerReferences"));
 }
 
 /// `ValidateOwnerReferences`.

@@ -17,6 +17,7 @@ mod meta;
 mod networking;
 mod obj;
 mod pod_failure;
+mod pod_security;
 mod policy;
 mod rbac;
 mod rules;
@@ -33,9 +34,9 @@ pub use errors::{Errors, Shown, status_message};
 pub use rules::rule_for;
 pub use stage::run;
 pub use update::update;
-pub use warnings::warnings;
+pub use warnings::{deprecation, warnings};
 
-use self::core::{config, endpoints, namespace, pod, quota, service, storage as volumes};
+use self::core::{config, endpoints, namespace, node, pod, quota, service, storage as volumes};
 use content::NameRule;
 use obj::Obj;
 
@@ -52,7 +53,7 @@ const KINDS: &[(&str, &str, Validate)] = &[
     ("", "Endpoints", endpoints::validate_endpoints_create),
     ("", "LimitRange", quota::validate_limit_range),
     ("", "Namespace", namespace::validate_namespace),
-    ("", "Node", namespace::validate_node),
+    ("", "Node", node::validate_node),
     ("", "PersistentVolume", volumes::validate_persistent_volume),
     ("", "PersistentVolumeClaim", volumes::validate_persistent_volume_claim),
     ("", "Pod", pod::validate_pod_create),
@@ -82,6 +83,24 @@ const KINDS: &[(&str, &str, Validate)] = &[
     ("storage.k8s.io", "StorageClass", storage::validate_storage_class),
 ];
 
+/// Kinds whose generation the server sets itself (`PrepareForCreate` in `pkg/registry/*/*/strategy.go`).
+const GENERATED: [&str; 14] = [
+    "PriorityClass",
+    "IngressClass",
+    "NetworkPolicy",
+    "Ingress",
+    "PodDisruptionBudget",
+    "DaemonSet",
+    "StatefulSet",
+    "Deployment",
+    "ReplicaSet",
+    "Job",
+    "CronJob",
+    "Pod",
+    "PodTemplate",
+    "ReplicationController",
+];
+
 /// The causes for which the API server would refuse to create an object, in its order; nothing for unknown kinds.
 /// The object is defaulted (`defaults::object`).
 pub fn object(group: &str, kind: &str, view: View<'_>) -> Vec<Cause> {
@@ -91,11 +110,17 @@ pub fn object(group: &str, kind: &str, view: View<'_>) -> Vec<Cause> {
     let object = Obj(Some(view));
     let mut errs = Errors::new();
     validate(&mut errs, object);
+    if GENERATED.contains(&kind) {
+        errs.retain(|cause| cause.field != "metadata.generation");
+    }
     // A LimitRange without a name is given one.
     if errs.is_empty() && kind != "LimitRange" {
         // `BeforeCreate` of apiserver `pkg/registry/rest/create.go` checks the metadata of all kinds once more.
         let meta = Path::root("metadata");
         meta::validate_object_meta_accessor(&mut errs, object.at("metadata"), NameRule::PathSegment, &meta);
+    }
+    if errs.is_empty() && kind == "Namespace" {
+        pod_security::validate_namespace(&mut errs, object);
     }
     errs.into_causes()
 }

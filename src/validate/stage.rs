@@ -81,19 +81,16 @@ impl Judge<'_> {
     fn known(&self, kind: &Kind) -> Vec<Diagnostic> {
         let mut found = Vec::new();
         if let Some(life) = &kind.deprecated {
-            let mut message = format!("{} {} is deprecated", kind.api_version, kind.kind);
-            if let Some(since) = life.deprecated {
-                message += &format!(" since Kubernetes {since}");
-            }
+            let message = warnings::deprecation(life);
             let mut diagnostic = self.diagnostic("api-deprecated", "apiVersion", message);
             diagnostic.help = replacement(life).map(|to| format!("use {to}"));
             found.push(diagnostic);
         }
-        if let Some(impossible) = self.impossible_namespace() {
-            found.push(impossible);
-        }
-        let asked = found.iter().all(|diagnostic| diagnostic.server.is_none());
         let decoded = decode::check(self.schema, kind, self.bundle.written(self.id));
+        // The server looks for the namespace of what it could decode.
+        let impossible = self.impossible_namespace().filter(|_| decoded.message.is_none());
+        let asked = impossible.is_none();
+        found.extend(impossible);
         self.decode_errors(&decoded, asked, &mut found);
         self.semantic_errors(&decoded, asked, &mut found);
         if decoded.message.is_none() {
@@ -108,8 +105,19 @@ impl Judge<'_> {
         let problem = names::is_dns1123_label(namespace).into_iter().next()?;
         let message = format!("no namespace can be named `{namespace}`: {problem}");
         let mut diagnostic = self.diagnostic("name-invalid", "metadata.namespace", message);
-        let message = format!("namespaces {namespace:?} not found").into();
-        diagnostic.server = Some(Server { code: 404, reason: "NotFound", message, causes: Vec::new() });
+        let segment = names::name_is_path_segment(namespace, false);
+        let (code, reason, message) = match segment.is_empty() {
+            true => (404, "NotFound", format!("namespaces {} not found", errors::quote(namespace))),
+            false => {
+                let name = errors::quote(namespace);
+                (
+                    500,
+                    "InternalError",
+                    format!("Internal error occurred: invalid resource name {name}: [{}]", segment.join(" ")),
+                )
+            }
+        };
+        diagnostic.server = Some(Server { code, reason, message: message.into(), causes: Vec::new() });
         Some(diagnostic)
     }
 

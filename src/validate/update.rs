@@ -4,11 +4,16 @@
 
 use serde_json::Value;
 
-use super::core::{config, namespace, quota, service, storage as volumes};
+use super::content::NameRule;
+use super::core::pod::validate_pod_template_spec;
+use super::core::{self, config, node, quota, service, storage as volumes};
 use super::errors::{Errors, Shown, json_string};
-use super::meta::{label_selector_json, validate_immutable_field, validate_object_meta_update};
+use super::meta::{
+    label_selector_json, validate_immutable_field, validate_object_meta, validate_object_meta_accessor,
+    validate_object_meta_accessor_update, validate_object_meta_update,
+};
 use super::obj::Obj;
-use super::{apps, autoscaling, batch, internal, networking, policy, rbac};
+use super::{apps, autoscaling, batch, internal, networking, pod_security, policy, rbac, storage};
 use crate::diag::Cause;
 use crate::model::path::Path;
 use crate::yaml::View;
@@ -18,11 +23,14 @@ type Update = fn(&mut Errors, Obj, Obj);
 
 const KINDS: &[(&str, &str, Update)] = &[
     ("", "ConfigMap", config_map),
+    ("", "Endpoints", endpoints),
     ("", "LimitRange", |errs, new, _| quota::validate_limit_range(errs, new)),
-    ("", "Namespace", |errs, new, _| validate_object_meta_update(errs, new)),
+    ("", "Namespace", namespace),
+    ("", "Node", node::validate_node_on_update),
     ("", "PersistentVolume", persistent_volume),
     ("", "PersistentVolumeClaim", persistent_volume_claim),
     ("", "Pod", super::update_pod::validate_pod_update),
+    ("", "PodTemplate", pod_template),
     ("", "ReplicationController", replication_controller),
     ("", "ResourceQuota", resource_quota),
     ("", "Secret", secret),
@@ -56,9 +64,17 @@ pub fn update(group: &str, kind: &str, old: View<'_>, new: View<'_>) -> Vec<Caus
     };
     let mut errs = Errors::new();
     let (old, new) = (Obj(Some(old)), Obj(Some(new)));
-    // `BeforeUpdate` of apiserver `pkg/registry/rest/update.go` checks the metadata of all kinds first.
-    validate_object_meta_update(&mut errs, new);
+    // `validateCommonFields` of apiserver `pkg/registry/rest/update.go` checks the metadata of all kinds first.
+    let (meta, path) = (new.at("metadata"), Path::root("metadata"));
+    validate_object_meta_accessor(&mut errs, meta, NameRule::PathSegment, &path);
+    // The server keeps the generation of the old object.
+    errs.retain(|cause| cause.field != "metadata.generation");
+    validate_object_meta_accessor_update(&mut errs, meta, old.at("metadata"), &path);
     validate(&mut errs, new, old);
+    errs.retain(|cause| cause.field != "metadata.generation");
+    if errs.is_empty() && kind == "Namespace" {
+        pod_security::validate_namespace_update(&mut errs, new, old);
+    }
     errs.into_causes()
 }
 
@@ -75,20 +91,36 @@ fn immutable_selector(errs: &mut Errors, new: Obj, old: Obj) {
     }
 }
 
+fn endpoints(errs: &mut Errors, new: Obj, old: Obj) {
+    validate_object_meta_update(errs, new, old);
+    core::endpoints::validate_endpoints(errs, new, old);
+}
+
+fn namespace(errs: &mut Errors, new: Obj, old: Obj) {
+    // `PrepareForUpdate` keeps the finalizers of the spec.
+    validate_object_meta(errs, new.at("metadata"), NameRule::Label);
+    validate_object_meta_update(errs, new, old);
+}
+
+fn pod_template(errs: &mut Errors, new: Obj, old: Obj) {
+    validate_object_meta_update(errs, new, old);
+    validate_pod_template_spec(errs, new.at("template"), &Path::root("template"));
+}
+
 fn deployment(errs: &mut Errors, new: Obj, old: Obj) {
-    validate_object_meta_update(errs, new);
+    validate_object_meta_update(errs, new, old);
     apps::validate_deployment_spec(errs, new.at("spec"), &spec_path());
     immutable_selector(errs, new, old);
 }
 
 fn replica_set(errs: &mut Errors, new: Obj, old: Obj) {
-    validate_object_meta_update(errs, new);
+    validate_object_meta_update(errs, new, old);
     apps::validate_replica_set_spec(errs, new.at("spec"), &spec_path());
     immutable_selector(errs, new, old);
 }
 
 fn daemon_set(errs: &mut Errors, new: Obj, old: Obj) {
-    validate_object_meta_update(errs, new);
+    validate_object_meta_update(errs, new, old);
     immutable_selector(errs, new, old);
     apps::validate_daemon_set_spec(errs, new.at("spec"), &spec_path());
 }
@@ -105,7 +137,7 @@ const STATEFUL: [&str; 7] = [
 ];
 
 fn stateful_set(errs: &mut Errors, new: Obj, old: Obj) {
-    validate_object_meta_update(errs, new);
+    validate_object_meta_update(errs, new, old);
     apps::validate_stateful_set_spec(errs, new.at("spec"), true, &spec_path());
     if differing(new.at("spec"), old.at("spec")).iter().any(|key| !STATEFUL.contains(key)) {
         let allowed: Vec<String> = STATEFUL.iter().map(|key| format!("'{key}'")).collect();
@@ -127,15 +159,16 @@ fn differing<'a>(new: Obj<'a>, old: Obj<'a>) -> Vec<&'a str> {
     keys
 }
 
-fn replication_controller(errs: &mut Errors, new: Obj, _: Obj) {
-    validate_object_meta_update(errs, new);
-    namespace::validate_replication_controller_spec(errs, new.at("spec"), &spec_path());
+fn replication_controller(errs: &mut Errors, new: Obj, old: Obj) {
+    validate_object_meta_update(errs, new, old);
+    core::namespace::validate_replication_controller_spec(errs, new.at("spec"), &spec_path());
 }
 
 /// `ValidateJobUpdate`.
 fn job(errs: &mut Errors, new: Obj, old: Obj) {
-    validate_object_meta_update(errs, new);
-    batch::validate_job_spec(errs, new, &spec_path());
+    batch::validate_job_to_update(errs, new);
+    validate_object_meta_update(errs, new, old);
+    batch::validate_job_spec_to_update(errs, new, &spec_path());
     let path = spec_path();
     let (new_spec, old_spec) = (new.at("spec"), old.at("spec"));
     validate_completions(errs, new_spec, old_spec, &path.child("completions"));
@@ -187,13 +220,13 @@ fn validate_pod_template_update(errs: &mut Errors, new: Obj, old: Obj, path: &Pa
 }
 
 fn cron_job(errs: &mut Errors, new: Obj, old: Obj) {
-    validate_object_meta_update(errs, new);
+    validate_object_meta_update(errs, new, old);
     batch::validate_cron_job_spec(errs, new.at("spec"), old.at("spec"), &spec_path());
 }
 
 /// `ValidatePersistentVolumeClaimUpdate`.
 fn persistent_volume_claim(errs: &mut Errors, new: Obj, old: Obj) {
-    validate_object_meta_update(errs, new);
+    validate_object_meta_update(errs, new, old);
     volumes::validate_persistent_volume_claim(errs, new);
     let bound = new.at("status").str("phase") == "Bound" || old.at("status").str("phase") == "Bound";
     let (spec, before) = (new.at("spec"), old.at("spec"));
@@ -236,6 +269,8 @@ fn copy(from: &Value, to: &mut Value, key: &str) {
 /// `ValidatePersistentVolumeUpdate`.
 fn persistent_volume(errs: &mut Errors, new: Obj, old: Obj) {
     volumes::validate_persistent_volume(errs, new);
+    // `ValidatePersistentVolumeUpdate` validates once more what the strategy has validated.
+    volumes::validate_persistent_volume(errs, new);
     let (spec, before) = (new.at("spec"), old.at("spec"));
     let kind = "PersistentVolumeSource";
     let (mut after_tree, before_tree) =
@@ -255,7 +290,12 @@ fn persistent_volume(errs: &mut Errors, new: Obj, old: Obj) {
     let affinity = before.at("nodeAffinity");
     if affinity.has() && !spec.at("nodeAffinity").same(affinity) {
         let detail = "field is immutable, except for updating from beta label to GA";
-        errs.invalid(&Path::root("nodeAffinity"), spec.at("nodeAffinity"), detail);
+        let selector = spec.at("nodeAffinity").at("required");
+        let shown = match spec.at("nodeAffinity").has() {
+            true => format!("{{\"Required\":{}}}", internal::json("?NodeSelector", selector)),
+            false => "null".to_owned(),
+        };
+        errs.invalid(&Path::root("nodeAffinity"), Shown::Json(shown), detail);
     }
     if before.at("volumeAttributesClassName").has() && !spec.at("volumeAttributesClassName").has() {
         let detail = "update from non-nil value to nil is forbidden";
@@ -280,13 +320,13 @@ fn frozen(errs: &mut Errors, new: Obj, old: Obj, keys: &[&str]) {
 }
 
 fn config_map(errs: &mut Errors, new: Obj, old: Obj) {
-    validate_object_meta_update(errs, new);
+    validate_object_meta_update(errs, new, old);
     frozen(errs, new, old, &["data", "binaryData"]);
     config::validate_config_map(errs, new);
 }
 
 fn secret(errs: &mut Errors, new: Obj, old: Obj) {
-    validate_object_meta_update(errs, new);
+    validate_object_meta_update(errs, new, old);
     let kind =
         |secret: Obj| if secret.str("type").is_empty() { "Opaque".to_owned() } else { secret.str("type").into() };
     if kind(new) != kind(old) {
@@ -296,13 +336,13 @@ fn secret(errs: &mut Errors, new: Obj, old: Obj) {
     config::validate_secret(errs, new);
 }
 
-fn service_account(errs: &mut Errors, new: Obj, _: Obj) {
-    validate_object_meta_update(errs, new);
+fn service_account(errs: &mut Errors, new: Obj, old: Obj) {
+    validate_object_meta_update(errs, new, old);
     config::validate_service_account(errs, new);
 }
 
 fn resource_quota(errs: &mut Errors, new: Obj, old: Obj) {
-    validate_object_meta_update(errs, new);
+    validate_object_meta_update(errs, new, old);
     quota::validate_resource_quota_spec(errs, new.at("spec"), &spec_path());
     let sorted = |quota: Obj| {
         let list: Vec<String> = quota.at("spec").strings("scopes").into_iter().map(str::to_owned).collect();
@@ -314,17 +354,17 @@ fn resource_quota(errs: &mut Errors, new: Obj, old: Obj) {
 }
 
 fn horizontal_pod_autoscaler(errs: &mut Errors, new: Obj, old: Obj) {
-    validate_object_meta_update(errs, new);
+    validate_object_meta_update(errs, new, old);
     autoscaling::validate_horizontal_pod_autoscaler_spec(errs, new.at("spec"), old.at("spec"), &spec_path());
 }
 
-fn ingress(errs: &mut Errors, new: Obj, _: Obj) {
-    validate_object_meta_update(errs, new);
+fn ingress(errs: &mut Errors, new: Obj, old: Obj) {
+    validate_object_meta_update(errs, new, old);
     networking::validate_ingress(errs, new);
 }
 
 fn ingress_class(errs: &mut Errors, new: Obj, old: Obj) {
-    validate_object_meta_update(errs, new);
+    validate_object_meta_update(errs, new, old);
     let (name, before) = (new.at("spec").str("controller"), old.at("spec").str("controller"));
     if name != before {
         errs.invalid(&Path::root("spec.controller"), name, "field is immutable");
@@ -333,29 +373,29 @@ fn ingress_class(errs: &mut Errors, new: Obj, old: Obj) {
 }
 
 fn network_policy(errs: &mut Errors, new: Obj, old: Obj) {
-    validate_object_meta_update(errs, new);
+    validate_object_meta_update(errs, new, old);
     networking::validate_network_policy_spec(errs, new.at("spec"), old.at("spec"), &spec_path());
 }
 
-fn role(errs: &mut Errors, new: Obj, _: Obj) {
+fn role(errs: &mut Errors, new: Obj, old: Obj) {
     rbac::validate_role(errs, new);
-    validate_object_meta_update(errs, new);
+    validate_object_meta_update(errs, new, old);
 }
 
-fn cluster_role(errs: &mut Errors, new: Obj, _: Obj) {
+fn cluster_role(errs: &mut Errors, new: Obj, old: Obj) {
     rbac::validate_cluster_role(errs, new);
-    validate_object_meta_update(errs, new);
+    validate_object_meta_update(errs, new, old);
 }
 
 fn role_binding(errs: &mut Errors, new: Obj, old: Obj) {
     rbac::validate_role_binding(errs, new);
-    validate_object_meta_update(errs, new);
+    validate_object_meta_update(errs, new, old);
     same_role(errs, new, old);
 }
 
 fn cluster_role_binding(errs: &mut Errors, new: Obj, old: Obj) {
     rbac::validate_cluster_role_binding(errs, new);
-    validate_object_meta_update(errs, new);
+    validate_object_meta_update(errs, new, old);
     same_role(errs, new, old);
 }
 
@@ -378,7 +418,7 @@ fn same_role(errs: &mut Errors, new: Obj, old: Obj) {
 }
 
 fn priority_class(errs: &mut Errors, new: Obj, old: Obj) {
-    validate_object_meta_update(errs, new);
+    validate_object_meta_update(errs, new, old);
     if new.int("value") != old.int("value") {
         errs.forbidden(&Path::root("value"), "may not be changed in an update.");
     }
@@ -390,14 +430,16 @@ fn priority_class(errs: &mut Errors, new: Obj, old: Obj) {
 }
 
 fn runtime_class(errs: &mut Errors, new: Obj, old: Obj) {
-    validate_object_meta_update(errs, new);
+    policy::validate_runtime_class(errs, new);
+    validate_object_meta_update(errs, new, old);
     if new.str("handler") != old.str("handler") {
         errs.invalid(&Path::root("handler"), new.str("handler"), "field is immutable");
     }
 }
 
 fn storage_class(errs: &mut Errors, new: Obj, old: Obj) {
-    validate_object_meta_update(errs, new);
+    storage::validate_storage_class(errs, new);
+    validate_object_meta_update(errs, new, old);
     for (key, default) in
         [("parameters", ""), ("provisioner", ""), ("reclaimPolicy", "Delete"), ("volumeBindingMode", "Immediate")]
     {

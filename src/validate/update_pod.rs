@@ -17,7 +17,7 @@ const UPDATABLE: &str = "`spec.containers[*].image`,`spec.initContainers[*].imag
 pub(super) fn validate_pod_update(errs: &mut Errors, new: Obj, old: Obj) {
     let path = Path::root("spec");
     let (spec, before) = (new.at("spec"), old.at("spec"));
-    validate_object_meta_update(errs, new);
+    validate_object_meta_update(errs, new, old);
     validate_pod_metadata_and_spec(errs, new.at("metadata"), spec);
     for key in ["containers", "initContainers"] {
         if spec.len(key) != before.len(key) {

@@ -9,6 +9,7 @@ use super::core::pod_warnings::{self, fractional_bytes, node_label_message, warn
 use super::errors::quote;
 use super::obj::Obj;
 use crate::model::path::Path;
+use crate::schema::Life;
 use crate::yaml::View;
 
 /// The warnings for creating an object, in the server's order; nothing for unknown kinds. The object is defaulted.
@@ -54,6 +55,21 @@ pub fn warnings(group: &str, kind: &str, view: View<'_>) -> Vec<String> {
         _ => {}
     }
     out
+}
+
+/// What the server says of a deprecated version of a kind (apiserver `pkg/endpoints/deprecation`, `WarningMessage`).
+pub fn deprecation(life: &Life) -> String {
+    let mut message = format!("{} {} is deprecated", life.api_version, life.kind);
+    if let Some(version) = life.deprecated {
+        message += &format!(" in v{version}+");
+    }
+    if let Some(version) = life.removed {
+        message += &format!(", unavailable in v{version}+");
+    }
+    if let Some((api_version, kind)) = life.replacement {
+        message += &format!("; use {api_version} {kind}");
+    }
+    message
 }
 
 /// Warnings about a name that should be a DNS label.
@@ -338,9 +354,6 @@ fn endpoints(out: &mut Vec<String>, endpoints: Obj) {
 
 /// `nodeWarnings`.
 fn node(out: &mut Vec<String>, spec: Obj) {
-    if spec.at("configSource").has() {
-        out.push("spec.configSource: the feature is removed".to_owned());
-    }
     if !spec.str("externalID").is_empty() {
         out.push("spec.externalID: this field is deprecated, and is unused by Kubernetes".to_owned());
     }

@@ -14,7 +14,15 @@ use crate::model::path::Path;
 
 /// `ValidateEndpointsCreate`.
 pub(crate) fn validate_endpoints_create(errs: &mut Errors, endpoints: Obj) {
+    validate_endpoints(errs, endpoints, Obj::NONE);
+}
+
+/// `ValidateEndpoints`; subsets that an update leaves as they are may stay.
+pub(crate) fn validate_endpoints(errs: &mut Errors, endpoints: Obj, old: Obj) {
     validate_object_meta(errs, endpoints.at("metadata"), NameRule::Subdomain);
+    if old.has() && endpoints.at("subsets").same(old.at("subsets")) {
+        return;
+    }
     let path = Path::root("subsets");
     for (index, subset) in endpoints.list("subsets").enumerate() {
         validate_endpoint_subset(errs, subset, &path.index(index));

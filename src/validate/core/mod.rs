@@ -8,6 +8,7 @@ mod env;
 mod json;
 mod mount;
 pub(super) mod namespace;
+pub(super) mod node;
 mod overlap;
 mod plugin;
 pub(super) mod pod;

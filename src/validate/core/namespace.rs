@@ -1,15 +1,12 @@
-//! Namespaces, nodes and replication controllers.
+//! Namespaces and replication controllers.
 //!
 //! `pkg/apis/core/validation/validation.go` (Kubernetes 1.36).
 
 use super::super::content::NameRule;
 use super::super::errors::{Errors, Shown};
-use super::super::ip::is_valid_cidr_for_legacy_field;
 use super::super::meta::{nonnegative, validate_kube_finalizer_name, validate_object_meta, validate_qualified_name};
 use super::super::obj::Obj;
 use super::pod::validate_pod_template_spec;
-use super::resources::validate_resource_quantity_value;
-use super::toleration::validate_node_taints;
 use crate::model::path::Path;
 
 /// `ValidateNamespace`.
@@ -19,24 +16,6 @@ pub(crate) fn validate_namespace(errs: &mut Errors, namespace: Obj) {
     for name in namespace.at("spec").strings("finalizers") {
         validate_qualified_name(errs, name, &path);
         validate_kube_finalizer_name(errs, name, &path);
-    }
-}
-
-/// `ValidateNode`, its status only as far as resources.
-pub(crate) fn validate_node(errs: &mut Errors, node: Obj) {
-    validate_object_meta(errs, node.at("metadata"), NameRule::Subdomain);
-    let metadata = Path::root("metadata");
-    validate_node_taints(errs, node.at("spec"), &metadata.child("taints"));
-    let status = Path::root("status");
-    for key in ["capacity", "allocatable"] {
-        let list = status.child(key);
-        for (name, value) in node.at("status").map(key) {
-            validate_resource_quantity_value(errs, name, &value.quantity(), &list.child(name));
-        }
-    }
-    let cidrs = Path::root("spec.podCIDRs");
-    for (index, cidr) in node.at("spec").strings("podCIDRs").into_iter().enumerate() {
-        is_valid_cidr_for_legacy_field(errs, &cidrs.index(index), cidr, &[]);
     }
 }
 

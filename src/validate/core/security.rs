@@ -44,7 +44,8 @@ pub(super) fn validate_pod_spec_security_context(errs: &mut Errors, spec: Obj, p
     validate_windows_security_context_options(errs, context.at("windowsOptions"), &path.child("windowsOptions"));
     validate_app_armor_profile_field(errs, context.at("appArmorProfile"), &path.child("appArmorProfile"));
     one_of(errs, context, "supplementalGroupsPolicy", &["Merge", "Strict"], path);
-    one_of(errs, context, "seLinuxChangePolicy", &["MountOption", "Recursive"], path);
+    // Gate SELinuxMount is off.
+    one_of(errs, context, "seLinuxChangePolicy", &["Recursive"], path);
 }
 
 /// A string that, when present, is one of a set.

@@ -409,7 +409,7 @@ pub(crate) fn validate_service_update(errs: &mut Errors, new: Obj, old: Obj) {
         *errs = early;
         return;
     }
-    super::super::meta::validate_object_meta_update(errs, new);
+    super::super::meta::validate_object_meta_update(errs, new, old);
     validate_upgrade_downgrade_cluster_ips(errs, before, service);
     validate_upgrade_downgrade_ip_families(errs, before, service);
     let class = |service: Service| service.spec.at("loadBalancerClass").json();

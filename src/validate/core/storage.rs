@@ -188,36 +188,21 @@ pub(crate) fn validate_persistent_volume_claim_spec(errs: &mut Errors, spec: Obj
     validate_class(errs, class, &path.child("volumeAttributesClassName"));
 }
 
-/// Whether `dropDisabledFields` keeps `dataSource`: a claim or a snapshot.
-fn is_claim_or_snapshot(source: Obj) -> bool {
-    matches!(
-        (source.str("kind"), source.str("apiGroup")),
-        ("PersistentVolumeClaim", "") | ("VolumeSnapshot", "snapshot.storage.k8s.io")
-    )
-}
-
 /// `validateDataSource`, `validateDataSourceRef` and that they agree.
 fn validate_data_sources(errs: &mut Errors, spec: Obj, path: &Path) {
-    let (mut source, mut reference) = (spec.at("dataSource"), spec.at("dataSourceRef"));
-    // Gate CrossNamespaceVolumeDataSource is off: such a reference is dropped.
-    if !reference.str("namespace").is_empty() {
-        reference = Obj::NONE;
-    }
-    // A source that is neither is dropped where it stands alone; defaulting has copied it to the reference then.
-    if source.has() && (!reference.has() || source.same(reference)) && !is_claim_or_snapshot(source) {
+    let (source, reference) = (spec.at("dataSource"), spec.at("dataSourceRef"));
+    validate_data_source(errs, source, &path.child("dataSource"));
+    validate_data_source(errs, reference, &path.child("dataSourceRef"));
+    if !source.has() || !reference.has() {
         return;
     }
-    if !source.has() && !is_claim_or_snapshot(reference) {
-        source = reference;
-    }
-    // `NormalizeDataSources` copies the one to the other.
-    let both = (if source.has() { source } else { reference }, if reference.has() { reference } else { source });
-    validate_data_source(errs, both.0, &path.child("dataSource"));
-    validate_data_source(errs, both.1, &path.child("dataSourceRef"));
-    let equal = ["apiGroup", "kind", "name"].iter().all(|key| both.0.opt_str(key) == both.1.opt_str(key));
-    if both.0.has() && !equal {
-        // Upstream shows the path object, which prints as an empty struct.
-        errs.invalid(path, Shown::Json("{}".to_owned()), "must match dataSourceRef");
+    let equal = ["apiGroup", "kind", "name"].iter().all(|key| source.opt_str(key) == reference.opt_str(key));
+    // Upstream shows the path object, which prints as an empty struct.
+    let shown = || Shown::Json("{}".to_owned());
+    if !reference.str("namespace").is_empty() {
+        errs.invalid(path, shown(), "may not be specified when dataSourceRef.namespace is specified");
+    } else if !equal {
+        errs.invalid(path, shown(), "must match dataSourceRef");
     }
 }
 

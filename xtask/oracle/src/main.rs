@@ -46,6 +46,14 @@ pub(crate) enum Decides {
     Cluster,
 }
 
+/// Words of answers that come from how the cluster is set up, or from what else is in it.
+const CLUSTER: [&str; 4] = [
+    "provided port is already allocated",
+    "not configured on this cluster",
+    "cluster is not configured for dual-stack",
+    "is not in the valid range. The range of valid IPs is",
+];
+
 /// A case and what both judges said.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
@@ -65,10 +73,10 @@ impl Asked {
         let agrees = ours.agrees(&server);
         let decides = match server.code {
             403 | 409 => Decides::Cluster,
-            422 if server.causes.iter().any(|cause| cause.message.ends_with("provided port is already allocated")) => {
+            400..=422 | 500 if server.lines().iter().any(|line| CLUSTER.iter().any(|words| line.contains(words))) => {
                 Decides::Cluster
             }
-            404 if ours.is_accepted() => Decides::Cluster,
+            404 if ours.code != 404 => Decides::Cluster,
             _ => Decides::Object,
         };
         let (api_version, kind) = generate::names_of(&case.object);

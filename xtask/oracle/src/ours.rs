@@ -29,7 +29,7 @@ pub(crate) fn create(schema: &Schema, object: &Value) -> Answer {
         answer = Answer { code: 400, message: problem.message.clone(), ..Answer::default() };
     }
     if answer.is_accepted() {
-        answer.warnings = warnings(&bundle);
+        answer.warnings = warnings(schema, &bundle);
     }
     answer
 }
@@ -51,9 +51,13 @@ fn cause(cause: &kplan::diag::Cause) -> Cause {
     Cause { field: cause.field.clone(), reason: cause.reason.to_owned(), message: cause.message.clone() }
 }
 
-fn warnings(bundle: &Bundle) -> Vec<String> {
+/// The server warns of the version before it looks at the object.
+fn warnings(schema: &Schema, bundle: &Bundle) -> Vec<String> {
     let Some((id, object)) = bundle.iter().next() else { return Vec::new() };
-    validate::warnings(object.group(), &object.kind, bundle.full(id))
+    let life = schema.served(&object.api_version, &object.kind).and_then(|kind| kind.deprecated.as_ref());
+    let mut said: Vec<String> = life.map(validate::deprecation).into_iter().collect();
+    said.extend(validate::warnings(object.group(), &object.kind, bundle.full(id)));
+    said
 }
 
 /// What kplan says of replacing an object.

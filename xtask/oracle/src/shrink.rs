@@ -30,7 +30,7 @@ pub(crate) fn shrink(judges: &Judges<'_>, case: &Case, wanted: &Signature) -> Ca
                 continue;
             }
             asked += 1;
-            if judges.ask(&next).is_ok_and(|asked| asked.signature() == *wanted) {
+            if judges.ask(&next).is_ok_and(|asked| !asked.agrees.is_full() && asked.signature() == *wanted) {
                 best = next;
                 smaller = true;
             }
