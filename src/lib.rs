@@ -4,6 +4,7 @@
 //! load → parse → defaults → validate → lint → simulate → diff → plan → report
 //! ```
 
+pub mod admission;
 pub mod apply;
 pub mod cli;
 pub mod cluster;

@@ -31,7 +31,7 @@ fn utilization(draft: &mut Draft, object: NodeId) {
 
 /// `SetDefaults_HorizontalPodAutoscaler`
 fn metrics(draft: &mut Draft, spec: NodeId) {
-    if draft.has(spec, "metrics") {
+    if draft.filled(spec, "metrics") {
         return;
     }
     for metric in draft.set_list_of_maps(spec, "metrics", 1) {

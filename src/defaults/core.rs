@@ -35,7 +35,7 @@ fn service(draft: &mut Draft, service: NodeId) {
         target_port(draft, port);
     }
     let type_ = draft.str(spec, "type").to_owned();
-    let external_ips = draft.has(spec, "externalIPs");
+    let external_ips = draft.filled(spec, "externalIPs");
     if matches!(type_.as_str(), "NodePort" | "LoadBalancer") || type_ == "ClusterIP" && external_ips {
         draft.default(spec, "externalTrafficPolicy", Literal::Str("Cluster"));
     }
@@ -153,7 +153,7 @@ fn replication_controller(draft: &mut Draft, controller: NodeId) {
     };
     let labels = draft.get(template, "metadata").and_then(|metadata| draft.get(metadata, "labels"));
     if let Some(labels) = labels
-        && !draft.has(spec, "selector")
+        && !draft.filled(spec, "selector")
     {
         let selector = draft.clone_map(labels);
         draft.tree.insert(spec, "selector", selector);
@@ -166,7 +166,7 @@ pub(super) fn labels_from(draft: &mut Draft, object: NodeId, template: NodeId) {
     let labels = draft.get(template, "metadata").and_then(|metadata| draft.get(metadata, "labels"));
     let metadata = draft.child(object, "metadata");
     if let Some(labels) = labels
-        && !draft.has(metadata, "labels")
+        && !draft.filled(metadata, "labels")
     {
         let labels = draft.clone_map(labels);
         draft.tree.insert(metadata, "labels", labels);

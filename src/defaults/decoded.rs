@@ -24,8 +24,9 @@ pub(super) const SERVER_METADATA: [&str; 8] = [
 ];
 
 /// Copies an object of a type. The status goes, except for nodes, which may be created with one.
-pub(super) fn copy(schema: &Schema, type_: &Type, object: View<'_>) -> (Tree, NodeId) {
-    let mut copier = Copier { schema, from: object.tree, out: Tree::new(object.tree.source().clone()), depth: 0 };
+pub(super) fn copy(schema: &Schema, type_: &Type, object: View<'_>, empties: Empties) -> (Tree, NodeId) {
+    let out = Tree::new(object.tree.source().clone());
+    let mut copier = Copier { schema, from: object.tree, out, empties, depth: 0 };
     let root = copier.structure(type_, Some(object), object.span());
     let mut tree = copier.out;
     if type_.name() != "Node" {
@@ -34,10 +35,20 @@ pub(super) fn copy(schema: &Schema, type_: &Type, object: View<'_>) -> (Tree, No
     (tree, root)
 }
 
+/// What becomes of empty lists and maps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Empties {
+    /// They stay, as in what the server validates.
+    Keep,
+    /// Storing an object makes them absent, wherever they stand.
+    Drop,
+}
+
 struct Copier<'c> {
     schema: &'c Schema,
     from: &'c Tree,
     out: Tree,
+    empties: Empties,
     depth: usize,
 }
 
@@ -71,9 +82,9 @@ impl Copier<'_> {
     /// A field's value; nothing where the encoder leaves it out.
     fn field(&mut self, field: &Field, view: View<'_>) -> Option<NodeId> {
         let kept = field.pointer || field.required;
-        // Storing a list or map that is empty makes it absent, wherever it stands.
         let gathers = matches!(field.shape, Shape::List(_) | Shape::Map(_));
-        if view.is_null() || (gathers || !kept) && is_empty(&field.shape, view) || self.depth > MAX_DEPTH {
+        let goes = if gathers { self.empties == Empties::Drop } else { !kept };
+        if view.is_null() || goes && is_empty(&field.shape, view) || self.depth > MAX_DEPTH {
             return None;
         }
         Some(self.value(&field.shape, field.go.as_deref() == Some("v1.ResourceList"), view))

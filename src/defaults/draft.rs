@@ -31,6 +31,11 @@ impl Draft {
         self.get(map, key).is_some()
     }
 
+    /// Whether a list or map has anything in it: where Go asks for its length and not whether it is nil.
+    pub fn filled(&self, map: NodeId, key: &str) -> bool {
+        self.view(map).get(key).is_some_and(|view| !view.is_empty())
+    }
+
     /// The string of a key; empty where it is absent, as in Go.
     pub fn str(&self, map: NodeId, key: &str) -> &str {
         self.view(map).get_str(key).unwrap_or("")
@@ -70,7 +75,8 @@ impl Draft {
 
     /// Sets a key that is absent.
     pub fn default(&mut self, map: NodeId, key: &str, literal: Literal<'_>) {
-        if !self.has(map, key) {
+        let is_there = if matches!(literal, Literal::Strings(_)) { self.filled(map, key) } else { self.has(map, key) };
+        if !is_there {
             self.set(map, key, literal);
         }
     }

@@ -21,6 +21,7 @@ use crate::model::{Bundle, Object, ObjectId};
 use crate::schema::{Kind, Lookup, Schema, Shape, Type};
 use crate::yaml::{NodeId, Tree, View};
 
+use decoded::Empties;
 use draft::Draft;
 
 /// Fills in the defaults of every object whose kind is known; objects of a removed version get those of its successor.
@@ -30,7 +31,7 @@ pub fn run(bundle: &mut Bundle, schema: &Schema) {
         .par_iter()
         .map(|id| {
             let Object { api_version, kind, .. } = bundle.object(*id);
-            Some(object(schema, bundle.written(*id), schema.stands_for(api_version, kind)?))
+            Some(received(schema, bundle.written(*id), schema.stands_for(api_version, kind)?))
         })
         .collect();
     let unknown = |object: &&Object| matches!(schema.kind(&object.api_version, &object.kind), Lookup::UnknownGroup);
@@ -43,8 +44,17 @@ pub fn run(bundle: &mut Bundle, schema: &Schema) {
 /// A copy of an object with its defaults; spans stay those of the file, and what is added has the span of its parent.
 /// Fields that the type does not have are left out. The namespace is not filled in.
 pub fn object(schema: &Schema, object: View<'_>, kind: &Kind) -> (Tree, NodeId) {
+    filled(schema, object, kind, Empties::Drop)
+}
+
+/// The same as the API server validates it, before storing makes empty lists and maps absent.
+pub fn received(schema: &Schema, object: View<'_>, kind: &Kind) -> (Tree, NodeId) {
+    filled(schema, object, kind, Empties::Keep)
+}
+
+fn filled(schema: &Schema, object: View<'_>, kind: &Kind, empties: Empties) -> (Tree, NodeId) {
     let type_ = schema.type_(kind.type_id);
-    let (tree, root) = decoded::copy(schema, type_, object);
+    let (tree, root) = decoded::copy(schema, type_, object, empties);
     let mut draft = Draft { tree };
     fill(schema, type_, &mut draft, root, 0);
     match kind.kind {
@@ -67,7 +77,7 @@ pub fn without_server_metadata(tree: &mut Tree, root: NodeId) {
 
 /// A copy of an object as it decodes: quantities canonical, no defaults.
 pub fn decoded(schema: &Schema, object: View<'_>, kind: &Kind) -> (Tree, NodeId) {
-    decoded::copy(schema, schema.type_(kind.type_id), object)
+    decoded::copy(schema, schema.type_(kind.type_id), object, Empties::Drop)
 }
 
 /// Fills in the defaults of a struct, then those of its fields: the order of the server, where a parent may decide
@@ -117,7 +127,12 @@ fn group_defaults(type_id: &str, draft: &mut Draft, node: NodeId) {
     };
     match group {
         "core" => match name {
-            "v1.Pod" | "v1.PodSpec" | "v1.Container" | "v1.EphemeralContainer" | "v1.Volume" => {
+            "v1.Pod"
+            | "v1.PodSpec"
+            | "v1.Container"
+            | "v1.EphemeralContainer"
+            | "v1.Volume"
+            | "v1.VolumeProjection" => {
                 pod::fill(name, draft, node);
             }
             _ => core::fill(name, draft, node),

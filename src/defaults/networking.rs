@@ -13,7 +13,7 @@ pub(super) fn fill(name: &str, draft: &mut Draft, node: NodeId) {
 
 /// `SetDefaults_NetworkPolicy`
 fn network_policy(draft: &mut Draft, spec: NodeId) {
-    let types: &[&str] = if draft.has(spec, "egress") { &["Ingress", "Egress"] } else { &["Ingress"] };
+    let types: &[&str] = if draft.filled(spec, "egress") { &["Ingress", "Egress"] } else { &["Ingress"] };
     draft.default(spec, "policyTypes", Literal::Strings(types));
 }
 

@@ -7,9 +7,28 @@ use crate::yaml::NodeId;
 pub(super) fn fill(name: &str, draft: &mut Draft, node: NodeId) {
     match name {
         "v1.Pod" => pod(draft, node),
-        "v1.PodSpec" => service_account(draft, node),
+        "v1.PodSpec" => {
+            service_account(draft, node);
+            grace_period(draft, node);
+        }
+        "v1.VolumeProjection" => disabled_projections(draft, node),
         "v1.Volume" => volume(draft, node),
         _ => pull_policy(draft, node, "image", "imagePullPolicy"),
+    }
+}
+
+/// A negative grace period becomes one second (`pkg/apis/core/v1/conversion.go`).
+fn grace_period(draft: &mut Draft, spec: NodeId) {
+    let key = "terminationGracePeriodSeconds";
+    if draft.view(spec).get_int(key).is_some_and(|seconds| seconds < 0) {
+        draft.set(spec, key, Literal::Int(1));
+    }
+}
+
+/// Gate ClusterTrustBundleProjection is off (`dropDisabledClusterTrustBundleProjection` in `pkg/api/pod/util.go`).
+fn disabled_projections(draft: &mut Draft, source: NodeId) {
+    if draft.has(source, "clusterTrustBundle") {
+        draft.tree.remove(source, "clusterTrustBundle");
     }
 }
 

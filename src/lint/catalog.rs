@@ -198,6 +198,14 @@ pub static RULES: &[Rule] = &[
         since: "0.1.0", aliases: &["kube-linter:dangling-ingress", "kube-score:ingress-targets-service", "popeye:1401", "popeye:1402", "kubescape:C-0298"],
     },
     Rule {
+        id: "limit-range", group: "api", class: Class::Rejected, tier: Tier::Default, severity: Severity::Error,
+        kinds: &["Pod", "PersistentVolumeClaim"],
+        title: "A LimitRange of the namespace forbids the amounts",
+        why: "The LimitRanger admission plugin fills in the defaults of the namespace's LimitRanges and then holds every container, pod and claim against their bounds; what is outside of them gets the answer 403 and is not stored.",
+        fix: "Stay within the bounds, set the request or limit that is missing, or change the LimitRange.",
+        since: "0.1.0", aliases: &[],
+    },
+    Rule {
         id: "liveness-kills-startup", group: "probes", class: Class::Risky, tier: Tier::Recommended, severity: Severity::Warning,
         kinds: &["workload"],
         title: "The liveness probe ends the container before it has had time to start",
@@ -251,6 +259,14 @@ pub static RULES: &[Rule] = &[
         title: "The document is not a Kubernetes object",
         why: "An object needs apiVersion, kind and a mapping under metadata, and the items of a list have to be objects. Without them the API server cannot tell what it is given and refuses it before any field is looked at.",
         fix: "Write both `apiVersion` and `kind`, and make `metadata` a mapping and each item of `items` an object.",
+        since: "0.1.0", aliases: &[],
+    },
+    Rule {
+        id: "pod-security", group: "api", class: Class::Rejected, tier: Tier::Default, severity: Severity::Error,
+        kinds: &["Pod"],
+        title: "The Pod Security level of the namespace forbids the pod",
+        why: "The namespace enforces the level baseline or restricted, and the PodSecurity admission plugin answers 403 to a pod that does what the level forbids. Workloads are taken with a warning, and none of their pods is created.",
+        fix: "Take out what the message names, or set what it asks for; if the pod has to have it, give it a namespace with another level.",
         since: "0.1.0", aliases: &[],
     },
     Rule {

@@ -65,7 +65,7 @@ fn validate_cross_version_object_reference(errs: &mut Errors, reference: Obj, co
     let at = path.child("apiVersion");
     if version.matches('/').count() > 1 {
         errs.invalid(&at, version, &format!("unexpected GroupVersion string: {version}"));
-    } else if !core && !version.contains('/') {
+    } else if !core && version.split_once('/').is_none_or(|(group, _)| group.is_empty()) {
         errs.invalid(&at, version, "apiVersion must specify API group");
     }
 }

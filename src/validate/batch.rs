@@ -74,7 +74,7 @@ fn validate_generated_selector(errs: &mut Errors, job: Obj) {
         }
     }
     let selector = job.at("spec").at("selector");
-    if selector.has() && !selector_is_generated(selector, name) {
+    if selector.has() && !Selector::new(selector).is_bad() && !selector_is_generated(selector, name) {
         let shown = Shown::Json(selector_json(selector));
         errs.invalid(&Path::root("spec.selector"), shown, "`selector` not auto-generated");
     }

@@ -136,7 +136,7 @@ pub(super) fn validate_object_meta_accessor_update(errs: &mut Errors, new: Obj, 
 /// `ValidateOwnerReferences`.
 fn validate_owner_references(errs: &mut Errors, meta: Obj, path: &Path) {
     let mut first = String::new();
-    for reference in meta.list("ownerReferences") {
+    for reference in owner_references(meta) {
         validate_owner_reference(errs, reference, path);
         if !reference.bool("controller") {
             continue;
@@ -153,6 +153,28 @@ fn validate_owner_references(errs: &mut Errors, meta: Obj, path: &Path) {
     }
 }
 
+/// The references as the server keeps them: equal ones once (`dedupOwnerReferences` in apiserver
+/// `pkg/endpoints/handlers/rest.go`).
+fn owner_references<'a>(meta: Obj<'a>) -> Vec<Obj<'a>> {
+    let mut kept: Vec<Obj> = Vec::new();
+    for reference in meta.list("ownerReferences") {
+        if !kept.iter().any(|known| known.same(reference)) {
+            kept.push(reference);
+        }
+    }
+    kept
+}
+
+/// The uids of references that stand twice.
+pub(super) fn repeated_owners<'a>(meta: Obj<'a>) -> Vec<&'a str> {
+    let references: Vec<Obj> = meta.list("ownerReferences").collect();
+    let repeated = references
+        .iter()
+        .enumerate()
+        .filter(|(index, reference)| references.iter().take(*index).any(|known| known.same(**reference)));
+    repeated.map(|(_, reference)| reference.str("uid")).collect()
+}
+
 fn owner_references_json(meta: Obj) -> String {
     let one = |reference: Obj| {
         let mut fields: Vec<String> = ["apiVersion", "kind", "name", "uid"]
@@ -164,7 +186,7 @@ fn owner_references_json(meta: Obj) -> String {
         }
         format!("{{{}}}", fields.join(","))
     };
-    format!("[{}]", meta.list("ownerReferences").map(one).collect::<Vec<_>>().join(","))
+    format!("[{}]", owner_references(meta).into_iter().map(one).collect::<Vec<_>>().join(","))
 }
 
 /// `validateOwnerReference`.

@@ -110,15 +110,15 @@ pub fn object(group: &str, kind: &str, view: View<'_>) -> Vec<Cause> {
     let object = Obj(Some(view));
     let mut errs = Errors::new();
     validate(&mut errs, object);
-    if GENERATED.contains(&kind) {
-        errs.retain(|cause| cause.field != "metadata.generation");
-    }
     // A LimitRange without a name is given one.
+    let is_generation = |cause: &Cause| GENERATED.contains(&kind) && cause.field == "metadata.generation";
+    errs.retain(|cause| !is_generation(cause));
     if errs.is_empty() && kind != "LimitRange" {
         // `BeforeCreate` of apiserver `pkg/registry/rest/create.go` checks the metadata of all kinds once more.
         let meta = Path::root("metadata");
         meta::validate_object_meta_accessor(&mut errs, object.at("metadata"), NameRule::PathSegment, &meta);
     }
+    errs.retain(|cause| !is_generation(cause));
     if errs.is_empty() && kind == "Namespace" {
         pod_security::validate_namespace(&mut errs, object);
     }

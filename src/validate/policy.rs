@@ -11,7 +11,9 @@ use super::core::pod::validate_preemption_policy;
 use super::core::resources::validate_overhead;
 use super::core::toleration::validate_tolerations;
 use super::errors::{Errors, Shown, json_string};
-use super::meta::{label_selector_json, validate_label_selector, validate_labels, validate_object_meta};
+use super::meta::{
+    label_selector_json, validate_label_selector, validate_labels, validate_object_meta, validate_object_meta_accessor,
+};
 use super::obj::Obj;
 use crate::model::path::Path;
 
@@ -73,7 +75,8 @@ fn system_priority_class_problem(name: &str, value: i64, global: bool) -> Option
 
 /// `ValidateRuntimeClass`.
 pub(super) fn validate_runtime_class(errs: &mut Errors, class: Obj) {
-    validate_object_meta(errs, class.at("metadata"), NameRule::Subdomain);
+    // Of apimachinery, not of core: finalizers need no domain.
+    validate_object_meta_accessor(errs, class.at("metadata"), NameRule::Subdomain, &Path::root("metadata"));
     let handler = class.str("handler");
     let path = Path::root("handler");
     if handler.is_empty() {

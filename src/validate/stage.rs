@@ -5,17 +5,25 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::{errors, fixes, object, rules, warnings};
+use crate::admission::{Namespace, Plugin};
 use crate::diag::{Cause, Diagnostic, Server};
 use crate::model::names;
 use crate::model::{Bundle, CustomKind, Object, ObjectId, path};
 use crate::schema::decode::{self, Decoded};
 use crate::schema::{Kind, Life, Lookup, Schema};
 use crate::source::Span;
+use crate::yaml::View;
 
 /// Judges every object as the API server would.
 pub fn run(bundle: &Bundle, schema: &Schema) -> Vec<Diagnostic> {
     let ids: Vec<ObjectId> = bundle.ids().collect();
-    ids.par_iter().flat_map_iter(|id| Judge { bundle, schema, id: *id, object: bundle.object(*id) }.run()).collect()
+    let namespaces = Namespace::all(bundle);
+    let judge = |id: &ObjectId| {
+        let object = bundle.object(*id);
+        let namespace = namespaces.get(object.namespace.as_deref().unwrap_or("default"));
+        Judge { bundle, schema, id: *id, object, namespace }.run()
+    };
+    ids.par_iter().flat_map_iter(judge).collect()
 }
 
 struct Judge<'a> {
@@ -23,6 +31,8 @@ struct Judge<'a> {
     schema: &'a Schema,
     id: ObjectId,
     object: &'a Object,
+    /// What the set says of its namespace.
+    namespace: Option<&'a Namespace<'a>>,
 }
 
 impl Judge<'_> {
@@ -218,8 +228,14 @@ impl Judge<'_> {
         let Object { api_version, kind, name, .. } = self.object;
         let successor = self.schema.stands_for(api_version, kind).map_or(api_version.as_str(), |kind| kind.api_version);
         let group = successor.split_once('/').map_or("", |(group, _)| group);
-        let causes = object(group, kind, self.bundle.full(self.id));
+        let full = self.bundle.full(self.id);
+        let limits = self.namespace.and_then(|namespace| namespace.limits.as_ref());
+        let admitted =
+            limits.filter(|_| group.is_empty() && kind == "Pod").map(|limits| limits.mutate(full, &["spec"]));
+        let full = admitted.as_ref().map_or(full, |(tree, root)| tree.view(*root));
+        let causes = object(group, kind, full);
         if causes.is_empty() {
+            found.extend(self.refused(full).filter(|_| asked && decoded.message.is_none()));
             return;
         }
         let message: Arc<str> = errors::status_message(kind, group, name, &causes).into();
@@ -248,6 +264,31 @@ impl Judge<'_> {
         }
     }
 
+    /// What admission says of a pod or claim that is valid: the answer 403.
+    fn refused(&self, full: View<'_>) -> Option<Diagnostic> {
+        let Object { kind, name, .. } = self.object;
+        let (namespace, spec) = (self.namespace?, full.get("spec")?);
+        let (plural, plugin, problem) = match (self.object.group(), kind.as_str()) {
+            ("", "Pod") => {
+                let (plugin, problem) = namespace.refuses_pod(full.get("metadata"), spec)?;
+                ("pods", plugin, problem)
+            }
+            ("", "PersistentVolumeClaim") => {
+                let problem = namespace.limits.as_ref()?.validate_claim(spec)?;
+                ("persistentvolumeclaims", Plugin::LimitRanger, problem)
+            }
+            _ => return None,
+        };
+        let message: Arc<str> = format!("{plural} {} is forbidden: {problem}", errors::quote(name)).into();
+        let (rule, text) = match plugin {
+            Plugin::LimitRanger => ("limit-range", format!("a LimitRange of the namespace refuses it: {problem}")),
+            Plugin::PodSecurity => ("pod-security", format!("the namespace refuses it: {problem}")),
+        };
+        let mut diagnostic = self.diagnostic(rule, "spec", text);
+        diagnostic.server = Some(Server { code: 403, reason: "Forbidden", message, causes: Vec::new() });
+        Some(diagnostic)
+    }
+
     fn cause(&self, cause: &Cause) -> Diagnostic {
         let mut rule = rules::rule_for(&self.object.kind, cause);
         let mut field = cause.field.as_str();
@@ -265,9 +306,21 @@ impl Judge<'_> {
         diagnostic
     }
 
+    /// What PodSecurity warns of.
+    fn security_warning(&self, full: View<'_>) -> Option<String> {
+        let pod = pod_of(self.object.group(), &self.object.kind, full)?;
+        let (metadata, spec) = (pod.get("metadata"), pod.get("spec")?);
+        let policy = self.namespace?.policy?;
+        let refused = self.object.kind == "Pod" && policy.enforced(metadata, spec).is_some();
+        policy.warning(metadata, spec).filter(|_| !refused)
+    }
+
     /// What the server would say in a `Warning` header, less what other rules say better.
     fn warnings(&self, found: &mut Vec<Diagnostic>) {
-        for warning in warnings::warnings(self.object.group(), &self.object.kind, self.bundle.full(self.id)) {
+        let full = self.bundle.full(self.id);
+        let (group, kind) = (self.object.group(), self.object.kind.as_str());
+        let security = self.security_warning(full).into_iter();
+        for warning in warnings::warnings(group, kind, full).into_iter().chain(security) {
             if warning.contains("fractional byte value") {
                 continue;
             }
@@ -275,6 +328,17 @@ impl Judge<'_> {
             let field = field.unwrap_or("kind").to_owned();
             found.push(self.diagnostic("api-warning", &field, warning));
         }
+    }
+}
+
+/// The pod template of a workload, or a pod itself.
+fn pod_of<'v>(group: &str, kind: &str, full: View<'v>) -> Option<View<'v>> {
+    match (group, kind) {
+        ("", "Pod") => Some(full),
+        ("", "PodTemplate") => full.get("template"),
+        ("", "ReplicationController") | ("apps", _) | ("batch", "Job") => full.at(&["spec", "template"]),
+        ("batch", "CronJob") => full.at(&["spec", "jobTemplate", "spec", "template"]),
+        _ => None,
     }
 }
 

@@ -20,7 +20,7 @@ fn defaulted(value: &Value) -> Option<(Tree, NodeId)> {
     if decode::check(schema, kind, root).message.is_some() {
         return None;
     }
-    Some(crate::defaults::object(schema, root, kind))
+    Some(crate::defaults::received(schema, root, kind))
 }
 
 fn group_kind(value: &Value) -> (&str, &str) {

@@ -228,6 +228,11 @@ fn cron_job(errs: &mut Errors, new: Obj, old: Obj) {
 fn persistent_volume_claim(errs: &mut Errors, new: Obj, old: Obj) {
     validate_object_meta_update(errs, new, old);
     volumes::validate_persistent_volume_claim(errs, new);
+    // `allowInvalidAPIGroupInDataSourceOrRef`
+    if ["dataSource", "dataSourceRef"].iter().any(|key| old.at("spec").at(key).at("apiGroup").has()) {
+        let fields = ["spec.dataSource.apiGroup", "spec.dataSourceRef.apiGroup"];
+        errs.retain(|cause| !fields.contains(&cause.field.as_str()));
+    }
     let bound = new.at("status").str("phase") == "Bound" || old.at("status").str("phase") == "Bound";
     let (spec, before) = (new.at("spec"), old.at("spec"));
     let kind = "PersistentVolumeClaimSpec";
@@ -431,7 +436,8 @@ fn priority_class(errs: &mut Errors, new: Obj, old: Obj) {
 
 fn runtime_class(errs: &mut Errors, new: Obj, old: Obj) {
     policy::validate_runtime_class(errs, new);
-    validate_object_meta_update(errs, new, old);
+    let path = Path::root("metadata");
+    validate_object_meta_accessor_update(errs, new.at("metadata"), old.at("metadata"), &path);
     if new.str("handler") != old.str("handler") {
         errs.invalid(&Path::root("handler"), new.str("handler"), "field is immutable");
     }

@@ -7,6 +7,7 @@
 use super::content::{is_dns1123_label, warnings_for_cidr, warnings_for_ip};
 use super::core::pod_warnings::{self, fractional_bytes, node_label_message, warnings_for_node_selector_term};
 use super::errors::quote;
+use super::meta::repeated_owners;
 use super::obj::Obj;
 use crate::model::path::Path;
 use crate::schema::Life;
@@ -17,6 +18,14 @@ pub fn warnings(group: &str, kind: &str, view: View<'_>) -> Vec<String> {
     let object = Obj(Some(view));
     let (meta, spec) = (object.at("metadata"), object.at("spec"));
     let mut out = Vec::new();
+    let repeated = repeated_owners(meta);
+    if !repeated.is_empty() {
+        out.push(format!(
+            ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may \
+             reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: {}",
+            repeated.join(", ")
+        ));
+    }
     let path = Path::root("spec");
     match (group, kind) {
         ("", "Pod") => {

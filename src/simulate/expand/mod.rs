@@ -16,6 +16,7 @@ use super::nodes::Node;
 use super::pod::{Pod, Volume};
 use super::state::PlacedId;
 use super::volumes::Claim;
+use crate::admission::Namespace;
 use crate::model::{Bundle, ObjectId};
 use crate::yaml::View;
 
@@ -154,6 +155,7 @@ impl Expansion {
 pub fn run(bundle: &Bundle, live: Option<&Bundle>, cluster: &Cluster, nodes: &[Node]) -> Expansion {
     let mut scales = live.map(autoscaler::scales).unwrap_or_default();
     scales.extend(autoscaler::scales(bundle));
+    let namespaces = Namespace::all(bundle);
     let mut out = Expansion::default();
     let found = live.map(|live| Live::new(live, nodes));
     let live = found.as_ref();
@@ -163,7 +165,8 @@ pub fn run(bundle: &Bundle, live: Option<&Bundle>, cluster: &Cluster, nodes: &[N
         let namespace = object.namespace.as_deref().unwrap_or("default");
         let unwritten = bundle.written(id).at(&["spec", "replicas"]).is_none();
         let (kind, name) = (object.kind.as_str(), object.name.as_str());
-        let input = Input { cluster, nodes, live, id, kind, name, namespace, view, unwritten };
+        let policies = namespaces.get(namespace);
+        let input = Input { cluster, nodes, live, id, kind, name, namespace, view, unwritten, policies };
         let owned = object.kind != "Pod"
             && view.get("metadata").is_some_and(|metadata| metadata.list("ownerReferences").len() > 0);
         if owned || !is_workload(object.group(), &object.kind) {
@@ -205,6 +208,8 @@ struct Input<'a> {
     view: View<'a>,
     /// The manifest says no number of replicas.
     unwritten: bool,
+    /// What the set says of the namespace.
+    policies: Option<&'a Namespace<'a>>,
 }
 
 /// A pod spec with its metadata and where it stands.
@@ -259,8 +264,12 @@ fn compile(input: &Input<'_>, template: &Template<'_>, hash: Option<&str>) -> (P
     if input.kind == "Deployment" {
         labels.insert(TEMPLATE_HASH.to_owned(), hash.unwrap_or("old").to_owned());
     }
-    let mut pod = Pod::with_labels(input.namespace, labels, template.metadata, template.spec, None);
-    let rejected = admission::admit(&mut pod, template.spec, input.cluster);
+    let limits = input.policies.and_then(|policies| policies.limits.as_ref());
+    let admitted = limits.map(|limits| limits.mutate(template.spec, &[]));
+    let spec = admitted.as_ref().map_or(template.spec, |(tree, root)| tree.view(*root));
+    let mut pod = Pod::with_labels(input.namespace, labels, template.metadata, spec, None);
+    let rejected = admission::admit(&mut pod, spec, input.cluster);
+    let rejected = rejected.or_else(|| Some(input.policies?.refuses_pod(template.metadata, spec)?.1));
     pod.default_spread = default_spread(input, &pod.labels);
     (pod, rejected)
 }

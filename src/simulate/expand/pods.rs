@@ -26,8 +26,13 @@ pub(super) fn pod(input: &Input<'_>, out: &mut Expansion) {
         return;
     }
     let metadata = input.view.get("metadata");
+    // A pod that runs was admitted as it stands.
+    let policies = input.policies.filter(|_| !running);
+    let admitted = policies.and_then(|policies| policies.limits.as_ref()).map(|limits| limits.mutate(spec, &[]));
+    let spec = admitted.as_ref().map_or(spec, |(tree, root)| tree.view(*root));
     let mut pod = Pod::compile(input.namespace, metadata, spec, status.filter(|_| running));
     let refused = admission::admit(&mut pod, spec, input.cluster);
+    let refused = refused.or_else(|| Some(policies?.refuses_pod(metadata, spec)?.1));
     pod.default_spread = default_spread(input, &pod.labels);
     let name = input.name;
     let rejected = refused.map(|why| match why.starts_with("spec.") {

@@ -21,9 +21,10 @@ fn syntax_error(bytes: &[u8], error: &serde_json::Error) -> String {
     if error.is_eof() {
         return "unexpected end of JSON input".to_owned();
     }
-    let text = String::from_utf8_lossy(bytes);
+    // Go looks at bytes, and shows each as the character of that number.
+    let text: String = bytes.iter().map(|byte| if byte.is_ascii() { char::from(*byte) } else { '?' }).collect();
     let offset = offset_of(&text, error.line(), error.column());
-    let char = text.get(offset..).and_then(|rest| rest.chars().next()).unwrap_or('\0');
+    let char = bytes.get(offset).map_or('\0', |byte| char::from(*byte));
     let shown = match char {
         '\'' => "'\\''".to_owned(),
         '"' => "'\"'".to_owned(),

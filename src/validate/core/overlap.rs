@@ -51,8 +51,7 @@ pub(super) fn warnings_for_overlapping_virtual_paths(out: &mut Vec<String>, spec
         let projected = volume.at("projected");
         let mut paths = Vec::new();
         for source in projected.list("sources") {
-            // Gate ClusterTrustBundleProjection is off, so that source is dropped.
-            if source.entries().iter().all(|(key, _)| *key == "clusterTrustBundle") {
+            if source.0.is_some_and(crate::yaml::View::is_empty) {
                 out.push(format!("volume {name} (Projected) has no sources provided"));
             }
             paths.extend(projected_paths(source));

@@ -41,16 +41,30 @@ impl<'a> Service<'a> {
         }
     }
 
+    /// Whether addresses that are left out stay those of the old service (`patchAllocatedValues`).
+    fn keeps_addresses(self) -> bool {
+        self.old.has() && ![self.kind(), self.old.str("type")].contains(&"ExternalName")
+    }
+
+    /// `clusterIP`.
+    fn cluster_ip(self) -> &'a str {
+        match self.spec.str("clusterIP") {
+            "" if self.keeps_addresses() => self.old.str("clusterIP"),
+            ip => ip,
+        }
+    }
+
     /// `clusterIPs`, or the one of `clusterIP` (`NormalizeClusterIPs`).
     pub(super) fn cluster_ips(self) -> Vec<&'a str> {
-        let primary = self.spec.str("clusterIP");
+        let primary = self.cluster_ip();
         let moved = self.old.has() && primary != self.old.str("clusterIP");
-        match self.spec.strings("clusterIPs") {
-            // Of an old pair only the singular one was changed.
-            ips if moved && !primary.is_empty() && ips == self.old.strings("clusterIPs") => vec![primary],
-            ips if ips.is_empty() && !self.spec.str("clusterIP").is_empty() => vec![self.spec.str("clusterIP")],
-            ips => ips,
+        let mut ips = self.spec.strings("clusterIPs");
+        if ips.is_empty() && !moved && self.keeps_addresses() {
+            ips = self.old.strings("clusterIPs");
         }
+        // Of an old pair only the singular one was changed.
+        let alone = ips.is_empty() || moved && ips == self.old.strings("clusterIPs");
+        if alone && !primary.is_empty() { vec![primary] } else { ips }
     }
 
     pub(super) fn is_headless(self) -> bool {
@@ -71,6 +85,9 @@ impl<'a> Service<'a> {
 pub(crate) fn validate_service_create(errs: &mut Errors, service: Obj) {
     // The allocators look at the object before it is validated, and stop at what they find.
     validate_service_cluster_ips_related_fields(errs, Service::new(service, Obj::NONE), &Path::root("spec"));
+    if errs.is_empty() {
+        init_ip_family_fields(errs, Service::new(service, Obj::NONE), &Path::root("spec"));
+    }
     if errs.is_empty() {
         allocate_node_ports(errs, service);
     }
@@ -325,7 +342,7 @@ fn validate_service_cluster_ips_related_fields(errs: &mut Errors, service: Servi
     let ips = service.cluster_ips();
     let list: Vec<String> = ips.iter().map(|ip| json_string(ip)).collect();
     let shown = || Shown::Json(format!("[{}]", list.join(",")));
-    let primary = spec.str("clusterIP");
+    let primary = service.cluster_ip();
     if primary.is_empty() && !ips.is_empty() {
         errs.invalid(&at, shown(), "must be empty when `clusterIP` is not specified");
     } else if !primary.is_empty() && ips.first() != Some(&primary) {
@@ -378,6 +395,24 @@ fn validate_families(errs: &mut Errors, spec: Obj, path: &Path) {
     one_of(errs, spec, "ipFamilyPolicy", &["PreferDualStack", "RequireDualStack", "SingleStack"], path);
 }
 
+/// What `initIPFamilyFields` (`pkg/registry/core/service/storage/alloc.go`) says of any cluster.
+fn init_ip_family_fields(errs: &mut Errors, service: Service, path: &Path) {
+    let selects = service.spec.len("selector") > 0;
+    let policy = match service.spec.str("ipFamilyPolicy") {
+        "" if service.cluster_ip() == "None" && !selects => "RequireDualStack",
+        "" => "SingleStack",
+        policy => policy,
+    };
+    if policy != "SingleStack" || service.kind() == "ExternalName" {
+        return;
+    }
+    let counts = [(service.cluster_ips().len(), "cluster IPs"), (service.spec.len("ipFamilies"), "IP families")];
+    for (_, what) in counts.into_iter().filter(|(count, _)| *count == 2) {
+        let detail = format!("must be 'RequireDualStack' or 'PreferDualStack' when multiple {what} are specified");
+        errs.invalid(&path.child("ipFamilyPolicy"), Shown::Typed(policy), &detail);
+    }
+}
+
 /// The range of node ports of a server without flags.
 const NODE_PORTS: std::ops::RangeInclusive<i64> = 30000..=32767;
 
@@ -416,6 +451,13 @@ pub(crate) fn validate_service_update(errs: &mut Errors, new: Obj, old: Obj) {
     if before.kind() == "LoadBalancer" && service.kind() == "LoadBalancer" && class(before) != class(service) {
         let shown = Shown::Json(class(service));
         errs.invalid(&Path::root("spec.loadBalancerClass"), shown, "may not change once set");
+    }
+    let checked = |service: Service| {
+        let local = service.spec.str("externalTrafficPolicy") == "Local";
+        if local && service.kind() == "LoadBalancer" { service.spec.int("healthCheckNodePort") } else { 0 }
+    };
+    if checked(before) != 0 && checked(service) != 0 && checked(before) != checked(service) {
+        errs.forbidden(&Path::root("spec.healthCheckNodePort"), "field is immutable");
     }
     validate_service(errs, service);
 }

@@ -80,6 +80,20 @@ impl Answer {
         }
     }
 
+    /// Leaves out the letters that end a name that was generated.
+    pub(crate) fn without_generated(&mut self, prefix: &str) {
+        let texts = self.causes.iter_mut().map(|cause| &mut cause.message).chain(&mut self.warnings);
+        for text in texts.chain([&mut self.message]) {
+            let plain = |rest: &str| {
+                let name: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
+                if name.len() == 5 && rest[5..].starts_with('"') { rest[5..].to_owned() } else { rest.to_owned() }
+            };
+            let mut parts = text.split(prefix);
+            let first = parts.next().unwrap_or_default().to_owned();
+            *text = parts.fold(first, |text, rest| text + prefix + &plain(rest));
+        }
+    }
+
     /// The message, its parts in order; uids that the server makes up are left out.
     fn said(&self) -> (String, Vec<String>) {
         if self.causes.is_empty() {

@@ -54,6 +54,10 @@ impl<'s> Generator<'s> {
         let mut object = self.bases.get(index)?.clone();
         let name = format!("{}-{}-{index}", object["metadata"]["name"].as_str()?, self.seed);
         object["metadata"]["name"] = name.into();
+        // Where the others are they would decide over pods.
+        if ["LimitRange", "ResourceQuota"].contains(&names_of(&object).1) {
+            object["metadata"]["namespace"] = "oracle-limits".into();
+        }
         // With a finalizer it could not be deleted again.
         if let Some(metadata) = object["metadata"].as_object_mut() {
             metadata.shift_remove("finalizers");
@@ -104,8 +108,11 @@ fn keep_identity(object: &mut Value, old: &Value) {
     }
     object["metadata"]["name"] = old["metadata"]["name"].clone();
     if let Some(metadata) = object["metadata"].as_object_mut() {
-        metadata.shift_remove("namespace");
         metadata.shift_remove("generateName");
+        match old["metadata"].get("namespace") {
+            Some(namespace) => metadata.insert("namespace".to_owned(), namespace.clone()),
+            None => metadata.shift_remove("namespace"),
+        };
     }
 }
 

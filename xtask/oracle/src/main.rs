@@ -66,7 +66,12 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    fn new(case: Case, server: Answer, mut ours: Answer) -> Self {
+    fn new(case: Case, mut server: Answer, mut ours: Answer) -> Self {
+        let metadata = &case.object["metadata"];
+        if let (Some(prefix), None | Some("")) = (metadata["generateName"].as_str(), metadata["name"].as_str()) {
+            server.without_generated(prefix);
+            ours.without_generated(prefix);
+        }
         if case.old.is_some() {
             ours.warnings.clone_from(&server.warnings);
         }

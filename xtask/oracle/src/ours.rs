@@ -70,8 +70,8 @@ pub(crate) fn update(schema: &Schema, old: &Value, new: &Value) -> Answer {
     if let Some(message) = check(schema, kind, new_root).message {
         return Answer { code: 400, message, ..Answer::default() };
     }
-    let (old_tree, old_id) = defaults::object(schema, old_root, kind);
-    let (new_tree, new_id) = defaults::object(schema, new_root, kind);
+    let (old_tree, old_id) = defaults::received(schema, old_root, kind);
+    let (new_tree, new_id) = defaults::received(schema, new_root, kind);
     let (api_version, name) = names_of(new);
     let group = api_version.split_once('/').map_or("", |(group, _)| group);
     let causes = validate::update(group, name, old_tree.view(old_id), new_tree.view(new_id));

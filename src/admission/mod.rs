@@ -1,0 +1,51 @@
+//! What admission makes of pods and claims, as far as the set itself decides.
+//!
+//! The plugins have the API server's names, and their order is the server's (`pkg/kubeapiserver/options/plugins.go`,
+//! Kubernetes 1.36).
+
+pub mod limit_ranger;
+pub mod pod_security;
+mod pod_security_checks;
+mod resources;
+
+use std::collections::BTreeMap;
+
+use crate::model::Bundle;
+use crate::yaml::View;
+use limit_ranger::LimitRanges;
+use pod_security::Policy;
+
+/// What holds in one namespace of a set.
+#[derive(Clone, Debug, Default)]
+pub struct Namespace<'b> {
+    pub limits: Option<LimitRanges<'b>>,
+    pub policy: Option<Policy>,
+}
+
+impl<'b> Namespace<'b> {
+    /// The namespaces of which a set says something.
+    pub fn all(bundle: &'b Bundle) -> BTreeMap<&'b str, Namespace<'b>> {
+        let mut all: BTreeMap<&str, Namespace<'b>> = BTreeMap::new();
+        for (name, limits) in LimitRanges::by_namespace(bundle) {
+            all.entry(name).or_default().limits = Some(limits);
+        }
+        for (name, policy) in Policy::by_namespace(bundle) {
+            all.entry(name).or_default().policy = Some(policy);
+        }
+        all
+    }
+
+    /// Why a pod is refused that is valid otherwise, without its name: the plugin that says so, and its words.
+    pub fn refuses_pod(&self, metadata: Option<View<'_>>, spec: View<'_>) -> Option<(Plugin, String)> {
+        let limits = || self.limits.as_ref()?.validate_pod(spec).map(|words| (Plugin::LimitRanger, words));
+        let policy = || self.policy?.enforced(metadata, spec).map(|words| (Plugin::PodSecurity, words));
+        limits().or_else(policy)
+    }
+}
+
+/// An admission plugin that refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plugin {
+    LimitRanger,
+    PodSecurity,
+}
