@@ -1,17 +1,17 @@
-//! Real manifests: every object of a folder, with the namespaces and definitions it needs.
+//! Real manifests: every object of a folder, with the namespaces it needs.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use kplan::schema::Schema;
+use kplan::yaml;
 use serde_json::{Value, json};
 
 use crate::bases::documents;
 use crate::generate::{Case, kind_of};
 use crate::server::Server;
-
-const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 
 /// The objects of all files; what cannot be asked is counted and named.
 pub(crate) fn cases(server: &Server, schema: &Schema, folders: &[PathBuf]) -> Result<Vec<Case>, String> {
@@ -24,9 +24,9 @@ pub(crate) fn cases(server: &Server, schema: &Schema, folders: &[PathBuf]) -> Re
     let mut patches = 0;
     for file in &files {
         let text = fs::read_to_string(file).unwrap_or_default();
-        if text.contains("{{") {
-            other.insert(format!("{}: a template", file.display()));
-            continue;
+        if let Some(problem) = unreadable(&text) {
+            let what = if text.contains("{{") { "a template".to_owned() } else { problem };
+            other.insert(format!("{}: {what}", file.display()));
         }
         let objects = documents(&text).into_iter().flat_map(opened);
         for (index, object) in objects.enumerate() {
@@ -43,7 +43,7 @@ pub(crate) fn cases(server: &Server, schema: &Schema, folders: &[PathBuf]) -> Re
     for line in &other {
         println!("  not asked: {line}");
     }
-    prepare(server, schema, &cases)?;
+    prepare(server, schema, &cases);
     Ok(cases)
 }
 
@@ -63,6 +63,12 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Why kubectl could not read all of a file.
+fn unreadable(text: &str) -> Option<String> {
+    let file = yaml::read(&Arc::from(text));
+    file.documents.into_iter().find_map(|document| document.error).map(|error| error.to_string())
 }
 
 /// The items of a list, or the object itself.
@@ -87,8 +93,8 @@ fn is_patch(file: &Path, object: &Value) -> bool {
     object.is_object() && named.iter().any(|key| names(&kustomization[*key], &name))
 }
 
-/// Makes the namespaces that objects name, and the definitions of custom resources.
-fn prepare(server: &Server, schema: &Schema, cases: &[Case]) -> Result<(), String> {
+/// Makes the namespaces that objects name.
+fn prepare(server: &Server, schema: &Schema, cases: &[Case]) {
     let names: BTreeSet<&str> = cases.iter().filter_map(|case| case.object["metadata"]["namespace"].as_str()).collect();
     for name in names {
         let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
@@ -96,9 +102,4 @@ fn prepare(server: &Server, schema: &Schema, cases: &[Case]) -> Result<(), Strin
             println!("no namespace {name}: {problem}");
         }
     }
-    for case in cases.iter().filter(|case| case.object["kind"] == "CustomResourceDefinition") {
-        // What the server refuses is asked of it again below.
-        server.post(DEFINITIONS, &case.object)?;
-    }
-    Ok(())
 }

@@ -90,7 +90,15 @@ pub(crate) fn tables(asked: &[Asked]) -> String {
     let _ = writeln!(out, "{head}{}", total.line("all"));
     let _ = writeln!(out, "warnings: {} of {} accepted objects with warnings", total.warnings, total.warned);
     let state = asked.len() - judged.len();
-    let _ = writeln!(out, "{state} answers depend on what else the cluster has, and are not counted");
+    let _ = writeln!(out, "{state} answers depend on what else the cluster has, and are not counted:");
+    let elsewhere = asked.iter().filter(|asked| asked.decides == Decides::Cluster);
+    let mut words: BTreeMap<String, usize> = BTreeMap::new();
+    for line in elsewhere.flat_map(|asked| asked.server.lines().into_iter().take(1)) {
+        *words.entry(message_template(&line)).or_default() += 1;
+    }
+    for (line, count) in words {
+        let _ = writeln!(out, "  {count} × {line}");
+    }
     out
 }
 

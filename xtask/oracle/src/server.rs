@@ -108,12 +108,6 @@ impl Server {
         let path = format!("{}/{name}?gracePeriodSeconds=0&propagationPolicy=Background", collection(kind, stored));
         self.send("DELETE", &path, "").map(|_| ())
     }
-
-    /// Posts any object of any group, for real; used for definitions of custom resources.
-    pub(crate) fn post(&self, path: &str, object: &Value) -> Result<(u64, Value), String> {
-        let reply = self.send("POST", path, &object.to_string())?;
-        Ok((reply.code, reply.body))
-    }
 }
 
 /// The path of a kind's objects in the namespace that kubectl would ask.
