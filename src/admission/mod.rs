@@ -6,6 +6,7 @@
 pub mod limit_ranger;
 pub mod pod_security;
 mod pod_security_checks;
+pub mod resource_quota;
 mod resources;
 
 use std::collections::BTreeMap;
@@ -14,12 +15,14 @@ use crate::model::Bundle;
 use crate::yaml::View;
 use limit_ranger::LimitRanges;
 use pod_security::Policy;
+use resource_quota::{Charge, Quotas};
 
 /// What holds in one namespace of a set.
 #[derive(Clone, Debug, Default)]
 pub struct Namespace<'b> {
     pub limits: Option<LimitRanges<'b>>,
     pub policy: Option<Policy>,
+    pub quotas: Option<Quotas<'b>>,
 }
 
 impl<'b> Namespace<'b> {
@@ -32,6 +35,9 @@ impl<'b> Namespace<'b> {
         for (name, policy) in Policy::by_namespace(bundle) {
             all.entry(name).or_default().policy = Some(policy);
         }
+        for (name, quotas) in Quotas::by_namespace(bundle) {
+            all.entry(name).or_default().quotas = Some(quotas);
+        }
         all
     }
 
@@ -39,7 +45,8 @@ impl<'b> Namespace<'b> {
     pub fn refuses_pod(&self, metadata: Option<View<'_>>, spec: View<'_>) -> Option<(Plugin, String)> {
         let limits = || self.limits.as_ref()?.validate_pod(spec).map(|words| (Plugin::LimitRanger, words));
         let policy = || self.policy?.enforced(metadata, spec).map(|words| (Plugin::PodSecurity, words));
-        limits().or_else(policy)
+        let quota = || self.quotas.as_ref()?.refuses(&Charge::of(spec)).map(|words| (Plugin::ResourceQuota, words));
+        limits().or_else(policy).or_else(quota)
     }
 }
 
@@ -48,4 +55,5 @@ impl<'b> Namespace<'b> {
 pub enum Plugin {
     LimitRanger,
     PodSecurity,
+    ResourceQuota,
 }

@@ -50,7 +50,8 @@ fn is_pod_level(name: &str) -> bool {
     matches!(name, "cpu" | "memory") || name.starts_with("hugepages-")
 }
 
-fn add(list: &mut ResourceList, more: &ResourceList) {
+/// Adds each amount to that of the same name.
+pub(super) fn add(list: &mut ResourceList, more: &ResourceList) {
     for (name, quantity) in more {
         match list.get_mut(name) {
             Some(sum) => *sum += quantity,

@@ -326,6 +326,14 @@ pub static RULES: &[Rule] = &[
         since: "0.1.0", aliases: &["popeye:700"],
     },
     Rule {
+        id: "resource-quota", group: "api", class: Class::Rejected, tier: Tier::Default, severity: Severity::Error,
+        kinds: &["Pod"],
+        title: "A ResourceQuota of the namespace has no room for the pod",
+        why: "The ResourceQuota admission plugin answers 403 to a pod that asks for more than the quota has, and to a pod whose containers do not say what they need of a resource that the quota limits.",
+        fix: "Set the requests and limits that the message names, ask for less, or raise the quota.",
+        since: "0.1.0", aliases: &[],
+    },
+    Rule {
         id: "restart-policy-invalid", group: "workload", class: Class::Rejected, tier: Tier::Default, severity: Severity::Error,
         kinds: &["workload"],
         title: "The workload does not take this restartPolicy",

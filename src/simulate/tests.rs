@@ -376,3 +376,25 @@ fn inventories() {
     );
     assert!(message("nodes:\n- {name: a, cpus: 1}\n").starts_with("`cpus` is no field"));
 }
+
+/// What LimitRanges add is counted against quotas, pod after pod.
+#[test]
+fn replicas_share_the_quota_of_their_namespace() {
+    let meta = |name: &str| serde_json::json!({ "name": name });
+    let template = serde_json::json!({ "metadata": { "labels": { "app": "web" } },
+        "spec": { "containers": [{ "name": "web", "image": "nginx" }] } });
+    let objects = [
+        serde_json::json!({ "apiVersion": "v1", "kind": "LimitRange", "metadata": meta("bounds"),
+            "spec": { "limits": [{ "type": "Container", "defaultRequest": { "cpu": "400m" } }] } }),
+        serde_json::json!({ "apiVersion": "v1", "kind": "ResourceQuota", "metadata": meta("compute"),
+            "spec": { "hard": { "requests.cpu": "1" } } }),
+        serde_json::json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta("web"),
+            "spec": { "replicas": 3, "selector": { "matchLabels": { "app": "web" } }, "template": template } }),
+    ];
+    let bundle = bundle(&objects);
+    let (_, expansion) = prepare(&bundle, &Inventory::from_bundle(&bundle), &Settings::default());
+    let rejected: Vec<Option<&str>> = expansion.replicas.iter().map(|replica| replica.rejected.as_deref()).collect();
+    let refusal = "pods \"web-2\" is forbidden: exceeded quota: compute, requested: requests.cpu=400m, \
+                   used: requests.cpu=800m, limited: requests.cpu=1";
+    assert_eq!(rejected, [None, None, Some(refusal)]);
+}

@@ -282,6 +282,9 @@ impl Judge<'_> {
         let message: Arc<str> = format!("{plural} {} is forbidden: {problem}", errors::quote(name)).into();
         let (rule, text) = match plugin {
             Plugin::LimitRanger => ("limit-range", format!("a LimitRange of the namespace refuses it: {problem}")),
+            Plugin::ResourceQuota => {
+                ("resource-quota", format!("a ResourceQuota of the namespace refuses it: {problem}"))
+            }
             Plugin::PodSecurity => ("pod-security", format!("the namespace refuses it: {problem}")),
         };
         let mut diagnostic = self.diagnostic(rule, "spec", text);

@@ -17,6 +17,7 @@ use super::pod::{Pod, Volume};
 use super::state::PlacedId;
 use super::volumes::Claim;
 use crate::admission::Namespace;
+use crate::admission::resource_quota::{Charge, Quotas};
 use crate::model::{Bundle, ObjectId};
 use crate::yaml::View;
 
@@ -156,6 +157,8 @@ pub fn run(bundle: &Bundle, live: Option<&Bundle>, cluster: &Cluster, nodes: &[N
     let mut scales = live.map(autoscaler::scales).unwrap_or_default();
     scales.extend(autoscaler::scales(bundle));
     let namespaces = Namespace::all(bundle);
+    let quotas = namespaces.iter().filter_map(|(name, policies)| Some((*name, policies.quotas.clone()?)));
+    let mut quotas: BTreeMap<&str, Quotas<'_>> = quotas.collect();
     let mut out = Expansion::default();
     let found = live.map(|live| Live::new(live, nodes));
     let live = found.as_ref();
@@ -176,7 +179,11 @@ pub fn run(bundle: &Bundle, live: Option<&Bundle>, cluster: &Cluster, nodes: &[N
         if kind != "CronJob" {
             expanded.insert((kind, namespace, name));
         }
+        let before = out.replicas.len();
         expand(&input, scales.get(&key).copied(), &mut out);
+        if let Some(quotas) = quotas.get_mut(namespace) {
+            hold_to_quotas(quotas, &input, &mut out.replicas[before..]);
+        }
     }
     let others = live.map(|live| live.others(|kind, namespace, name| expanded.contains(&(kind, namespace, name))));
     for pod in others.into_iter().flatten() {
@@ -238,15 +245,36 @@ impl<'a> Input<'a> {
     }
 }
 
-fn expand(input: &Input<'_>, scale: Option<Scale>, out: &mut Expansion) {
-    let template = match input.kind {
-        "Pod" => return pods::pod(input, out),
+/// Refuses the pods for which the quotas of their namespace have no room after those before them.
+fn hold_to_quotas(quotas: &mut Quotas<'_>, input: &Input<'_>, replicas: &mut [Replica]) {
+    let Some(spec) = pod_template(input).map(|template| template.spec) else { return };
+    let limits = input.policies.and_then(|policies| policies.limits.as_ref());
+    let admitted = limits.map(|limits| limits.mutate(spec, &[]));
+    let charge = Charge::of(admitted.as_ref().map_or(spec, |(tree, root)| tree.view(*root)));
+    let runs = input.kind == "Pod" && spec.get_str("nodeName").is_some();
+    for replica in replicas.iter_mut().filter(|replica| replica.rejected.is_none()) {
+        match quotas.refuses(&charge).filter(|_| !runs) {
+            Some(why) => replica.rejected = Some(format!("pods \"{}\" is forbidden: {why}", replica.name)),
+            None => quotas.charge(&charge, runs),
+        }
+    }
+}
+
+fn pod_template<'a>(input: &Input<'a>) -> Option<Template<'a>> {
+    match input.kind {
+        "Pod" => input.template(&[], "spec"),
         "CronJob" => {
             input.template(&["spec", "jobTemplate", "spec", "template"], "spec.jobTemplate.spec.template.spec")
         }
         _ => input.template(&["spec", "template"], "spec.template.spec"),
-    };
-    let Some(template) = template else {
+    }
+}
+
+fn expand(input: &Input<'_>, scale: Option<Scale>, out: &mut Expansion) {
+    if input.kind == "Pod" {
+        return pods::pod(input, out);
+    }
+    let Some(template) = pod_template(input) else {
         return;
     };
     match input.kind {

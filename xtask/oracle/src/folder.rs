@@ -68,7 +68,7 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), String> {
 /// Why kubectl could not read all of a file.
 fn unreadable(text: &str) -> Option<String> {
     let file = yaml::read(&Arc::from(text));
-    file.documents.into_iter().find_map(|document| document.error).map(|error| error.to_string())
+    file.documents.into_iter().find_map(|document| document.error).map(|error| error.message)
 }
 
 /// The items of a list, or the object itself.

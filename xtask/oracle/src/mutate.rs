@@ -214,7 +214,7 @@ fn add(
             let made = maker.field(random, place.field?, 1);
             let made = if matches!(**item, Shape::List(_)) { made } else { made.get(0)?.clone() };
             items.push(made);
-            return Some("item");
+            Some("item")
         }
         Some(Shape::Struct(id)) => add_field(&maker, schema.type_(*id), target, random),
         // A scalar: its neighbours are meant.
