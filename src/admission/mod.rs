@@ -41,6 +41,18 @@ impl<'b> Namespace<'b> {
         all
     }
 
+    /// The same, with what a live cluster has where the set says nothing.
+    pub fn all_over(bundle: &'b Bundle, live: Option<&'b Bundle>) -> BTreeMap<&'b str, Namespace<'b>> {
+        let mut all = live.map(Namespace::all).unwrap_or_default();
+        for (name, written) in Namespace::all(bundle) {
+            let known = all.entry(name).or_default();
+            known.limits = written.limits.or(known.limits.take());
+            known.policy = written.policy.or(known.policy);
+            known.quotas = written.quotas.or(known.quotas.take());
+        }
+        all
+    }
+
     /// Why a pod is refused that is valid otherwise, without its name: the plugin that says so, and its words.
     pub fn refuses_pod(&self, metadata: Option<View<'_>>, spec: View<'_>) -> Option<(Plugin, String)> {
         let limits = || self.limits.as_ref()?.validate_pod(spec).map(|words| (Plugin::LimitRanger, words));

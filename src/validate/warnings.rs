@@ -83,8 +83,14 @@ pub fn deprecation(life: &Life) -> String {
 
 /// Warnings about a name that should be a DNS label.
 fn dns_label(out: &mut Vec<String>, meta: Obj, why: &str) {
-    let messages = is_dns1123_label(meta.str("name"));
-    if !messages.is_empty() && !meta.str("name").is_empty() {
+    // The server has made the name before it warns.
+    let name = match (meta.str("name"), meta.str("generateName")) {
+        ("", "") => return,
+        ("", prefix) => format!("{prefix}xxxxx"),
+        (name, _) => name.to_owned(),
+    };
+    let messages = is_dns1123_label(&name);
+    if !messages.is_empty() {
         let messages = messages.join(" ");
         out.push(format!(
             "metadata.name: {why}, which can result in surprising behavior; a DNS label is recommended: [{messages}]"

@@ -157,7 +157,7 @@ impl Expansion {
 pub fn run(bundle: &Bundle, live: Option<&Bundle>, cluster: &Cluster, nodes: &[Node], now: u64) -> Expansion {
     let mut scales = live.map(autoscaler::scales).unwrap_or_default();
     scales.extend(autoscaler::scales(bundle));
-    let namespaces = Namespace::all(bundle);
+    let namespaces = Namespace::all_over(bundle, live);
     let quotas = namespaces.iter().filter_map(|(name, policies)| Some((*name, policies.quotas.clone()?)));
     let mut quotas: BTreeMap<&str, Quotas<'_>> = quotas.collect();
     let mut out = Expansion::default();
@@ -252,8 +252,9 @@ fn hold_to_quotas(quotas: &mut Quotas<'_>, input: &Input<'_>, replicas: &mut [Re
     let limits = input.policies.and_then(|policies| policies.limits.as_ref());
     let admitted = limits.map(|limits| limits.mutate(spec, &[]));
     let charge = Charge::of(admitted.as_ref().map_or(spec, |(tree, root)| tree.view(*root)));
-    let runs = input.kind == "Pod" && spec.get_str("nodeName").is_some();
+    let bound = input.kind == "Pod" && spec.get_str("nodeName").is_some();
     for replica in replicas.iter_mut().filter(|replica| replica.rejected.is_none()) {
+        let runs = bound || replica.running.is_some() || replica.replaces.is_some();
         match quotas.refuses(&charge).filter(|_| !runs) {
             Some(why) => replica.rejected = Some(format!("pods \"{}\" is forbidden: {why}", replica.name)),
             None => quotas.charge(&charge, runs),

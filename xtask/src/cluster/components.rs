@@ -49,7 +49,16 @@ impl Cluster {
         processes.wait("kwok", || self.has_nodes())
     }
 
-    pub(super) fn is_ready(&self) -> bool {
+    /// Starts the API server and its etcd alone.
+    pub(super) fn start_server(&self, processes: &Processes, more: &[&str]) -> Outcome {
+        let mut flags = self.api_flags();
+        flags.extend(more.iter().map(|flag| (*flag).to_owned()));
+        processes.start("etcd", CONTROL_PLANE, &self.etcd_flags())?;
+        processes.start("kube-apiserver", CONTROL_PLANE, &flags)?;
+        processes.wait("kube-apiserver", || self.is_ready())
+    }
+
+    fn is_ready(&self) -> bool {
         process::output(self.kubectl().args(["get", "--raw", "/readyz"])).is_ok()
     }
 
@@ -71,7 +80,7 @@ impl Cluster {
         command
     }
 
-    pub(super) fn etcd_flags(&self) -> Vec<String> {
+    fn etcd_flags(&self) -> Vec<String> {
         let client = format!("http://127.0.0.1:{}", self.etcd);
         let peer = format!("http://127.0.0.1:{}", self.etcd_peer);
         vec![
@@ -86,7 +95,7 @@ impl Cluster {
         ]
     }
 
-    pub(super) fn api_flags(&self) -> Vec<String> {
+    fn api_flags(&self) -> Vec<String> {
         vec![
             format!("--etcd-servers=http://127.0.0.1:{}", self.etcd),
             format!("--secure-port={}", self.api),

@@ -3,11 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use super::absolute;
-use super::build::{self, CONTROL_PLANE};
 use super::components::Cluster;
+use super::process::Processes;
+use super::{absolute, build};
 use crate::Outcome;
-use crate::cluster::process::Processes;
 
 /// Where the server is and who may ask it.
 pub(crate) struct Address {
@@ -15,8 +14,15 @@ pub(crate) struct Address {
     pub(crate) token: String,
 }
 
-/// Admission that needs controllers: it would refuse pods, or keep objects from going away.
-const WITHOUT: &str = "--disable-admission-plugins=ServiceAccount,TaintNodesByCondition,StorageObjectInUseProtection";
+/// Of a flag that is given twice the last counts.
+const FLAGS: [&str; 3] = [
+    // Many cluster addresses, as many clusters have them.
+    "--service-cluster-ip-range=10.96.0.0/12",
+    // Admission that needs controllers: it would refuse pods, or keep objects from going away.
+    "--disable-admission-plugins=ServiceAccount,TaintNodesByCondition,StorageObjectInUseProtection",
+    // Many dry runs at once are no reason to slow them down.
+    "--enable-priority-and-fairness=false",
+];
 
 /// Starts the server, or finds the one that runs.
 pub(crate) fn up() -> Result<Address, String> {
@@ -28,7 +34,7 @@ pub(crate) fn up() -> Result<Address, String> {
         if home.exists() {
             fs::remove_dir_all(&home).map_err(|error| format!("{}: {error}", home.display()))?;
         }
-        let started = start(&Cluster::prepare(&home)?, &processes);
+        let started = Cluster::prepare(&home)?.start_server(&processes, &FLAGS);
         if started.is_err() {
             processes.stop_all()?;
         }
@@ -42,24 +48,13 @@ pub(crate) fn down() -> Outcome {
     Processes::new(&absolute("target/oracle")?).stop_all()
 }
 
-fn start(cluster: &Cluster, processes: &Processes) -> Outcome {
-    let mut flags = cluster.api_flags();
-    flags.retain(|flag| !flag.starts_with("--service-cluster-ip-range="));
-    flags.push("--service-cluster-ip-range=10.96.0.0/12".to_owned());
-    flags.push(WITHOUT.to_owned());
-    // Many dry runs at once are no reason to slow them down.
-    flags.push("--enable-priority-and-fairness=false".to_owned());
-    processes.start("etcd", CONTROL_PLANE, &cluster.etcd_flags())?;
-    processes.start("kube-apiserver", CONTROL_PLANE, &flags)?;
-    processes.wait("kube-apiserver", || cluster.is_ready())
-}
-
-/// Reads what [`super::kubeconfig`] wrote.
-fn address(kubeconfig: &Path) -> Result<Address, String> {
-    let text = fs::read_to_string(kubeconfig).map_err(|error| format!("{}: {error}", kubeconfig.display()))?;
-    let value = |key: &str| {
-        let line = text.lines().find_map(|line| line.trim().strip_prefix(key));
-        line.map(str::to_owned).ok_or(format!("{}: no {key}", kubeconfig.display()))
-    };
-    Ok(Address { url: value("server: ")?, token: value("token: ")? })
+/// The first cluster and the first user of a kubeconfig: those of its current context.
+fn address(path: &Path) -> Result<Address, String> {
+    let fail = |what: &str| format!("{}: {what}", path.display());
+    let text = fs::read_to_string(path).map_err(|error| fail(&error.to_string()))?;
+    let config: serde_json::Value = serde_yaml::from_str(&text).map_err(|error| fail(&error.to_string()))?;
+    let value = |pointer: &str| config.pointer(pointer).and_then(|value| value.as_str()).map(str::to_owned);
+    let url = value("/clusters/0/cluster/server").ok_or_else(|| fail("no server"))?;
+    let token = value("/users/0/user/token").ok_or_else(|| fail("no token"))?;
+    Ok(Address { url, token })
 }
