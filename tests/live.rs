@@ -184,6 +184,8 @@ spec:
   containers:
     - name: reader
       image: registry.example/reader:1.0
+      # Less than what the LimitRange of the namespace would give it.
+      resources: {limits: {memory: 16Mi}}
       envFrom:
         - configMapRef: {name: settings}
       env:
