@@ -38,7 +38,9 @@ fn same(payload: &Value, owned: &Value, live: &Value) -> bool {
             fields.len() == inner && fields.iter().all(|(key, value)| field(key, value, children, live))
         }
         Value::Array(items) => {
-            items.len() == inner && children.iter().all(|(step, owned)| item(step, owned, items, live))
+            let steps = children.iter().filter(|(step, _)| *step != ".");
+            let places: Option<Vec<_>> = steps.map(|(step, owned)| item(step, owned, items, live)).collect();
+            items.len() == inner && places.is_some_and(in_order)
         }
         _ => false,
     }
@@ -49,25 +51,27 @@ fn field(key: &str, value: &Value, children: &Map<String, Value>, live: &Value) 
     owned.is_some_and(|owned| same(value, owned, &live[key]))
 }
 
-/// `k:{"name":"a"}` or `v:"a"`.
-fn item(step: &str, owned: &Value, items: &[Value], live: &Value) -> bool {
+/// Whether the items stand in the live list in the order in which they are written, which apply restores.
+fn in_order(mut places: Vec<(usize, usize)>) -> bool {
+    places.sort_unstable();
+    places.is_sorted_by(|a, b| a.0 < b.0 && a.1 < b.1)
+}
+
+/// `k:{"name":"a"}` or `v:"a"`: where the item stands in what is written and in the live list, if it is the same.
+fn item(step: &str, owned: &Value, items: &[Value], live: &Value) -> Option<(usize, usize)> {
     let live = live.as_array().map(Vec::as_slice).unwrap_or_default();
-    if step == "." {
-        return true;
-    }
     if let Some(value) = step.strip_prefix("v:").and_then(|json| serde_json::from_str::<Value>(json).ok()) {
-        return items.contains(&value) && live.contains(&value);
+        let place = |list: &[Value]| list.iter().position(|item| *item == value);
+        return place(items).zip(place(live));
     }
-    let keys = step.strip_prefix("k:").and_then(|json| serde_json::from_str::<Map<String, Value>>(json).ok());
-    let Some(keys) = keys else { return false };
+    let keys = step.strip_prefix("k:").and_then(|json| serde_json::from_str::<Map<String, Value>>(json).ok())?;
     // A part of the key that is not written has its default.
-    let named = |item: &&Value| keys.iter().all(|(key, value)| item[key] == *value || item[key].is_null());
-    let exact = |item: &&Value| keys.iter().all(|(key, value)| item[key] == *value);
-    let mut candidates = items.iter().filter(named);
-    match (candidates.next(), candidates.next(), live.iter().find(exact)) {
-        (Some(item), None, Some(live)) => keyed(item, &keys, owned, live),
-        _ => false,
-    }
+    let named = |item: &Value| keys.iter().all(|(key, value)| item[key] == *value || item[key].is_null());
+    let exact = |item: &Value| keys.iter().all(|(key, value)| item[key] == *value);
+    let mut candidates = items.iter().enumerate().filter(|(_, item)| named(item));
+    let (written, there) = (candidates.next()?, live.iter().position(exact)?);
+    let same = candidates.next().is_none() && keyed(written.1, &keys, owned, &live[there]);
+    same.then_some((written.0, there))
 }
 
 /// An item of a list; the parts of its key are owned whether they are written or not.
@@ -131,6 +135,18 @@ mod tests {
     #[test]
     fn what_was_applied_before_is_settled() {
         assert!(is_settled(&payload(), &live()));
+    }
+
+    #[test]
+    fn another_order_asks_the_server() {
+        let env = |names: [&str; 2]| json!(names.map(|name| json!({"name": name})));
+        let owned =
+            json!({"k:{\"name\":\"A\"}": {".": {}, "f:name": {}}, "k:{\"name\":\"B\"}": {".": {}, "f:name": {}}});
+        assert!(same(&env(["A", "B"]), &owned, &json!([{"name": "A"}, {"name": "other"}, {"name": "B"}])));
+        assert!(!same(&env(["B", "A"]), &owned, &env(["A", "B"])));
+        let owned = json!({"v:\"a\"": {}, "v:\"b\"": {}});
+        assert!(same(&json!(["a", "b"]), &owned, &json!(["a", "b", "c"])));
+        assert!(!same(&json!(["b", "a"]), &owned, &json!(["a", "b", "c"])));
     }
 
     #[test]

@@ -68,7 +68,7 @@ pub(super) fn is_made_up(kind: &str, field: &FieldChange) -> bool {
         Some((start, end)) => field.path.starts_with(start) && field.path.ends_with(end),
         None => field.path == **given,
     };
-    kind == "Service" && field.op == Op::Add && GIVEN.iter().any(|given| is_given(&given))
+    kind == "Service" && field.op == Op::Add && GIVEN.iter().any(is_given)
 }
 
 /// What a diff knows besides its two bundles.
