@@ -2,6 +2,7 @@
 //! to the path that `cargo xtask cluster up` prints. `KUBECTL` names another kubectl than that of the test cluster.
 //!
 //! Each round runs both programs in turn on the same state; what counts is the ratio.
+#![allow(clippy::print_stdout)]
 
 #[path = "manifests/mod.rs"]
 mod manifests;

@@ -41,7 +41,8 @@ fn differences(case: &Path) -> Vec<String> {
         let real: Vec<&Value> = list(&answer, "pods").filter(|pod| pod["owner"] == owner).collect();
         let mut nodes: Vec<String> = ours.iter().map(|pod| place(pod)).collect();
         let mut wanted: Vec<String> = real.iter().map(|pod| pod["node"].as_str().unwrap_or("-").to_owned()).collect();
-        (nodes.sort(), wanted.sort());
+        nodes.sort();
+        wanted.sort();
         if nodes != wanted {
             wrong.push(format!("{owner} is on {nodes:?}, in the cluster on {wanted:?}"));
         }
