@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::content::NameRule;
 use super::core::pod::validate_pod_template_spec;
-use super::core::{self, config, node, quota, service, storage as volumes};
+use super::core::{self, config, node, quota, service_update, storage as volumes};
 use super::errors::{Errors, Shown, json_string};
 use super::meta::{
     label_selector_json, validate_immutable_field, validate_object_meta, validate_object_meta_accessor,
@@ -34,7 +34,7 @@ const KINDS: &[(&str, &str, Update)] = &[
     ("", "ReplicationController", replication_controller),
     ("", "ResourceQuota", resource_quota),
     ("", "Secret", secret),
-    ("", "Service", service::validate_service_update),
+    ("", "Service", service_update::validate_service_update),
     ("", "ServiceAccount", service_account),
     ("apps", "DaemonSet", daemon_set),
     ("apps", "Deployment", deployment),

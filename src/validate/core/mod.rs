@@ -20,6 +20,7 @@ pub(super) mod quota;
 pub(super) mod resources;
 mod security;
 pub(super) mod service;
+pub(super) mod service_update;
 pub(super) mod storage;
 pub(super) mod toleration;
 mod volume;
