@@ -14,7 +14,7 @@ use super::stages::Run;
 use crate::apply::{self, Limits, State, Step, World};
 use crate::cluster::{self as api, Resources, Wanted};
 use crate::diag::{Class, Finding};
-use crate::diff::{self, Action, Change};
+use crate::diff::{self, Action};
 use crate::load::Base;
 use crate::plan;
 use crate::yaml::{self, View};
@@ -40,18 +40,15 @@ pub(super) fn run(args: &ApplyArgs, terms: &Terms) -> Result<Exit, CliError> {
     run.settle_changes();
     let findings = run.findings()?;
     let steps = steps(&run, args.force_conflicts);
-    run.write(COMMAND, &findings, &[], if steps.is_empty() { Part::Whole } else { Part::Question })?;
-    if let Some(reason) = refusal(&run, &findings) {
-        run.write(COMMAND, &findings, &[], Part::Results)?;
-        say(terms, &format!("nothing was applied: {reason}"));
-        return Ok(Exit::Negative);
+    let reason = refusal(&run, &findings);
+    if reason.is_some() || steps.is_empty() {
+        run.write(COMMAND, &findings, &[], Part::Whole)?;
+        return Ok(reason.map_or(Exit::Fine, |reason| declined(terms, &reason)));
     }
-    if steps.is_empty() {
-        return Ok(Exit::Fine);
-    }
+    run.write(COMMAND, &findings, &[], Part::Question)?;
     if !args.yes && !confirmed(&run, &steps)? {
-        say(terms, "nothing was applied: it was not confirmed");
-        return Ok(Exit::Negative);
+        run.write(COMMAND, &findings, &[], Part::Results)?;
+        return Ok(declined(terms, "it was not confirmed"));
     }
     let outcomes = carry_out(&run, &steps, limits(&args.wait), terms);
     run.write(COMMAND, &findings, &outcomes, Part::Results)?;
@@ -59,10 +56,11 @@ pub(super) fn run(args: &ApplyArgs, terms: &Terms) -> Result<Exit, CliError> {
     Ok(if all_done { Exit::Fine } else { Exit::Incomplete })
 }
 
-fn say(terms: &Terms, line: &str) {
+fn declined(terms: &Terms, reason: &str) -> Exit {
     if !terms.quiet {
-        super::progress::note(&[line.to_owned()]);
+        super::progress::note(&[format!("nothing was applied: {reason}")]);
     }
+    Exit::Negative
 }
 
 fn limits(args: &WaitArgs) -> Limits {
@@ -85,7 +83,7 @@ fn refusal(run: &Run, findings: &[Finding]) -> Option<String> {
     };
     let (changes, _, _) = run.prepared()?;
     let named = |action: Action| -> Vec<String> {
-        changes.iter().filter(|change| change.action == action).map(title).collect()
+        changes.iter().filter(|change| change.action == action).map(|change| change.object.title()).collect()
     };
     let (conflicts, replaced) = (named(Action::Conflict), named(Action::Replace));
     let stopping = findings.iter().filter(counts).count();
@@ -104,12 +102,6 @@ fn refusal(run: &Run, findings: &[Finding]) -> Option<String> {
         1 => Some("the finding above stands against it; mend it first".to_owned()),
         number => Some(format!("{number} findings stand against it; mend them first")),
     }
-}
-
-fn title(change: &Change) -> String {
-    let object = &change.object;
-    let namespace = object.namespace.as_ref().map(|namespace| format!("{namespace}/")).unwrap_or_default();
-    format!("{} {namespace}{}", object.kind, object.name)
 }
 
 /// The changes that are carried out, in the order of their waves.

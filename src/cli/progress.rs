@@ -69,11 +69,7 @@ pub(super) struct Steps {
 impl Steps {
     pub(super) fn new(steps: &[Step], quiet: bool) -> Steps {
         let total = steps.len();
-        let title = |(index, step): (usize, &Step)| {
-            let object = &step.object;
-            let namespace = object.namespace.as_ref().map(|namespace| format!("{namespace}/")).unwrap_or_default();
-            format!("{}/{total} {} {namespace}{}", index + 1, object.kind, object.name)
-        };
+        let title = |(index, step): (usize, &Step)| format!("{}/{total} {}", index + 1, step.object.title());
         let titles: Vec<String> = steps.iter().enumerate().map(title).collect();
         let verb = |step: &Step| if step.action == Action::Create { "created" } else { "updated" };
         let terminal = io::stderr().is_terminal() && !quiet;

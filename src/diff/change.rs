@@ -64,6 +64,16 @@ pub struct ObjectRef {
     pub name: String,
 }
 
+impl ObjectRef {
+    /// `Deployment default/web`.
+    pub fn title(&self) -> String {
+        match &self.namespace {
+            Some(namespace) => format!("{} {namespace}/{}", self.kind, self.name),
+            None => format!("{} {}", self.kind, self.name),
+        }
+    }
+}
+
 /// One field that differs; secret values are masked before they get here.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]

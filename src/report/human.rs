@@ -9,7 +9,7 @@ mod plan;
 use std::io::{self, Write};
 
 use paint::Paint;
-pub(super) use plan::{risk_name, title};
+pub(super) use plan::risk_name;
 
 use super::{Report, Row, Style};
 use crate::simulate::Placement;

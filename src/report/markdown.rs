@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::human::{risk_name, title};
+use super::human::risk_name;
 use super::summary::{action_name, count};
 use super::{Report, Row};
 use crate::diff::{Action, Change};
@@ -108,7 +108,7 @@ fn change_row(change: &Change) -> String {
         "| {} | {} | {} | {} | {} |\n",
         risk_name(change.risk),
         action_name(change.action),
-        cell(&title(&change.object)),
+        cell(&change.object.title()),
         cell(&change.why),
         fields.join(", ")
     )

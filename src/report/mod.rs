@@ -128,11 +128,11 @@ pub fn write_results(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()>
     }
     let of = |state: State| report.applied.iter().filter(move |outcome| outcome.state == state);
     for outcome in of(State::Failed) {
-        let title = human::title(&outcome.object);
+        let title = outcome.object.title();
         writeln!(out, "failed: {title}: {}", report.mask.text(&outcome.message))?;
     }
     for outcome in of(State::NotStarted) {
-        writeln!(out, "not started: {}", human::title(&outcome.object))?;
+        writeln!(out, "not started: {}", outcome.object.title())?;
     }
     let [done, failed, not_started] = [State::Done, State::Failed, State::NotStarted].map(|state| of(state).count());
     let rest = if failed + not_started > 0 { " · nothing was rolled back" } else { "" };

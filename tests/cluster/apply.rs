@@ -429,8 +429,9 @@ fn replacement(plane: &Plane) -> Result<(), Failed> {
     write(&folder, &[job("job:2")]);
     let report = planned(plane, &folder, &namespace)?;
     expect(&change(&report, "Job/migrate")["action"], json!("replace"))?;
-    let (run, _) = apply(plane, &folder, &namespace, &[]);
+    let (run, report) = apply(plane, &folder, &namespace, &[]);
     expect(&json!(run.code), json!(1))?;
+    expect(&report["changes"][0]["action"], json!("replace"))?;
     contains(&run.stderr, "can only be made anew")?;
     expect(&namespace.get(&["job", "migrate"])?["metadata"]["uid"], uid)
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::super::Report;
 use super::super::summary::{action_name, count};
 use super::paint::{Paint, columns, width_of};
-use crate::diff::{Action, Change, Fidelity, FieldChange, ObjectRef, Op, Risk};
+use crate::diff::{Action, Change, Fidelity, FieldChange, Op, Risk};
 
 /// Fields of an object that are listed without `-v`.
 const FIELDS: usize = 20;
@@ -50,7 +50,7 @@ fn by_wave(page: &mut String, changes: &[&Change], paint: &Paint) {
         for (index, change) in changes.iter().enumerate() {
             let wave = if index == 0 { wave.to_string() } else { String::new() };
             let why = if change.risk == Risk::Safe && change.why.is_empty() { "" } else { change.why.as_str() };
-            rows.push(vec![wave, "create".to_owned(), title(&change.object), why.to_owned()]);
+            rows.push(vec![wave, "create".to_owned(), change.object.title(), why.to_owned()]);
         }
     }
     page.push_str(&columns(&rows, "  "));
@@ -64,7 +64,7 @@ fn actions(page: &mut String, changes: &[&Change], paint: &Paint) {
     }
     let mut rows = vec![["ACTION", "OBJECT", "WHY"].map(|title| paint.bold(title)).to_vec()];
     for change in changes {
-        rows.push(vec![action_name(change.action).to_owned(), title(&change.object), change.why.clone()]);
+        rows.push(vec![action_name(change.action).to_owned(), change.object.title(), change.why.clone()]);
     }
     page.push_str(&columns(&rows, "  "));
     page.push('\n');
@@ -92,7 +92,7 @@ fn by_risk(page: &mut String, changes: &[&Change], paint: &Paint) {
             sign.to_owned(),
             paint.severity(severity, risk_name(change.risk)),
             action_name(change.action).to_owned(),
-            title(&change.object),
+            change.object.title(),
             why.trim_start().to_owned(),
         ]);
     }
@@ -108,7 +108,7 @@ fn fields(page: &mut String, change: &Change, paint: &Paint) {
         0 => String::new(),
         number => format!(", restarts {}", count(number as usize, "pod")),
     };
-    let head = format!("~ {}   {}{restarts}", title(&change.object), action_name(change.action));
+    let head = format!("~ {}   {}{restarts}", change.object.title(), action_name(change.action));
     page.push_str(&format!("{}\n", paint.bold(&head)));
     let limit = if paint.verbose { usize::MAX } else { FIELDS };
     let rows: Vec<Vec<String>> = change.fields.iter().take(limit).map(|field| field_row(field, paint)).collect();
@@ -207,13 +207,5 @@ pub(in super::super) fn risk_name(risk: Risk) -> &'static str {
         Risk::Conflict => "CONFLICT",
         Risk::Widens => "WIDENS",
         Risk::Safe => "safe",
-    }
-}
-
-/// `Deployment default/web`.
-pub(in super::super) fn title(object: &ObjectRef) -> String {
-    match &object.namespace {
-        Some(namespace) => format!("{} {namespace}/{}", object.kind, object.name),
-        None => format!("{} {}", object.kind, object.name),
     }
 }
