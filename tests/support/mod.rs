@@ -138,7 +138,10 @@ impl Finding {
 pub fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kplan"));
     command.args(arguments).current_dir(folder);
-    command.env("NO_COLOR", "1").env_remove("KUBECONFIG").env_remove("CLICOLOR_FORCE").env_remove("GITHUB_ACTIONS");
+    command.env("NO_COLOR", "1");
+    for variable in ["CI", "CLICOLOR_FORCE", "GITHUB_ACTIONS", "KUBECONFIG"] {
+        command.env_remove(variable);
+    }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
