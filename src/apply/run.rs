@@ -41,7 +41,8 @@ pub fn run(world: &World<'_>, mut resources: Resources, steps: &[Step]) -> Vec<O
         }
     }
     // What was applied is followed even where something else failed: a rollout under way has its own result.
-    let applied: Vec<usize> = (0..steps.len()).filter(|id| outcomes[*id].is_applied).collect();
+    let open = |outcome: &Outcome| outcome.is_applied && outcome.state == State::NotStarted;
+    let applied: Vec<usize> = (0..steps.len()).filter(|id| open(&outcomes[*id])).collect();
     if world.limits.wait {
         wait::until_ready(world, &resources, steps, &applied, &mut outcomes, start);
     } else {

@@ -21,7 +21,7 @@ const WORKLOADS: [&str; 7] =
     ["DaemonSet", "Deployment", "Job", "Pod", "ReplicaSet", "ReplicationController", "StatefulSet"];
 
 /// Since when an object has its present trouble.
-type Since = HashMap<usize, (String, Instant)>;
+type Since = HashMap<usize, (TroubleKind, Instant)>;
 
 /// Follows the steps `ids` until each is ready or has failed; what it says goes to the outcomes.
 pub(super) fn until_ready(
@@ -209,9 +209,9 @@ impl<'a> Seen<'a> {
             return None;
         };
         let text = if worst.count > 1 { format!("{} pods: {}", worst.count, worst.text) } else { worst.text.clone() };
-        let (known, begun) = since.entry(id).or_insert_with(|| (format!("{:?}", worst.kind), Instant::now()));
-        if *known != format!("{:?}", worst.kind) {
-            (*known, *begun) = (format!("{:?}", worst.kind), Instant::now());
+        let (known, begun) = since.entry(id).or_insert_with(|| (worst.kind, Instant::now()));
+        if *known != worst.kind {
+            (*known, *begun) = (worst.kind, Instant::now());
         }
         let limit = match worst.kind {
             TroubleKind::Unschedulable => world.limits.unschedulable,
