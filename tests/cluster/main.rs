@@ -20,6 +20,7 @@ mod inventory;
 mod of_plane;
 mod read_only;
 mod situations;
+mod unfinished;
 
 use libtest_mimic::Arguments;
 
@@ -29,6 +30,7 @@ fn main() {
     arguments.test_threads.get_or_insert(8);
     let mut trials = of_plane::trials();
     trials.extend(apply::trials());
+    trials.extend(unfinished::trials());
     trials.extend(bad_input::trials());
     trials.extend(inventory::trials());
     trials.extend(read_only::trials());
