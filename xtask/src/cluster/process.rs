@@ -1,7 +1,7 @@
 //! Starting components so that they outlive this program, and stopping them.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -100,18 +100,17 @@ impl Processes {
         for process in self.read()?.iter().rev() {
             process.stop(&self.home);
         }
-        if self.list.exists() {
-            fs::remove_file(&self.list).map_err(|error| error.to_string())?;
+        match fs::remove_file(&self.list) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(format!("{}: {error}", self.list.display())),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn read(&self) -> Result<Vec<Process>, String> {
-        if !self.list.exists() {
-            return Ok(Vec::new());
+        match fs::read_to_string(&self.list) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+            text => Ok(parse(&text.map_err(|error| format!("{}: {error}", self.list.display()))?)),
         }
-        let text = fs::read_to_string(&self.list).map_err(|error| format!("{}: {error}", self.list.display()))?;
-        Ok(parse(&text))
     }
 
     fn log(&self, name: &str) -> PathBuf {

@@ -7,7 +7,7 @@
 //! the keeper itself be killed, the next `serve` clears up after it.
 
 use std::fs;
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -83,13 +83,19 @@ fn read_to_end() {
 
 fn remove(home: &Path, processes: &Processes) -> Outcome {
     processes.stop_all()?;
-    fs::remove_dir_all(home).map_err(|error| format!("{}: {error}", home.display()))
+    match fs::remove_dir_all(home) {
+        // Another `serve` may clear up at the same time.
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(format!("{}: {error}", home.display())),
+        _ => Ok(()),
+    }
 }
 
 /// Ends the clusters whose keeper was killed.
 fn clear_up() -> Outcome {
+    // The folders first: each is made by its keeper, which is then among the processes.
+    let homes = clusters()?;
     let running = output(Command::new("ps").args(["-axww", "-o", "args="]))?;
-    for home in clusters()? {
+    for home in homes {
         if !running.contains(&format!("{KEEP} {}", home.display())) {
             remove(&home, &Processes::new(&home))?;
         }
