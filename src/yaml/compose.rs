@@ -32,14 +32,15 @@ pub(super) fn compose(tree: &mut Tree, text: &str, base: usize, lines_before: u6
     loop {
         let duplicates = tree.duplicates.len();
         let out = compose_once(tree, &patched, base, lines_before);
-        // libyaml does not know the escape `\'`, which kubectl takes: put something of its length in its place.
+        // The scanner keeps to libyaml, which does not know the escape `\'` that kubectl takes: put something of its
+        // length in its place.
         let Some(at) = unknown_escape(&out, base).filter(|at| patched[*at..].starts_with("\\'")) else { return out };
         patched.to_mut().replace_range(at..at + 2, STAND_IN);
         tree.duplicates.truncate(duplicates);
     }
 }
 
-/// Stands for `\'` while libyaml scans; two bytes, and hardly ever in a manifest.
+/// Stands for `\'` while the text is scanned; two bytes, and hardly ever in a manifest.
 const STAND_IN: &str = "\u{7ff}";
 
 fn unknown_escape(out: &Composed, base: usize) -> Option<usize> {
@@ -97,8 +98,8 @@ struct Composer<'t, 's> {
     out: Composed,
 }
 
-impl Composer<'_, '_> {
-    fn next(&mut self, chunk: Span) -> Result<Event, ReadError> {
+impl<'s> Composer<'_, 's> {
+    fn next(&mut self, chunk: Span) -> Result<Event<'s>, ReadError> {
         self.parser.next().map_err(|error| self.scan_error(&error, chunk))
     }
 
@@ -115,13 +116,13 @@ impl Composer<'_, '_> {
         }
     }
 
-    fn event(&mut self, event: &Event, chunk: Span) -> Result<(), ReadError> {
+    fn event(&mut self, event: &Event<'_>, chunk: Span) -> Result<(), ReadError> {
         let span = event.span;
         let decoded = match event.kind {
             EventKind::Alias => return self.alias(event),
             EventKind::Scalar(style) => return self.scalar(event, style, chunk),
             EventKind::SequenceStart | EventKind::MappingStart => {
-                let anchor = event.anchor().map(str::to_owned);
+                let anchor = event.anchor.as_deref().map(str::to_owned);
                 if let Some(anchor) = &anchor {
                     self.anchors.insert(anchor.clone(), None);
                 }
@@ -186,9 +187,9 @@ impl Composer<'_, '_> {
         message
     }
 
-    fn alias(&mut self, event: &Event) -> Result<(), ReadError> {
+    fn alias(&mut self, event: &Event<'_>) -> Result<(), ReadError> {
         self.aliased = true;
-        let name = event.anchor().unwrap_or_default();
+        let name = event.anchor.as_deref().unwrap_or_default();
         let span = event.span;
         let decoded = match self.anchors.get(name) {
             None => return Err(ReadError { message: format!("yaml: unknown anchor '{name}' referenced"), span }),
@@ -201,7 +202,7 @@ impl Composer<'_, '_> {
         Ok(())
     }
 
-    fn scalar(&mut self, event: &Event, style: Style, chunk: Span) -> Result<(), ReadError> {
+    fn scalar(&mut self, event: &Event<'_>, style: Style, chunk: Span) -> Result<(), ReadError> {
         let span = event.span;
         let source = self.builder.tree.source().clone();
         let written = &source[span.range()];
@@ -221,13 +222,13 @@ impl Composer<'_, '_> {
     }
 
     /// The part of a scalar that go-yaml looks at only after the whole document is parsed.
-    fn decode_scalar(&mut self, event: &Event, style: Style, chunk: Span) -> Result<Result<(), String>, ReadError> {
-        let mut text = Cow::Borrowed(event.value());
+    fn decode_scalar(&mut self, event: &Event<'_>, style: Style, chunk: Span) -> Result<Result<(), String>, ReadError> {
+        let mut text = Cow::Borrowed(&*event.value);
         if style == Style::DoubleQuoted && text.contains(STAND_IN) && !self.written(event.span).contains(STAND_IN) {
             text = text.replace(STAND_IN, "'").into();
         }
-        let resolved = match event.tag() {
-            None if event.plain_implicit() && style == Style::Plain => scalar::resolve(&text),
+        let resolved = match event.tag.as_deref() {
+            None if event.plain_implicit && style == Style::Plain => scalar::resolve(&text),
             None => Scalar::Str,
             Some("tag:yaml.org,2002:binary") => match decode_binary(&text) {
                 Ok(decoded) => {
@@ -241,7 +242,7 @@ impl Composer<'_, '_> {
                 Err(error) => return Ok(Err(format!("yaml: {error}"))),
             },
         };
-        let merges = &*text == "<<" && event.tag().is_none() && style == Style::Plain;
+        let merges = &*text == "<<" && event.tag.as_deref().is_none() && style == Style::Plain;
         let node = ScalarNode { span: event.span, text: &text, resolved, merges };
         let id = match self.builder.scalar(&node) {
             Ok(id) => id,
@@ -250,7 +251,7 @@ impl Composer<'_, '_> {
                 return Ok(Err(complete_key_error(message, &value)));
             }
         };
-        if let Some(anchor) = event.anchor() {
+        if let Some(anchor) = event.anchor.as_deref() {
             let id = id.unwrap_or_else(|| self.anchored_key(&node));
             self.anchors.insert(anchor.to_owned(), Some(id));
         }
@@ -284,12 +285,12 @@ impl Composer<'_, '_> {
     fn peek_value(&mut self, chunk: Span) -> Result<String, ReadError> {
         let event = self.next(chunk)?;
         Ok(match event.kind {
-            EventKind::Scalar(Style::Plain) if event.tag().is_none() => match scalar::resolve(event.value()) {
+            EventKind::Scalar(Style::Plain) if event.tag.as_deref().is_none() => match scalar::resolve(&event.value) {
                 Scalar::Null => "<nil>".to_owned(),
-                Scalar::Str => format!("{:?}", event.value()),
-                _ => event.value().to_owned(),
+                Scalar::Str => format!("{:?}", event.value),
+                _ => event.value.into_owned(),
             },
-            EventKind::Scalar(_) => format!("{:?}", event.value()),
+            EventKind::Scalar(_) => format!("{:?}", event.value),
             _ => "interface {}(nil)".to_owned(),
         })
     }
@@ -313,7 +314,7 @@ fn trimmed_end(tree: &Tree, span: Span) -> u32 {
     }
 }
 
-/// A run of opening brackets beyond any depth, which libyaml would take long to find out.
+/// A run of opening brackets beyond any depth.
 fn opens_too_much(text: &str) -> bool {
     let mut run = 0;
     text.len() > MAX_DEPTH
@@ -327,7 +328,7 @@ fn opens_too_much(text: &str) -> bool {
         })
 }
 
-/// kubectl takes no `%YAML` directive but 1.1; libyaml also takes 1.2.
+/// kubectl takes no `%YAML` directive but 1.1; the scanner, like libyaml, also takes 1.2.
 fn has_other_version(text: &str) -> bool {
     let mut lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
     let version = lines.next().and_then(|line| line.strip_prefix("%YAML "));
@@ -346,7 +347,7 @@ fn content_span(source: &str, span: Span, style: Style) -> Span {
     Span { start: span.start + header as u32, end: span.end }
 }
 
-/// Where `\/` stands, which is no escape in kubectl's YAML, though libyaml takes it.
+/// Where `\/` stands, which is no escape in kubectl's YAML, though the scanner, like libyaml, takes it.
 fn slash_escape(quoted: &str) -> Option<usize> {
     let mut bytes = quoted.bytes().enumerate();
     while let Some((at, byte)) = bytes.next() {
