@@ -5,6 +5,7 @@ mod problems;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub use load::{Config, ConfigError, FILE_NAME, SCHEMA, parse, severity, tier};
 pub use problems::{Problem, suggest};
@@ -45,6 +46,12 @@ pub struct Settings {
     pub no_ignores: bool,
     /// Schedule each pod before the next one exists.
     pub sequential: bool,
+    /// How charts are rendered, one entry a run.
+    pub charts: Vec<ChartRun>,
+    /// How long one rendering may take.
+    pub render_timeout: Duration,
+    /// The one kustomization that counts (`-k`).
+    pub kustomization: Option<String>,
 }
 
 impl Default for Settings {
@@ -66,8 +73,27 @@ impl Default for Settings {
             show_secrets: false,
             no_ignores: false,
             sequential: false,
+            charts: Vec::new(),
+            render_timeout: RENDER_TIMEOUT,
+            kustomization: None,
         }
     }
+}
+
+/// How long one rendering may take where kplan.yaml says nothing.
+const RENDER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// One run of `helm template`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ChartRun {
+    /// The chart's folder, from the folder where kplan runs.
+    pub path: PathBuf,
+    pub release: Option<String>,
+    pub namespace: Option<String>,
+    /// Files with values, from the folder where kplan runs; later ones win.
+    pub values: Vec<PathBuf>,
+    /// Single values, as for `--set`.
+    pub set: BTreeMap<String, String>,
 }
 
 /// One entry of `ignore:` in kplan.yaml.

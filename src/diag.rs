@@ -1,7 +1,9 @@
 //! Diagnostics: what the stages report, and the one place where severity, class, suppression and order are decided.
 
 mod merge;
+mod origin;
 mod suppress;
+mod template;
 
 use std::sync::Arc;
 
@@ -79,6 +81,8 @@ pub struct Diagnostic {
     pub fix: Option<Fix>,
     /// Rules that name the cause: where one of them reports in the same set, this is silent.
     pub yields_to: &'static [&'static str],
+    /// The place in rendered text, where the finding was led from there to what a person wrote.
+    pub rendered: Option<(FileId, Span)>,
     /// Grade of this case where the rule has several; never above the rule's own severity.
     pub severity: Option<Severity>,
 }
@@ -98,6 +102,7 @@ impl Diagnostic {
             related: Vec::new(),
             fix: None,
             yields_to: &[],
+            rendered: None,
             severity: None,
         }
     }

@@ -1,7 +1,7 @@
 //! kplan: `terraform plan` for Kubernetes. The stages, in the order in which data flows:
 //!
 //! ```text
-//! load → parse → defaults → validate → lint → simulate → diff → plan → report
+//! load → render → parse → defaults → validate → lint → simulate → diff → plan → report
 //! ```
 #![forbid(unsafe_code)]
 
@@ -18,6 +18,7 @@ pub mod load;
 pub mod model;
 pub mod parse;
 pub mod plan;
+pub mod render;
 pub mod report;
 pub mod schema;
 pub mod simulate;

@@ -1,11 +1,13 @@
 //! Paths → sources: walks directories, reads files and standard input, tells sets and roles apart.
 
 mod base;
+mod checkout;
 mod git;
 mod sets;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,12 +16,14 @@ use ignore::WalkBuilder;
 use rayon::prelude::*;
 
 pub use base::{Base, GitFiles, git_files};
+pub use checkout::{Tree, git_tree};
 pub use git::GitError;
+pub use sets::{Root, RootKind, normal};
 
 use crate::config::Settings;
 use crate::diag::Diagnostic;
-use crate::model::{Role, SetId};
-use crate::source::{Source, Sources, Span};
+use crate::model::{Rendering, Role, SetId};
+use crate::source::{FileId, Source, Sources, Span};
 
 /// Larger files are refused: spans are 31 bits wide.
 const MAX_BYTES: usize = (1 << 31) - 2;
@@ -49,8 +53,16 @@ pub struct Loaded {
     pub sources: Sources,
     pub sets: Vec<SetId>,
     pub roles: Vec<Role>,
+    /// Folders that are sets of their own.
+    pub roots: Vec<Root>,
     /// Sets that a kustomization or chart makes and that were not rendered.
     pub unrendered: Vec<SetId>,
+    /// Number of kustomizations and charts that were to be rendered and were not.
+    pub not_rendered: usize,
+    /// What was rendered, with the sources that hold it.
+    pub rendered: Vec<Rendering>,
+    /// Namespace of rendered objects that name none, where it is not that of the run.
+    pub namespaces: BTreeMap<FileId, String>,
     /// Named on the command line.
     pub explicit: Vec<bool>,
 }
@@ -68,8 +80,9 @@ pub fn run(paths: &[String], settings: &Settings) -> Result<(Loaded, Vec<Diagnos
 pub fn assemble(mut inputs: Vec<Input>, settings: &Settings) -> (Loaded, Vec<Diagnostic>) {
     let mut seen = std::collections::HashSet::new();
     inputs.retain(|input| seen.insert(sets::normal(&input.name)));
-    let (sets, roles, unrendered) = sets::assign(&inputs, &settings.stacks);
-    let mut loaded = Loaded { sets, roles, unrendered, ..Loaded::default() };
+    let (sets, roles, roots) = sets::assign(&inputs, &settings.stacks);
+    let unrendered = roots.iter().filter(|root| root.kind != RootKind::Stack).map(|root| root.set).collect();
+    let mut loaded = Loaded { sets, roles, roots, unrendered, ..Loaded::default() };
     let mut diagnostics = Vec::new();
     for input in inputs {
         loaded.explicit.push(input.explicit);

@@ -14,7 +14,7 @@ pub type Scope<'a> = dyn Fn(&str, &str) -> Option<bool> + Sync + 'a;
 
 /// Reads every source and finds its objects.
 pub fn run(loaded: Loaded, settings: &Settings, scope: &Scope<'_>) -> (Bundle, Vec<Diagnostic>) {
-    let Loaded { sources, sets, roles, unrendered, explicit: _ } = loaded;
+    let Loaded { sources, sets, roles, unrendered, rendered, not_rendered, namespaces, roots: _, explicit: _ } = loaded;
     let files: Vec<(FileId, &Source)> = sources.iter().collect();
     let parsed: Vec<Parsed> =
         files.par_iter().map(|(id, source)| parse_file(*id, source, roles[id.0 as usize])).collect();
@@ -24,15 +24,17 @@ pub fn run(loaded: Loaded, settings: &Settings, scope: &Scope<'_>) -> (Bundle, V
         let custom = custom_kinds.iter().find(|custom| custom.group == group && custom.kind == kind);
         custom.map(|custom| custom.namespaced).or_else(|| scope(api_version, kind))
     };
-    let mut bundle = Bundle { unrendered_sets: unrendered, ..Bundle::default() };
+    let mut counts = Counts { files: sources.len() - rendered.len(), ..Counts::default() };
+    counts.not_rendered = not_rendered;
+    let mut bundle = Bundle { unrendered_sets: unrendered, rendered, ..Bundle::default() };
     let mut diagnostics = Vec::new();
-    let mut counts = Counts { files: sources.len(), ..Counts::default() };
     for (index, parsed) in parsed.into_iter().enumerate() {
         let file = FileId(index as u32);
         counts.skipped += parsed.skipped;
         let first = bundle.objects.len() as u32;
         for found in parsed.objects {
-            bundle.objects.push(object(&parsed.file, &found, file, sets[index], settings, &scope));
+            let namespace = namespaces.get(&file).unwrap_or(&settings.namespace);
+            bundle.objects.push(object(&parsed.file, &found, (file, sets[index]), namespace, &scope));
         }
         let ids = (first..bundle.objects.len() as u32).map(ObjectId);
         diagnostics.extend(parsed.diagnostics);
@@ -40,9 +42,6 @@ pub fn run(loaded: Loaded, settings: &Settings, scope: &Scope<'_>) -> (Bundle, V
         bundle.files.push(parsed.file);
     }
     counts.objects = bundle.objects.len();
-    let not_rendered = not_rendered(&sources);
-    counts.not_rendered = not_rendered.len();
-    diagnostics.extend(not_rendered);
     bundle.file_sets = sets;
     bundle.counts = counts;
     bundle.sources = sources;
@@ -198,9 +197,8 @@ fn custom_kinds(parsed: &Parsed) -> Vec<CustomKind> {
 fn object(
     file: &ParsedFile,
     found: &Found,
-    id: FileId,
-    set: crate::model::SetId,
-    settings: &Settings,
+    (id, set): (FileId, crate::model::SetId),
+    default_namespace: &str,
     scope: &Scope<'_>,
 ) -> Object {
     let metadata = file.tree.view(found.root).get("metadata");
@@ -210,7 +208,7 @@ fn object(
     // Most unknown kinds are namespaced; those that are not mostly say so in their names.
     let likely = !written.is_empty() || !found.kind.starts_with("Cluster");
     let namespaced = scope(&found.api_version, &found.kind).unwrap_or(likely);
-    let namespace = if written.is_empty() { settings.namespace.as_str() } else { written };
+    let namespace = if written.is_empty() { default_namespace } else { written };
     Object {
         file: id,
         document: found.document,
@@ -314,23 +312,4 @@ fn duplicate_keys(
         }
     }
     diagnostics
-}
-
-/// Kustomizations and charts are named where nothing renders them.
-fn not_rendered(sources: &crate::source::Sources) -> Vec<Diagnostic> {
-    let mut found = Vec::new();
-    for (id, source) in sources.iter() {
-        let what = match source.name.rsplit(['/', '\\']).next() {
-            Some("kustomization.yaml" | "kustomization.yml" | "Kustomization") => "kustomization",
-            Some("Chart.yaml") => "chart",
-            _ => continue,
-        };
-        let message = format!("this {what} was not rendered, so its result is not judged");
-        let help = match what {
-            "chart" => "render it with `helm template` and check the output",
-            _ => "render it with `kubectl kustomize` and check the output",
-        };
-        found.push(Diagnostic::new("not-rendered", id, Span::default(), message).help(help));
-    }
-    found
 }

@@ -9,7 +9,8 @@ use super::live;
 use super::options::Options;
 use super::progress;
 use super::stages::Run;
-use crate::load::{self, Base, Input, Loaded, git_files};
+use crate::load::{self, Base, Input, Loaded, RootKind, git_files, git_tree};
+use crate::render::{self, Disk};
 use crate::snapshot::Snapshot;
 
 pub(super) fn run(args: &CompareArgs, terms: &Terms) -> Result<Exit, CliError> {
@@ -57,7 +58,10 @@ pub(super) fn read_base(base: &Base, options: &Options) -> Result<(Read, String)
         // The live state is read before, and the server is asked what comes of it.
         Base::Empty | Base::Cluster => Ok((Read::Files(Loaded::default()), "empty base".to_owned())),
         Base::Dir(path) => {
-            let (loaded, _) = load::run(std::slice::from_ref(path), &options.settings)?;
+            let mut settings = options.settings.clone();
+            settings.kustomization = settings.kustomization.map(|_| path.clone());
+            let (loaded, _) = load::run(std::slice::from_ref(path), &settings)?;
+            let (loaded, _) = render::run(loaded, &settings, &Disk::default())?;
             Ok((Read::Files(loaded), format!("directory {path}")))
         }
         Base::Git(reference) => {
@@ -92,5 +96,11 @@ fn read_git(reference: &str, options: &Options) -> Result<Loaded, CliError> {
         Input { name, content: Ok(bytes), path: path.unwrap_or(0), explicit }
     });
     let (loaded, _) = load::assemble(inputs.collect(), &options.settings);
-    Ok(loaded)
+    if loaded.roots.iter().all(|root| root.kind == RootKind::Stack) {
+        return Ok(loaded);
+    }
+    // Renderers read files, so what they may need is laid out for them.
+    let tree = git_tree(Path::new("."), reference).map_err(|error| CliError::usage(error.to_string(), error.help()))?;
+    let disk = Disk { prefix: format!("{reference}:"), home: tree.home.clone() };
+    Ok(render::run(loaded, &options.settings, &disk)?.0)
 }

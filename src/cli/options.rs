@@ -135,6 +135,7 @@ fn settings(input: &InputArgs, config: Option<&Config>) -> (Settings, Vec<String
         settings.namespace.clone_from(namespace);
     }
     settings.crd_dirs.extend(input.crd_dirs.iter().cloned());
+    settings.kustomization.clone_from(&input.kustomize);
     if input.require_render {
         settings.rules.insert("not-rendered".to_owned(), Some(crate::diag::Severity::Error));
     }

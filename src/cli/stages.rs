@@ -17,6 +17,7 @@ use crate::diff::{Action, Change, Knowledge};
 use crate::lint;
 use crate::load::{self, Base, Loaded};
 use crate::model::{Bundle, ParsedFile, Role, SetId, Version};
+use crate::render::{self, Disk};
 use crate::report::{Mask, Report, Summary};
 use crate::schema::Schema;
 use crate::simulate::{Placement, Verdict};
@@ -60,6 +61,8 @@ impl Run {
         progress.stage("reading");
         let focus = Focus::new(&mut options)?;
         let (loaded, mut read) = load::run(&options.paths, &options.settings)?;
+        let (loaded, found) = render::run(loaded, &options.settings, &Disk::default())?;
+        read.extend(found);
         let live = live::find(&options)?;
         let known = live.as_ref().map(|live| &live.bundle);
         let (mut bundle, found) = parse_all(loaded, &options.settings, cluster.as_ref(), known);

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::problems::{self, Problem};
-use super::{Ignore, NodeShape, Settings};
+use super::{ChartRun, Ignore, NodeShape, Settings};
 use crate::model::rule::{Rule, Severity, Tier};
 use crate::source::Source;
 use crate::yaml::{self, View};
@@ -44,6 +45,8 @@ pub struct Config {
     /// From the folder where kplan runs.
     pub crd_dirs: Vec<PathBuf>,
     pub contexts: Vec<String>,
+    pub charts: Vec<ChartRun>,
+    pub render_timeout: Option<Duration>,
 }
 
 /// Why a `kplan.yaml` cannot be used; all problems, in order.
@@ -98,6 +101,8 @@ fn read(config: &mut Config, root: View<'_>, folder: &Path) {
     config.stacks = paths("stacks");
     config.crd_dirs = paths("crdDirs");
     config.nodes = root.list("nodes").map(node).collect();
+    config.charts = root.list("charts").map(|view| chart(view, folder)).collect();
+    config.render_timeout = root.get("renderTimeout").and_then(|text| seconds(plain(text).trim_end_matches('s')));
     for (id, value) in root.map("rules") {
         let value = if value.is_map() { value.get("severity") } else { Some(value) };
         if let Some(value) = value {
@@ -126,6 +131,22 @@ fn read_ignore(config: &mut Config, entry: View<'_>) {
         reason: text("reason"),
         line: before.matches('\n').count() as u32 + 1,
     });
+}
+
+fn chart(view: View<'_>, folder: &Path) -> ChartRun {
+    let text = |key: &str| view.get_str(key).map(str::to_owned);
+    ChartRun {
+        path: folder.join(view.get_str("path").unwrap_or_default()),
+        release: text("release"),
+        namespace: text("namespace"),
+        values: view.list("values").filter_map(View::str).map(|path| folder.join(path)).collect(),
+        set: view.map("set").map(|(key, value)| (key.to_owned(), plain(value))).collect(),
+    }
+}
+
+fn seconds(text: &str) -> Option<Duration> {
+    let seconds: f64 = text.parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok().filter(|duration| !duration.is_zero())
 }
 
 fn node(view: View<'_>) -> NodeShape {
@@ -181,6 +202,8 @@ impl Config {
         settings.stacks.extend(self.stacks.iter().cloned());
         settings.crd_dirs.extend(self.crd_dirs.iter().cloned());
         settings.nodes = self.nodes.clone();
+        settings.charts = self.charts.clone();
+        settings.render_timeout = self.render_timeout.unwrap_or(settings.render_timeout);
         let mut expired = Vec::new();
         for (index, ignore) in self.ignores.iter().enumerate() {
             if self.expires.get(&index).is_some_and(|end| *end <= settings.now) {

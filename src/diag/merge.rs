@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::origin;
 use super::suppress::Suppressions;
 use super::{Class, Diagnostic, Rule, Severity};
 use crate::config::Settings;
@@ -31,7 +32,7 @@ pub fn merge(
 ) -> Vec<Finding> {
     let by_id: HashMap<&str, &'static Rule> = rules.iter().map(|rule| (rule.id, rule)).collect();
     let mut findings: Vec<Finding> = Vec::new();
-    for diagnostic in diagnostics {
+    for diagnostic in origin::relocate(bundle, diagnostics) {
         findings.extend(by_id.get(diagnostic.rule).and_then(|rule| decide(rule, bundle, diagnostic, settings)));
     }
     silence_dependents(bundle, &mut findings);
@@ -39,7 +40,8 @@ pub fn merge(
     for finding in &mut findings {
         finding.suppressed = suppressions.apply(bundle, finding);
     }
-    for diagnostic in suppressions.unused(bundle, settings.config_file, &by_id) {
+    let unused = suppressions.unused(bundle, settings.config_file, &by_id);
+    for diagnostic in origin::relocate(bundle, unused) {
         findings.extend(by_id.get(diagnostic.rule).and_then(|rule| decide(rule, bundle, diagnostic, settings)));
     }
     findings.sort_by(|a, b| order(a).cmp(&order(b)));
@@ -75,7 +77,11 @@ fn decide(rule: &'static Rule, bundle: &Bundle, diagnostic: Diagnostic, settings
 
 /// What yields to another rule is silent where that rule reports in the same set.
 fn silence_dependents(bundle: &Bundle, findings: &mut Vec<Finding>) {
-    let set = |finding: &Finding| bundle.file_sets.get(finding.diagnostic.file.0 as usize).copied();
+    let set = |finding: &Finding| match finding.diagnostic.object {
+        // A finding of a rendered object stands in a file of another set.
+        Some(id) => Some(bundle.object(id).set),
+        None => bundle.file_sets.get(finding.diagnostic.file.0 as usize).copied(),
+    };
     let said: HashSet<_> = findings.iter().map(|finding| (finding.rule.id, set(finding))).collect();
     findings.retain(|finding| {
         let place = set(finding);

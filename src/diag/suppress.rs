@@ -1,12 +1,12 @@
 //! Suppression: `# kplan: ignore[rule] reason` on or above a line, the annotation `kplan.dev/ignore`, and the config.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use globset::{Glob, GlobMatcher};
 
 use super::{Class, Diagnostic, Finding, Rule};
 use crate::config::{Ignore, Settings};
-use crate::model::{Bundle, ObjectId, path};
+use crate::model::{Bundle, ObjectId, OriginKind, path};
 use crate::source::{FileId, Source, Span};
 
 /// What a comment starts with to suppress rules.
@@ -69,7 +69,8 @@ impl<'s> Suppressions<'s> {
     pub(super) fn read(bundle: &Bundle, settings: &'s Settings) -> Suppressions<'s> {
         let mut places = Vec::new();
         if !settings.no_ignores {
-            for (id, source) in bundle.sources.iter() {
+            let templates = templates(bundle);
+            for (id, source) in bundle.sources.iter().filter(|(id, _)| !templates.contains(id)) {
                 let comments = bundle.files.get(id.0 as usize).map_or(&[][..], |file| &file.comments);
                 places.extend(comments.iter().filter_map(|span| comment(id, source, *span)));
             }
@@ -81,7 +82,9 @@ impl<'s> Suppressions<'s> {
     /// The reason why a finding does not count, if there is one; rejections can be ignored only in the config.
     pub(super) fn apply(&mut self, bundle: &Bundle, finding: &Finding) -> Option<String> {
         let diagnostic = &finding.diagnostic;
-        let line = bundle.sources.get(diagnostic.file).line_column(diagnostic.span.start).line;
+        let line = |(file, span): (FileId, Span)| (file, bundle.sources.get(file).line_column(span.start).line);
+        let here = line((diagnostic.file, diagnostic.span));
+        let rendered = diagnostic.rendered.map(line);
         let mut reason = None;
         for ignore in &mut self.config {
             if ignore.matches(bundle, finding) {
@@ -90,12 +93,12 @@ impl<'s> Suppressions<'s> {
             }
         }
         for place in &mut self.places {
-            let here = match place.scope {
-                Scope::Line(at) => place.file == diagnostic.file && at == line,
+            let is_here = match place.scope {
+                Scope::Line(at) => here == (place.file, at) || rendered == Some((place.file, at)),
                 Scope::Object(id) => diagnostic.object == Some(id),
             };
             let position = place.rules.iter().position(|rule| rule == diagnostic.rule || rule == "*");
-            if let (true, Some(position)) = (here && finding.class != Class::Rejected, position) {
+            if let (true, Some(position)) = (is_here && finding.class != Class::Rejected, position) {
                 place.used[position] = true;
                 reason.get_or_insert_with(|| place.reason.clone());
             }
@@ -112,7 +115,9 @@ impl<'s> Suppressions<'s> {
     ) -> Vec<Diagnostic> {
         let mut found = Vec::new();
         for place in &self.places {
-            for (rule, used) in place.rules.iter().zip(&place.used) {
+            // A template's comment may be of use in another of its renderings.
+            let rendered = bundle.rendered.iter().any(|made| made.file == place.file);
+            for (rule, used) in place.rules.iter().zip(&place.used).filter(|_| !rendered) {
                 found.extend(stale(rule, *used, place.file, place.span, rules));
             }
             if place.reason.is_empty() {
@@ -128,6 +133,12 @@ impl<'s> Suppressions<'s> {
         }
         found
     }
+}
+
+/// Templates of charts: their comments count where they are rendered.
+fn templates(bundle: &Bundle) -> HashSet<FileId> {
+    let origins = bundle.rendered.iter().flat_map(|made| &made.origins);
+    origins.filter(|origin| origin.kind == OriginKind::Template).filter_map(|origin| origin.file).collect()
 }
 
 fn stale(rule: &str, used: bool, file: FileId, span: Span, rules: &HashMap<&str, &'static Rule>) -> Option<Diagnostic> {

@@ -318,6 +318,14 @@ pub static RULES: &[Rule] = &[
         since: "0.1.0", aliases: &[],
     },
     Rule {
+        id: "render-failed", group: "config", class: Class::Unreadable, tier: Tier::Default, severity: Severity::Error,
+        kinds: &["any"],
+        title: "A kustomization or chart does not render",
+        why: "The renderer refuses it, so it has no objects, and kubectl or helm would stop with the same message. Nothing that it would become was judged.",
+        fix: "Mend what the renderer names. A chart that needs values gets them under `charts:` in kplan.yaml.",
+        since: "0.1.0", aliases: &[],
+    },
+    Rule {
         id: "request-exceeds-node", group: "scheduling", class: Class::Pending, tier: Tier::Default, severity: Severity::Error,
         kinds: &["workload"],
         title: "The pod requests more than any node has, even an empty one",

@@ -48,12 +48,14 @@ impl GitError {
 /// A directory inside a repository.
 pub(super) struct Git {
     directory: PathBuf,
+    /// Used in the place of the repository's own.
+    index: Option<PathBuf>,
 }
 
 impl Git {
     /// Fails where the directory is in no repository.
     pub(super) fn open(directory: &Path) -> Result<Git, GitError> {
-        let git = Git { directory: directory.to_owned() };
+        let git = Git { directory: directory.to_owned(), index: None };
         match git.text(&["rev-parse", "--git-dir"]) {
             Ok(_) => Ok(git),
             Err(GitError::Failed { message, .. }) if message.contains("not a git repository") => {
@@ -61,6 +63,11 @@ impl Git {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// The same repository with an index of its own.
+    pub(super) fn with_index(self, index: PathBuf) -> Git {
+        Git { index: Some(index), ..self }
     }
 
     /// What a command prints, as text.
@@ -78,6 +85,8 @@ impl Git {
         for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR"] {
             command.env_remove(name);
         }
+        command.envs(self.index.iter().map(|index| ("GIT_INDEX_FILE", index)));
+        command.env("GIT_LFS_SKIP_SMUDGE", "1");
         let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let name = arguments.iter().find(|argument| !argument.starts_with('-')).copied().unwrap_or_default().to_owned();
         match child {

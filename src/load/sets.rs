@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use super::Input;
 use crate::model::{Role, SetId};
+use crate::source::FileId;
 use crate::yaml::{self, View};
 
 /// A path with `.` and `..` taken out, with `/` between its parts.
-pub(super) fn normal(path: &str) -> String {
+pub fn normal(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split(['/', '\\']) {
         match part {
@@ -37,27 +38,30 @@ fn inside(path: &str, root: &str) -> bool {
 }
 
 fn join(folder: &str, path: &str) -> String {
-    normal(&format!("{folder}/{path}"))
+    if folder.is_empty() { normal(path) } else { normal(&format!("{folder}/{path}")) }
 }
 
-/// The set and role of each input, and the sets that would have to be rendered.
-pub(super) fn assign(inputs: &[Input], stacks: &[PathBuf]) -> (Vec<SetId>, Vec<Role>, Vec<SetId>) {
+/// The set and role of each input, and the folders that make a set of their own.
+pub(super) fn assign(inputs: &[Input], stacks: &[PathBuf]) -> (Vec<SetId>, Vec<Role>, Vec<Root>) {
     let names: Vec<String> = inputs.iter().map(|input| normal(&input.name)).collect();
     let mut listed: HashMap<String, Role> = HashMap::new();
     let mut roots: Vec<Root> = Vec::new();
+    let mut add = |folder: String, kind: RootKind, file: Option<usize>| {
+        roots.push(Root { folder, kind, set: SetId(0), file: file.map(|index| FileId(index as u32)) });
+    };
     for stack in stacks {
-        roots.push(Root { folder: normal(&stack.to_string_lossy()), kind: RootKind::Stack });
+        add(normal(&stack.to_string_lossy()), RootKind::Stack, None);
     }
-    for (input, name) in inputs.iter().zip(&names) {
+    for (index, (input, name)) in inputs.iter().zip(&names).enumerate() {
         if input.explicit {
             continue;
         }
         match file_name(name) {
             "kustomization.yaml" | "kustomization.yml" | "Kustomization" => {
-                read_kustomization(input, folder(name), &mut listed);
-                roots.push(Root { folder: folder(name).to_owned(), kind: RootKind::Kustomization });
+                let kind = read_kustomization(input, folder(name), &mut listed);
+                add(folder(name).to_owned(), kind, Some(index));
             }
-            "Chart.yaml" => roots.push(Root { folder: folder(name).to_owned(), kind: RootKind::Chart }),
+            "Chart.yaml" => add(folder(name).to_owned(), RootKind::Chart, Some(index)),
             _ => {}
         }
     }
@@ -76,20 +80,32 @@ pub(super) fn assign(inputs: &[Input], stacks: &[PathBuf]) -> (Vec<SetId>, Vec<R
         sets.push(SetId(set as u32));
         roles.push(role);
     }
-    let unrendered = roots.iter().enumerate().filter(|(_, root)| root.kind != RootKind::Stack);
-    (sets, roles, unrendered.map(|(index, _)| SetId((paths + index) as u32)).collect())
+    for (index, root) in roots.iter_mut().enumerate() {
+        root.set = SetId((paths + index) as u32);
+    }
+    (sets, roles, roots)
 }
 
-#[derive(PartialEq)]
-enum RootKind {
+/// What makes a folder a set of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RootKind {
     Kustomization,
+    /// A kustomization that only others can use.
+    Component,
     Chart,
+    /// Named under `stacks:` in kplan.yaml.
     Stack,
 }
 
-struct Root {
-    folder: String,
-    kind: RootKind,
+/// A folder that is a set of its own.
+#[derive(Clone, Debug)]
+pub struct Root {
+    /// Without `.` and `..`, as [`super::normal`] gives it; empty for the working directory.
+    pub folder: String,
+    pub kind: RootKind,
+    pub set: SetId,
+    /// Its kustomization or `Chart.yaml`.
+    pub file: Option<FileId>,
 }
 
 impl Root {
@@ -105,11 +121,11 @@ impl Root {
     }
 }
 
-/// Takes from a kustomization which of its files are resources, and which are anything else.
-fn read_kustomization(input: &Input, folder: &str, listed: &mut HashMap<String, Role>) {
-    let Ok(bytes) = &input.content else { return };
+/// Takes from a kustomization which of its files are resources, and which are anything else; gives what it is itself.
+fn read_kustomization(input: &Input, folder: &str, listed: &mut HashMap<String, Role>) -> RootKind {
+    let Ok(bytes) = &input.content else { return RootKind::Kustomization };
     let file = yaml::read(&Arc::from(String::from_utf8_lossy(bytes)));
-    let Some(root) = file.documents.first().and_then(|document| document.root) else { return };
+    let Some(root) = file.documents.first().and_then(|document| document.root) else { return RootKind::Kustomization };
     let root = file.tree.view(root);
     let component = root.get_str("kind") == Some("Component");
     let resource_role = if component { Role::NotJudged } else { Role::Unrendered };
@@ -137,6 +153,7 @@ fn read_kustomization(input: &Input, folder: &str, listed: &mut HashMap<String, 
             strings(generator, "files").chain(strings(generator, "envs")).for_each(|path| add(path, Role::NotJudged));
         }
     }
+    if component { RootKind::Component } else { RootKind::Kustomization }
 }
 
 fn strings<'a>(view: View<'a>, key: &str) -> impl Iterator<Item = &'a str> + use<'a> {
@@ -163,12 +180,14 @@ mod tests {
             input("x/chart/templates/web.yaml", ""),
             input("x/chart/crds/crd.yaml", ""),
         ];
-        let (sets, roles, unrendered) = assign(&inputs, &[]);
+        let (sets, roles, roots) = assign(&inputs, &[]);
         let sets: Vec<u32> = sets.iter().map(|set| set.0).collect();
         assert_eq!(sets, [0, 1, 1, 1, 0, 2, 2, 2]);
         use Role::{Manifest, NotJudged, Unrendered};
         assert_eq!(roles, [Manifest, Manifest, Unrendered, Manifest, NotJudged, NotJudged, NotJudged, Unrendered]);
-        assert_eq!(unrendered, [SetId(1), SetId(2)]);
+        let roots: Vec<_> = roots.iter().map(|root| (root.folder.as_str(), root.kind, root.set, root.file)).collect();
+        let base = ("x/base", RootKind::Kustomization, SetId(1), Some(FileId(1)));
+        assert_eq!(roots, [base, ("x/chart", RootKind::Chart, SetId(2), Some(FileId(5)))]);
         assert_eq!(normal("./a/../b//c.yaml"), "b/c.yaml");
     }
 }

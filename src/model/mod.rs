@@ -14,5 +14,7 @@ pub mod selector;
 pub mod time;
 mod version;
 
-pub use object::{Bundle, Counts, CustomKind, Key, Live, Object, ObjectId, ParsedFile, Role, SetId};
+pub use object::{
+    Bundle, Counts, CustomKind, Key, Live, Object, ObjectId, Origin, OriginKind, ParsedFile, Rendering, Role, SetId,
+};
 pub use version::Version;

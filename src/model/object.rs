@@ -122,6 +122,39 @@ pub struct Live {
     pub unread: Vec<String>,
 }
 
+/// A source that a renderer made, and what it was made of.
+#[derive(Clone, Debug)]
+pub struct Rendering {
+    pub file: FileId,
+    /// The kustomization or `Chart.yaml`.
+    pub root: FileId,
+    /// `charts/web with prod.yaml`: what was rendered, for people.
+    pub label: String,
+    /// By the index of its documents, where each comes from.
+    pub origins: Vec<Origin>,
+    /// Files of a kustomization in the order in which they lead to each other; none for a chart.
+    pub parts: Vec<FileId>,
+}
+
+/// Where a rendered document comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// A manifest, a template, or the kustomization whose generator made it; `None` where the renderer names none.
+    pub file: Option<FileId>,
+    pub kind: OriginKind,
+}
+
+/// How the file of an origin is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OriginKind {
+    #[default]
+    Manifest,
+    /// A kustomization that generates the object.
+    Generator,
+    /// A template of a chart, which is no YAML.
+    Template,
+}
+
 /// Everything that a run read.
 #[derive(Debug, Default)]
 pub struct Bundle {
@@ -136,6 +169,8 @@ pub struct Bundle {
     pub custom_kinds: Vec<CustomKind>,
     /// Kustomizations and charts that were not rendered: what they lack may be generated.
     pub unrendered_sets: Vec<SetId>,
+    /// What was rendered.
+    pub rendered: Vec<Rendering>,
     /// Set for the state of a cluster.
     pub live: Option<Live>,
 }

@@ -139,6 +139,10 @@ pub fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kplan"));
     command.args(arguments).current_dir(folder);
     command.env("NO_COLOR", "1");
+    // Whether this machine has renderers is no matter of most tests.
+    for variable in ["KPLAN_HELM", "KPLAN_KUBECTL", "KPLAN_KUSTOMIZE", "KPLAN_CACHE_DIR"] {
+        command.env(variable, "");
+    }
     for variable in ["CI", "CLICOLOR_FORCE", "GITHUB_ACTIONS", "KUBECONFIG"] {
         command.env_remove(variable);
     }

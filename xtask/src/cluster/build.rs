@@ -10,7 +10,7 @@ use super::process::output;
 use crate::Outcome;
 
 /// The binary that holds all components; see `tests/control-plane/README.md`.
-pub(super) const CONTROL_PLANE: &str = "tests/control-plane/bin/control-plane";
+pub(crate) const CONTROL_PLANE: &str = "tests/control-plane/bin/control-plane";
 /// The fake kubelets.
 pub(super) const KWOK: &str = "tests/control-plane/bin/kwok";
 

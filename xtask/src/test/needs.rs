@@ -8,17 +8,20 @@ use crate::cluster::build;
 
 const PRE_COMMIT: &str = "pre-commit==4.3.0";
 const ZIZMOR: &str = "zizmor==1.32.0";
+const HELM: &str = "helm.sh/helm/v3/cmd/helm@v3.22.0";
 const ACTIONLINT: &str = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12";
 
 /// The environment variables through which the tests find what is there; those that are set already win.
 pub(super) fn meet() -> Vec<(&'static str, PathBuf)> {
     type Install = fn() -> Result<PathBuf, String>;
-    let needs: [(&str, &str, Install); 3] = [
+    let needs: [(&str, &str, Install); 5] = [
         ("KPLAN_PRE_COMMIT", "pre-commit", || python("pre-commit", PRE_COMMIT)),
         ("KPLAN_ZIZMOR", "zizmor", || python("zizmor", ZIZMOR)),
-        ("KPLAN_ACTIONLINT", "actionlint", actionlint),
+        ("KPLAN_ACTIONLINT", "actionlint", || go("actionlint", ACTIONLINT)),
+        ("KPLAN_TEST_KUBECTL", "kubectl", kubectl),
+        ("KPLAN_TEST_HELM", "helm", || go("helm", HELM)),
     ];
-    if is_wanted("KPLAN_TEST_KUBECONFIG") {
+    if is_wanted("KPLAN_TEST_KUBECONFIG") || is_wanted("KPLAN_TEST_KUBECTL") {
         // Tests find it where it is built.
         report("the control plane", build::everything());
     }
@@ -51,13 +54,27 @@ fn python(name: &str, requirement: &str) -> Result<PathBuf, String> {
     Ok(program)
 }
 
-/// actionlint, built.
-fn actionlint() -> Result<PathBuf, String> {
-    let home = target("actionlint")?;
-    let program = home.join("actionlint");
+/// A Go program, built from its module.
+fn go(name: &str, module: &str) -> Result<PathBuf, String> {
+    let home = target(name)?;
+    let program = home.join(name);
     if !program.is_file() {
-        quietly(Command::new("go").args(["install", ACTIONLINT]).env("GOBIN", &home))?;
+        quietly(Command::new("go").args(["install", module]).env("GOBIN", &home))?;
     }
+    Ok(program)
+}
+
+/// The kubectl within the control plane's binary, under its own name.
+fn kubectl() -> Result<PathBuf, String> {
+    let binary = std::path::absolute(build::CONTROL_PLANE).map_err(|error| error.to_string())?;
+    if !binary.is_file() || !cfg!(unix) {
+        return Err(format!("there is no {}", binary.display()));
+    }
+    let program = target("kubectl/kubectl")?;
+    let failed = |error: std::io::Error| format!("{}: {error}", program.display());
+    std::fs::create_dir_all(program.parent().unwrap_or(&program)).map_err(failed)?;
+    std::fs::write(&program, format!("#!/bin/sh\nexec '{}' kubectl \"$@\"\n", binary.display())).map_err(failed)?;
+    quietly(Command::new("chmod").arg("+x").arg(&program))?;
     Ok(program)
 }
 
