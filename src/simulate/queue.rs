@@ -94,7 +94,7 @@ pub fn run(
 }
 
 /// The verdict that needs no scheduler; pending where it needs one.
-pub(super) fn arrive(replica: &Replica) -> Outcome {
+pub fn arrive(replica: &Replica) -> Outcome {
     let pod = &replica.pod;
     let unknown = |why: String| Outcome::new(Verdict::Unknown, Some(format!("not simulated: {why}")));
     if let Some(why) = &replica.rejected {

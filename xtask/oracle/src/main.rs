@@ -1,6 +1,7 @@
 //! Compares kplan with a real API server over generated objects or folders of manifests.
 //!
-//! `cargo xtask oracle` starts a server and runs this program with its address.
+//! `cargo xtask oracle` starts a server and runs this program with its address; with `placement` it compares where pods
+//! land with a real scheduler.
 
 mod answer;
 mod bases;
@@ -9,6 +10,7 @@ mod generate;
 mod mutate;
 mod options;
 mod ours;
+mod placement;
 mod random;
 mod report;
 mod run;
@@ -28,7 +30,11 @@ use shrink::Signature;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match Options::read(&arguments).and_then(|options| run::run(&options)) {
+    let outcome = match arguments.split_first() {
+        Some((first, rest)) if first == "placement" => placement::run(rest),
+        _ => Options::read(&arguments).and_then(|options| run::run(&options)),
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("error: {message}");

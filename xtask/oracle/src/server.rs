@@ -26,9 +26,9 @@ pub(crate) struct Server {
     pub(crate) agent: Agent,
 }
 
-struct Reply {
-    code: u64,
-    body: Value,
+pub(crate) struct Reply {
+    pub(crate) code: u64,
+    pub(crate) body: Value,
     warnings: Vec<String>,
 }
 
@@ -40,12 +40,22 @@ impl Server {
         Self { url: url.to_owned(), token: token.to_owned(), agent: config.new_agent() }
     }
 
-    fn send(&self, method: &str, path: &str, body: &str) -> Result<Reply, String> {
+    /// Sends a request with a body of JSON, or without one.
+    pub(crate) fn send(&self, method: &str, path: &str, body: &str) -> Result<Reply, String> {
+        self.send_as(method, path, body, "application/json")
+    }
+
+    /// Merges a patch into an object.
+    pub(crate) fn patch(&self, path: &str, patch: &Value) -> Result<Reply, String> {
+        self.send_as("PATCH", path, &patch.to_string(), "application/merge-patch+json")
+    }
+
+    fn send_as(&self, method: &str, path: &str, body: &str, content: &str) -> Result<Reply, String> {
         let request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.url))
             .header("Authorization", format!("Bearer {}", self.token))
-            .header("Content-Type", "application/json")
+            .header("Content-Type", content)
             .body(body.to_owned())
             .map_err(|error| error.to_string())?;
         let mut response = self.agent.run(request).map_err(|error| format!("{method} {path}: {error}"))?;
