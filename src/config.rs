@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use load::{Config, ConfigError, FILE_NAME, SCHEMA, parse, severity, tier};
+pub use load::{Config, ConfigError, ConflictEntry, FILE_NAME, SCHEMA, parse, severity, tier};
 pub use problems::{Problem, suggest};
 
 use crate::model::Version;

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::args::PolicyArgs;
 use super::cluster::{Cluster, Scope};
 use super::diff::Read;
 use super::error::{CliError, ErrorKind, Exit};
@@ -11,6 +12,7 @@ use super::options::Options;
 use super::progress::{self, Progress};
 use super::{baseline, inventory, output};
 use crate::apply::Outcome;
+use crate::cluster::{Missing, Right};
 use crate::config::Settings;
 use crate::diag::{self, Class, Diagnostic, Finding};
 use crate::diff::{Action, Change, Knowledge};
@@ -50,6 +52,8 @@ pub(super) struct Run {
     base: Option<(Bundle, String)>,
     /// What could not be looked at.
     notes: Vec<String>,
+    /// Rights that apply needs and the user does not have.
+    pub(super) missing: Missing,
     changes: Option<Vec<Change>>,
 }
 
@@ -82,6 +86,7 @@ impl Run {
             state: None,
             base: None,
             notes: Vec::new(),
+            missing: Missing::new(),
             changes: None,
         };
         run.check_input()?;
@@ -159,13 +164,14 @@ impl Run {
     }
 
     /// diff against a base.
-    pub(super) fn compare(&mut self, base: &Base, force_conflicts: bool) -> Result<(), CliError> {
+    pub(super) fn compare(&mut self, base: &Base, policy: &PolicyArgs) -> Result<(), CliError> {
         self.progress.stage("comparing");
         let (bundle, name, knowledge) = match (base, &self.cluster) {
             (Base::Cluster, Some(cluster)) => {
                 let live = self.live.take().map(|live| live.bundle);
                 let state = self.state.take().or(live).unwrap_or_default();
-                let knowledge = cluster.ask(&self.bundle, &state, force_conflicts)?;
+                let policy = super::cluster::policy(policy, &self.options);
+                let knowledge = cluster.ask(&self.bundle, &state, policy)?;
                 (state, cluster.title(), knowledge)
             }
             (base, _) => {
@@ -174,6 +180,10 @@ impl Run {
             }
         };
         let (changes, found) = crate::diff::run(&self.bundle, &bundle, &knowledge, &self.options.settings);
+        if let (Base::Cluster, Some(cluster)) = (base, &self.cluster) {
+            self.missing = cluster.missing(&changes, &knowledge)?;
+            self.notes.extend(self.missing.iter().map(|(right, titles)| lacks(right, titles)));
+        }
         self.changes = Some(changes);
         self.base = Some((bundle, name));
         self.add(self.not_known(found));
@@ -329,6 +339,13 @@ impl Run {
         let changes = self.changes.iter().flatten();
         changes.into_iter().any(|change| !matches!(change.action, Action::Unchanged | Action::Keep))
     }
+}
+
+/// `no right to patch deployments.apps in namespace shop: Deployment shop/web and 2 more`.
+fn lacks(right: &Right, titles: &[String]) -> String {
+    let more = if titles.len() > 1 { format!(" and {} more", titles.len() - 1) } else { String::new() };
+    let first = titles.first().map(String::as_str).unwrap_or_default();
+    format!("no right to {}, which apply needs for {first}{more}", right.text())
 }
 
 /// Whether a finding is at or over `--fail-on`.

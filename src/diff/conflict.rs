@@ -1,14 +1,13 @@
 //! Fields that other managers own, as a 409 of server-side apply names them.
 
-use super::{Action, Change, Conflict, FieldChange};
+use super::{Action, Change, Conflict, FieldChange, OnConflict, Policy};
 use crate::model::path::push_key;
 use crate::yaml::View;
 
 /// Notes who owns the fields that a change would take from others, and makes it a conflict unless they are taken over.
 /// `after` is the object as it would be.
-pub(super) fn mark(change: &mut Change, conflicts: &[Conflict], after: View<'_>, force: bool) {
-    let mut held = Vec::new();
-    let mut taken = Vec::new();
+pub(super) fn mark(change: &mut Change, conflicts: &[Conflict], after: View<'_>, policy: &Policy) {
+    let (mut held, mut taken, mut left) = (Vec::new(), Vec::new(), Vec::new());
     for conflict in conflicts {
         let path =
             field_path(after, &conflict.field).unwrap_or_else(|| conflict.field.trim_start_matches('.').to_owned());
@@ -16,14 +15,25 @@ pub(super) fn mark(change: &mut Change, conflicts: &[Conflict], after: View<'_>,
             field.owner = Some(conflict.manager.clone());
         }
         let text = format!("{path} owned by \"{}\"", conflict.manager);
-        if force || conflict.is_taken_over() { taken.push(text) } else { held.push(text) }
+        match policy.on_conflict(&change.object.kind, &conflict.field, &conflict.manager) {
+            OnConflict::Force => taken.push(text),
+            OnConflict::Fail => held.push(text),
+            OnConflict::Leave => {
+                change.leaves.push(conflict.field.clone());
+                left.push(text);
+            }
+        }
     }
     change.takes_over = !taken.is_empty();
+    let left = (!left.is_empty()).then(|| format!("leaves {}", left.join(", ")));
     if !held.is_empty() {
         change.action = Action::Conflict;
         change.why = held.join(", ");
     } else if !taken.is_empty() {
-        change.why = format!("takes over {}", taken.join(", "));
+        let taken = format!("takes over {}", taken.join(", "));
+        change.why = [Some(taken), left].into_iter().flatten().collect::<Vec<_>>().join("; ");
+    } else if let Some(left) = left {
+        change.why = left;
     }
 }
 

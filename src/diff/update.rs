@@ -35,7 +35,7 @@ pub(super) fn causes(group: &str, kind: &str, old: View<'_>, new: View<'_>, plac
 }
 
 /// Whether a cause only says that a field cannot be changed, so that a new object may have it.
-pub(super) fn is_immutability(cause: &Cause) -> bool {
+pub fn is_immutability(cause: &Cause) -> bool {
     const PHRASES: [&str; 10] = [
         "field is immutable",
         "is immutable after creation",

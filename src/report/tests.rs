@@ -176,6 +176,9 @@ fn change(action: Action, kind: &str, name: &str, risk: Risk, fields: Vec<FieldC
         restarts: u64::from(risk == Risk::Disruptive) * 3,
         wave: 2,
         takes_over: false,
+        leaves: Vec::new(),
+        inherits: Vec::new(),
+        needs_leave: false,
         desired: None,
         base: None,
     }

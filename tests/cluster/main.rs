@@ -15,6 +15,7 @@ mod proxy;
 
 mod apply;
 mod bad_input;
+mod come_true;
 mod inventory;
 #[path = "plane.rs"]
 mod of_plane;
@@ -35,8 +36,10 @@ fn main() {
     trials.extend(inventory::trials());
     trials.extend(read_only::trials());
     trials.extend(situations::trials());
+    trials.extend(come_true::trials());
     let conclusion = libtest_mimic::run(&arguments, trials);
     situations::end();
+    come_true::end();
     plane::stop();
     conclusion.exit();
 }
