@@ -56,15 +56,21 @@ fn order(finding: &Finding) -> (u32, u32, u32, &str, &str, Option<&str>) {
     (file.0, span.start, span.end, rule, message, field.as_deref())
 }
 
+/// Whether findings of a rule are reported at all: it is not off, and not beyond the tier.
+pub fn is_on(rule: &Rule, settings: &Settings) -> bool {
+    match settings.rules.get(rule.id) {
+        Some(None) => rule.class == Class::Rejected,
+        Some(Some(_)) => true,
+        None => rule.tier <= settings.tier,
+    }
+}
+
 fn decide(rule: &'static Rule, bundle: &Bundle, diagnostic: Diagnostic, settings: &Settings) -> Option<Finding> {
     let own = diagnostic.severity.unwrap_or(rule.severity).min(rule.severity);
-    let configured = settings.rules.get(rule.id);
-    let mut severity = match configured {
-        Some(None) if rule.class != Class::Rejected => return None,
-        Some(Some(severity)) => *severity,
-        _ if rule.tier > settings.tier => return None,
-        _ => own,
-    };
+    if !is_on(rule, settings) {
+        return None;
+    }
+    let mut severity = settings.rules.get(rule.id).copied().flatten().unwrap_or(own);
     let mut class = rule.class;
     let unrendered = bundle.files.get(diagnostic.file.0 as usize).is_some_and(|file| file.role == Role::Unrendered);
     if class == Class::Rejected && unrendered {
