@@ -6,6 +6,14 @@ use crate::diag::{Class, Rule, Severity, Tier};
 #[rustfmt::skip]
 pub static RULES: &[Rule] = &[
     Rule {
+        id: "admission-refused", group: "api", class: Class::Rejected, tier: Tier::Default, severity: Severity::Error,
+        kinds: &["Pod", "PriorityClass"],
+        title: "An admission plugin refuses the object",
+        why: "What the plugins Priority, RuntimeClass and ServiceAccount fill into a pod contradicts what the pod says, or a second PriorityClass wants to be the default; the API server answers 403.",
+        fix: "Delete the field that the message names, or choose another class or account.",
+        since: "0.1.0", aliases: &[],
+    },
+    Rule {
         id: "api-decode", group: "api", class: Class::Rejected, tier: Tier::Default, severity: Severity::Error,
         kinds: &["any"],
         title: "The value has the wrong type or format for its field",
@@ -315,6 +323,22 @@ pub static RULES: &[Rule] = &[
         title: "No PersistentVolume in the set fits the claim",
         why: "The set brings volumes, and for this claim each of them is too small, lacks the access mode, has another class or is taken by another claim. Where no StorageClass provisions one, the claim stays unbound and the pods that use it stay Pending.",
         fix: "Change size, access mode or class of the claim or of a volume so that the two fit, or add a volume.",
+        since: "0.1.0", aliases: &[],
+    },
+    Rule {
+        id: "quota-blocks-rollout", group: "workload", class: Class::Risky, tier: Tier::Default, severity: Severity::Warning,
+        kinds: &["Deployment"],
+        title: "A ResourceQuota has no room for a rollout of the Deployment",
+        why: "A rollout of this Deployment keeps all its pods until a new one is ready, so it begins with a pod more; the quota has room for the replicas alone, and the new version never comes.",
+        fix: "Raise the quota by one pod, or allow the rollout to take a pod away first with maxUnavailable.",
+        since: "0.1.0", aliases: &[],
+    },
+    Rule {
+        id: "quota-exhausted", group: "workload", class: Class::Broken, tier: Tier::Default, severity: Severity::Error,
+        kinds: &["Deployment", "ReplicaSet", "StatefulSet", "ReplicationController", "Job", "CronJob"],
+        title: "A ResourceQuota has no room for the pods of a workload",
+        why: "The workload is accepted, but the API server answers 403 to pods, claims or ReplicaSets that its controller makes once the objects of the set have used up the quota of the namespace.",
+        fix: "Raise the quota, ask for less, or set what the message says is missing.",
         since: "0.1.0", aliases: &[],
     },
     Rule {

@@ -63,7 +63,7 @@ impl<'a> Index<'a> {
             let namespace = object.namespace.as_deref().unwrap_or("");
             index.by_name.entry((object.set, &object.kind, namespace, &object.name)).or_default().push(id);
             index.by_kind.entry((object.set, &object.kind)).or_default().push(id);
-            if let Some(template) = PodTemplate::of(object.group(), &object.kind, bundle.full(id)) {
+            if let Some(template) = PodTemplate::of(object.group(), &object.kind, bundle.admitted(id)) {
                 let workload = Workload { id, template, labels: template.labels() };
                 let list = index.workloads.entry((object.set, namespace)).or_default();
                 for (key, value) in &workload.labels {

@@ -69,7 +69,7 @@ fn check_object(bundle: &Bundle, index: &Index<'_>, id: ObjectId) -> Vec<Diagnos
     let object = bundle.object(id);
     let mut found = Vec::new();
     for (rule, check) in CHECKS {
-        let mut cx = Cx { rule, bundle, index, id, object, root: bundle.full(id), found: Vec::new() };
+        let mut cx = Cx { rule, bundle, index, id, object, root: bundle.admitted(id), found: Vec::new() };
         match catch_unwind(AssertUnwindSafe(|| check(&mut cx))) {
             Ok(()) => found.append(&mut cx.found),
             Err(_) => {
@@ -82,14 +82,14 @@ fn check_object(bundle: &Bundle, index: &Index<'_>, id: ObjectId) -> Vec<Diagnos
     found
 }
 
-/// What a rule sees: one object with its defaults, and the set around it.
+/// What a rule sees: one object with its defaults and what admission adds, and the set around it.
 struct Cx<'a> {
     rule: &'static str,
     bundle: &'a Bundle,
     index: &'a Index<'a>,
     id: ObjectId,
     object: &'a Object,
-    /// The object with defaults.
+    /// The object with its defaults and what admission adds.
     root: View<'a>,
     found: Vec<Diagnostic>,
 }

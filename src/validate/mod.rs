@@ -19,6 +19,7 @@ mod obj;
 mod pod_failure;
 mod pod_security;
 mod policy;
+mod quotas;
 mod rbac;
 mod rules;
 mod schedule;
