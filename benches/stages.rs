@@ -74,7 +74,7 @@ fn stages(criterion: &mut Criterion) {
     });
     let mut bundle = bundle(&settings, schema);
     defaults::run(&mut bundle, schema);
-    group.bench_function("validate", |bencher| bencher.iter(|| validate::run(black_box(&bundle), schema).len()));
+    group.bench_function("validate", |bencher| bencher.iter(|| validate::run(black_box(&bundle), None, schema).len()));
     group.bench_function("lint", |bencher| bencher.iter(|| lint::run(black_box(&bundle), None, &settings).len()));
     group.finish();
 }

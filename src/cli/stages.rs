@@ -25,7 +25,7 @@ use crate::schema::Schema;
 use crate::simulate::{Placement, Verdict};
 use crate::source::Source;
 use crate::yaml;
-use crate::{defaults, parse, plan, simulate, snapshot, validate};
+use crate::{admission, defaults, parse, plan, simulate, snapshot, validate};
 
 /// Stack of a worker thread: manifests may nest as deeply as kubectl allows.
 const WORKER_STACK: usize = 64 << 20;
@@ -117,8 +117,9 @@ impl Run {
             self.options.settings.kube_version = version;
             let Some(schema) = Schema::of(version) else { continue };
             defaults::run(&mut self.bundle, schema);
-            let mut found = validate::run(&self.bundle, schema);
             let live = self.live.as_ref().map(|live| &live.bundle);
+            admission::run(&mut self.bundle, live);
+            let mut found = validate::run(&self.bundle, live, schema);
             found.extend(lint::run(&self.bundle, live, &self.options.settings));
             self.judged.push((version, found));
         }

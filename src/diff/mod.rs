@@ -269,7 +269,8 @@ impl<'a> Compare<'a> {
         let own = validate::object(group, &object.kind, after);
         let causes: Vec<Cause> = all.iter().filter(|cause| !own.contains(cause)).cloned().collect();
         if causes.is_empty() {
-            return Vec::new();
+            let texts = if all.is_empty() { update::warnings(group, &object.kind, live.view(), after) } else { vec![] };
+            return texts.iter().map(|text| self.warning(id, text)).collect();
         }
         if causes.iter().all(update::is_immutability) {
             change.action = Action::Replace;

@@ -42,7 +42,7 @@ pub(super) fn hpa_metric_without_request(cx: &mut Cx<'_>) {
     }
     let Some(id) = target(cx, cx.root) else { return };
     let object = cx.bundle.object(id);
-    let Some(template) = PodTemplate::of(object.group(), &object.kind, cx.bundle.full(id)) else { return };
+    let Some(template) = PodTemplate::of(object.group(), &object.kind, cx.bundle.admitted(id)) else { return };
     for (resource, at) in utilization_metrics(cx.root) {
         let lacking: Vec<&str> = template
             .containers()

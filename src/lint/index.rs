@@ -107,12 +107,12 @@ impl<'a> Index<'a> {
             index.by_kind.entry((object.set, &object.kind)).or_default().push(id);
             index.namespaces.insert((object.set, namespace));
             if matches!(object.kind.as_str(), "RoleBinding" | "ClusterRoleBinding") {
-                index.add_subjects(object, bundle.full(id));
+                index.add_subjects(object, bundle.admitted(id));
             }
             if matches!(object.kind.as_str(), "Role" | "ClusterRole") {
-                index.add_maker(object, bundle.full(id));
+                index.add_maker(object, bundle.admitted(id));
             }
-            if let Some(template) = PodTemplate::of(object.group(), &object.kind, bundle.full(id)) {
+            if let Some(template) = PodTemplate::of(object.group(), &object.kind, bundle.admitted(id)) {
                 let workload = Workload { id, template, labels: template.labels() };
                 let list = index.workloads.entry((object.set, namespace)).or_default();
                 for (key, value) in &workload.labels {

@@ -235,7 +235,7 @@ fn check_object<'a>(
     let object = bundle.object(id);
     let mut found = Vec::new();
     for (rule, check) in dispatch.rules(object.group(), &object.kind) {
-        let mut cx = Cx { rule, bundle, index, settings, id, object, root: bundle.full(id), found: Vec::new() };
+        let mut cx = Cx { rule, bundle, index, settings, id, object, root: bundle.admitted(id), found: Vec::new() };
         match catch_unwind(AssertUnwindSafe(|| check(&mut cx))) {
             Ok(()) => found.append(&mut cx.found),
             Err(_) => {
@@ -248,7 +248,7 @@ fn check_object<'a>(
     found
 }
 
-/// What a rule sees: one object with its defaults, and the set around it.
+/// What a rule sees: one object with its defaults and what admission adds, and the set around it.
 struct Cx<'a> {
     rule: &'static str,
     bundle: &'a Bundle,
@@ -256,7 +256,7 @@ struct Cx<'a> {
     settings: &'a Settings,
     id: ObjectId,
     object: &'a Object,
-    /// The object with defaults.
+    /// The object with its defaults and what admission adds.
     root: View<'a>,
     found: Vec<Diagnostic>,
 }

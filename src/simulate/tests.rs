@@ -43,6 +43,7 @@ pub fn bundle(objects: &[Value]) -> Bundle {
             namespace: namespace.filter(|_| !cluster_scoped.contains(&kind.as_str())),
             kind,
             full: None,
+            admitted: None,
         });
     }
     bundle.files.push(ParsedFile {

@@ -7,6 +7,7 @@ use super::labels::{Labels, NodeTerm, Operator, Requirement, Selector, labels, n
 use super::nodes::Node;
 use super::pod::Pod;
 use super::resources::quantity;
+use crate::admission::default_storage_class;
 use crate::model::quantity::Quantity;
 use crate::yaml::View;
 
@@ -379,13 +380,11 @@ fn class(view: View<'_>) -> StorageClass {
             })
             .collect()
     });
-    let marks = ["storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"];
-    let annotations = view.at(&["metadata", "annotations"]);
     StorageClass {
         provisioner: view.get_str("provisioner").unwrap_or("").to_owned(),
         waits: view.get_str("volumeBindingMode") == Some("WaitForFirstConsumer"),
         topologies: topologies.collect(),
-        is_default: annotations.is_some_and(|map| marks.iter().any(|mark| map.get_str(mark) == Some("true"))),
+        is_default: default_storage_class::is_default(view),
     }
 }
 

@@ -3,6 +3,7 @@
 //! `cargo xtask oracle` starts a server and runs this program with its address; with `placement` it compares where pods
 //! land with a real scheduler.
 
+mod admission;
 mod answer;
 mod bases;
 mod folder;
@@ -17,6 +18,7 @@ mod run;
 mod server;
 mod shrink;
 mod values;
+mod worlds;
 
 use std::process::ExitCode;
 
@@ -32,7 +34,10 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match arguments.split_first() {
         Some((first, rest)) if first == "placement" => placement::run(rest),
-        _ => Options::read(&arguments).and_then(|options| run::run(&options)),
+        _ => Options::read(&arguments).and_then(|options| match options.admission {
+            true => admission::run(&options),
+            false => run::run(&options),
+        }),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -77,9 +82,6 @@ impl Asked {
         if let (Some(prefix), None | Some("")) = (metadata["generateName"].as_str(), metadata["name"].as_str()) {
             server.without_generated(prefix);
             ours.without_generated(prefix);
-        }
-        if case.old.is_some() {
-            ours.warnings.clone_from(&server.warnings);
         }
         let agrees = ours.agrees(&server);
         let decides = match server.code {

@@ -100,6 +100,24 @@ impl Server {
         }
     }
 
+    /// Makes an object; what is stored stays.
+    pub(crate) fn make(&self, schema: &Schema, object: &Value) -> Result<(Answer, Value), String> {
+        let kind = kind_of(schema, object).ok_or("not a served kind")?;
+        let reply = self.send("POST", &format!("{}?{REAL}", collection(kind, object)), &sent(object))?;
+        Ok((Answer::of_server(reply.code, &reply.body, reply.warnings), reply.body))
+    }
+
+    /// Writes the status of a stored object.
+    pub(crate) fn set_status(&self, schema: &Schema, stored: &Value, status: Value) -> Result<(), String> {
+        let kind = kind_of(schema, stored).ok_or("not a served kind")?;
+        let mut object = stored.clone();
+        object["status"] = status;
+        let name = stored["metadata"]["name"].as_str().unwrap_or_default();
+        let path = format!("{}/{name}/status", collection(kind, stored));
+        let reply = self.send("PUT", &path, &object.to_string())?;
+        if reply.code < 300 { Ok(()) } else { Err(format!("{} {path}: {}", reply.code, reply.body["message"])) }
+    }
+
     /// What the server says of replacing a stored object.
     pub(crate) fn update(&self, schema: &Schema, stored: &Value, object: &Value) -> Result<Answer, String> {
         let kind = kind_of(schema, object).ok_or("not a served kind")?;
