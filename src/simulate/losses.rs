@@ -90,7 +90,7 @@ fn move_to_best(state: &mut State, class: super::state::ClassId, name: &Arc<str>
         return false;
     };
     if let Some(node) = best.first() {
-        state.place(class, name, *node, NOT_STARTED);
+        state.place(class, name, node, NOT_STARTED);
     }
     true
 }
@@ -132,7 +132,7 @@ pub fn scales(state: &mut State, expansion: &Expansion) -> Vec<ScaleOut> {
             let name: Arc<str> = Arc::from(format!("{}/{}-{index}", workload.namespace, workload.name));
             match engine::schedule(state, class) {
                 Answer::Scheduled { best, .. } => {
-                    best.first().map(|node| state.place(class, &name, *node, NOT_STARTED));
+                    best.first().map(|node| state.place(class, &name, node, NOT_STARTED));
                 }
                 Answer::Pending(why) => {
                     message.get_or_insert_with(|| why.message.clone());

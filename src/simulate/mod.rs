@@ -5,19 +5,26 @@
 //! ```
 
 pub mod cluster;
+pub mod counters;
 mod cycle;
 pub mod engine;
 pub mod expand;
 pub mod filters;
 pub mod findings;
+pub mod index;
+pub mod kinds;
 pub mod labels;
 pub mod losses;
 mod message;
+pub mod node_info;
+pub mod node_set;
 pub mod nodes;
 mod placement;
 pub mod pod;
 pub mod preemption;
+pub mod profiles;
 pub mod queue;
+mod ranks;
 pub mod remedies;
 mod report;
 mod requests;
@@ -26,6 +33,7 @@ pub mod rolling;
 pub mod rollout;
 mod scores;
 pub mod state;
+mod survey;
 mod topology;
 mod volumes;
 

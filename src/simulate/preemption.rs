@@ -1,15 +1,16 @@
 //! DefaultPreemption: which less important pods would have to go (Kubernetes 1.36).
 
 use std::cmp::{Ordering, Reverse};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::cycle::Cycle;
-use super::filters::Rejection;
+use super::cycle::Spot;
 use super::filters::volume_binding::{PodVolumes, exclusive_uses};
+use super::filters::{self, Rejection};
 use super::message::{NOT_HELPFUL, fit_error};
-use super::pod::Pod;
-use super::state::{NodeInfo, PlacedId, State};
-use super::topology::Counter;
+use super::node_info::{NodeInfo, PlacedId};
+use super::state::{ClassId, State};
+use super::survey::Survey;
 
 /// What preemption comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,94 +30,191 @@ struct Candidate {
     violations: usize,
 }
 
-/// Looks for a node where removing pods of lower priority makes room; `rejections` are the filters' by node.
-pub fn preempt(state: &mut State, cycle: &mut Cycle, rejections: &[(u32, Rejection)]) -> Preemption {
-    if cycle.pod.never_preempts {
+/// Looks for a node where removing pods of lower priority makes room.
+pub fn preempt(state: &State, class: ClassId, survey: &Survey, rejections: &[(Rejection, usize)]) -> Preemption {
+    let pod = state.pod(class);
+    if pod.never_preempts {
         return Preemption::Never;
     }
-    let potential: Vec<u32> =
-        rejections.iter().filter(|(_, rejection)| !rejection.unresolvable).map(|(node, _)| *node).collect();
-    // `MinCandidateNodesAbsolute` and `MinCandidateNodesPercentage` of the default profile.
-    let enough = (potential.len() / 10).max(100);
-    let (mut candidates, mut statuses): (Vec<Candidate>, Vec<Rejection>) = (Vec::new(), Vec::new());
-    for node in potential {
-        match select_victims(state, cycle, node) {
-            Ok(candidate) => candidates.push(candidate),
-            Err(rejection) => statuses.push(rejection),
+    let no_victims = Rejection::unresolvable("No preemption victims found for incoming pod");
+    let mut statuses: Vec<(Rejection, usize)> = Vec::new();
+    let mut candidates: Vec<Candidate> = Vec::new();
+    if state.has_lower_priority(pod.priority) {
+        let potential = survey.resolvable(state);
+        // `MinCandidateNodesAbsolute` and `MinCandidateNodesPercentage` of the default profile.
+        let enough = (potential.len() / 10).max(100);
+        let mut dry_runs = DryRuns { state, class, survey, weights: HashMap::new(), known: HashMap::new() };
+        for node in potential {
+            match dry_runs.select_victims(node) {
+                Ok(Some(candidate)) => candidates.push(candidate),
+                Ok(None) => add(&mut statuses, &no_victims, 1),
+                Err(rejection) => add(&mut statuses, &rejection, 1),
+            }
+            if candidates.len() >= enough && candidates.iter().any(|candidate| candidate.violations == 0) {
+                break;
+            }
         }
-        if candidates.len() >= enough && candidates.iter().any(|candidate| candidate.violations == 0) {
-            break;
+    } else {
+        let resolvable = rejections.iter().filter(|(rejection, _)| !rejection.unresolvable);
+        match resolvable.map(|(_, nodes)| nodes).sum() {
+            0 => {}
+            nodes => add(&mut statuses, &no_victims, nodes),
         }
     }
     match best(state, candidates) {
         Some((Candidate { node, victims, .. }, ties)) => Preemption::Nominated { node, victims, ties },
-        None => Preemption::NoCandidate(fit_error(state.nodes.len(), statuses.iter(), NOT_HELPFUL)),
+        None => {
+            let each = statuses.iter().map(|(rejection, nodes)| (rejection, *nodes));
+            Preemption::NoCandidate(fit_error(state.nodes.len(), each, NOT_HELPFUL))
+        }
     }
 }
 
+fn add(statuses: &mut Vec<(Rejection, usize)>, rejection: &Rejection, nodes: usize) {
+    match statuses.iter_mut().find(|(known, _)| known == rejection) {
+        Some((_, count)) => *count += nodes,
+        None => statuses.push((rejection.clone(), nodes)),
+    }
+}
+
+/// What makes dry runs equal: profile of the node, and its pods by class and age.
+type Alike = (u32, Vec<(ClassId, i64)>);
+/// Victims by their place among the pods of the node, and how many of them a budget protects.
+type Selected = Result<Option<(Vec<usize>, usize)>, Rejection>;
+
+/// Dry runs for one pod.
+struct DryRuns<'a> {
+    state: &'a State,
+    class: ClassId,
+    survey: &'a Survey,
+    /// By kin: what a pod counts for in each of the incoming pod's counters.
+    weights: HashMap<u32, Arc<Vec<i64>>>,
+    /// What came of nodes that are alike.
+    known: HashMap<Alike, Selected>,
+}
+
 /// A node on which victims are taken out and put back, without touching the state.
-struct DryRun<'a> {
-    state: &'a mut State,
-    cycle: &'a mut Cycle,
+struct DryRun<'a, 'b> {
+    all: &'b mut DryRuns<'a>,
     node: u32,
     info: NodeInfo,
-    counters: Vec<Counter>,
+    /// Added to the incoming pod's counters in the domains of the node.
+    changes: Vec<i64>,
+    spot: Spot,
     volumes: Option<PodVolumes>,
 }
 
-impl DryRun<'_> {
+impl DryRun<'_, '_> {
     fn shift(&mut self, id: PlacedId, sign: i64) {
-        let class = self.state.placed[id.0 as usize].class;
-        let other: Arc<Pod> = self.state.pod(class).clone();
+        let state = self.all.state;
+        let class = state.placed[id.0 as usize].class;
+        let other = state.pod(class);
         if sign > 0 {
-            self.info.add(id, &other)
+            self.info.add(id, other)
         } else {
-            self.info.remove(id, &other)
+            self.info.remove(id, other)
         }
-        let deltas = self.cycle.deltas_of(self.state, class);
-        self.counters.extend_from_slice(self.cycle.counters.get(self.counters.len()..).unwrap_or_default());
-        for delta in deltas.iter() {
-            self.counters[delta.counter].add(self.node, delta.weight * sign);
-        }
+        let weights = self.all.weights_of(state.kin(class));
+        self.changes.iter_mut().zip(weights.iter()).for_each(|(change, weight)| *change += weight * sign);
         if let Some(volumes) = &mut self.volumes {
-            volumes.exclusive_in_use += sign * exclusive_uses(&self.state.cluster.volumes, &self.cycle.pod, &other);
+            let pod = state.pod(self.all.class);
+            volumes.exclusive_in_use += sign * exclusive_uses(&state.cluster.volumes, pod, other);
         }
     }
 
     fn filter(&self) -> Option<Rejection> {
-        self.cycle.filter(self.state, self.node, &self.info, &self.counters, self.volumes.as_ref())
+        let (state, cycle) = (self.all.state, &self.all.survey.cycle);
+        let pod = state.pod(self.all.class);
+        let others = || state.pods_on(&self.info);
+        let shape = &state.nodes[self.node as usize];
+        let local = || filters::local(&state.cluster.volumes, pod, shape, &self.info, &others, self.volumes.as_ref());
+        self.spot.rejection.clone().or_else(local).or_else(|| {
+            if cycle.slots.is_empty() {
+                return None;
+            }
+            let counters = &state.index.counters;
+            let bounds = cycle.bounds(counters, Some((self.node, &self.changes)));
+            let mut places = self.spot.places.clone();
+            for ((place, change), slot) in places.iter_mut().zip(&self.changes).zip(&cycle.slots) {
+                if counters.get(*slot).domain(self.node).is_some() {
+                    place.value += change;
+                }
+            }
+            cycle.beyond(&bounds, &places)
+        })
     }
 }
 
-/// `SelectVictimsOnNode`: all less important pods go, then as many as possible come back, the most important
-/// ones first, those that a budget protects before the others.
-fn select_victims(state: &mut State, cycle: &mut Cycle, node: u32) -> Result<Candidate, Rejection> {
-    let info = state.infos[node as usize].clone();
-    let priority = |state: &State, id: PlacedId| state.pod(state.placed[id.0 as usize].class).priority;
-    let mut potential: Vec<PlacedId> =
-        info.pods.iter().copied().filter(|id| priority(state, *id) < cycle.pod.priority).collect();
-    if potential.is_empty() {
-        return Err(Rejection::unresolvable("No preemption victims found for incoming pod"));
+impl DryRuns<'_> {
+    fn weights_of(&mut self, kin: u32) -> Arc<Vec<i64>> {
+        let (state, survey) = (self.state, self.survey);
+        let weigh = || {
+            let kin = &state.index.kins[kin as usize];
+            let counted = survey.cycle.slots.iter().map(|slot| &state.index.counters.counted[*slot as usize]);
+            Arc::new(counted.map(|counted| counted.weight(&kin.pod, &kin.namespace, true)).collect())
+        };
+        self.weights.entry(kin).or_insert_with(weigh).clone()
     }
-    let (counters, volumes) = (cycle.counters.clone(), cycle.volumes.clone());
-    let mut run = DryRun { state, cycle, node, info, counters, volumes };
-    potential.iter().for_each(|id| run.shift(*id, -1));
-    if let Some(rejection) = run.filter() {
-        return Err(rejection);
+
+    /// The candidate that a node makes; `None` where no pod is less important.
+    fn select_victims(&mut self, node: u32) -> Result<Option<Candidate>, Rejection> {
+        let (state, pod) = (self.state, self.state.pod(self.class));
+        let pods = &state.infos[node as usize].pods;
+        let alike =
+            pod.volumes.is_empty() && pod.ports.is_empty() && !state.index.kins[state.kin(self.class) as usize].by_name;
+        let placed = |id: &PlacedId| (state.placed[id.0 as usize].class, state.placed[id.0 as usize].started);
+        let key = alike.then(|| (state.index.profiles.of[node as usize], pods.iter().map(placed).collect::<Vec<_>>()));
+        let selected = match key.as_ref().and_then(|key| self.known.get(key)) {
+            Some(known) => known.clone(),
+            None => {
+                let selected = self.select(node);
+                if let Some(key) = key {
+                    self.known.insert(key, selected.clone());
+                }
+                selected
+            }
+        };
+        let candidate = |(victims, violations): (Vec<usize>, usize)| Candidate {
+            node,
+            victims: victims.into_iter().map(|at| pods[at]).collect(),
+            violations,
+        };
+        Ok(selected?.map(candidate))
     }
-    sort_by_importance(run.state, &mut potential);
-    let (violating, rest) = split_by_budgets(run.state, &potential);
-    let (mut victims, mut violations) = (Vec::new(), 0);
-    for (id, violates) in violating.iter().map(|id| (*id, true)).chain(rest.iter().map(|id| (*id, false))) {
-        run.shift(id, 1);
-        if run.filter().is_some() {
-            run.shift(id, -1);
-            victims.push(id);
-            violations += usize::from(violates);
+
+    /// `SelectVictimsOnNode`: all less important pods go, then as many as possible come back, the most important
+    /// ones first, those that a budget protects before the others.
+    fn select(&mut self, node: u32) -> Selected {
+        let (state, pod) = (self.state, self.state.pod(self.class));
+        let info = state.infos[node as usize].clone();
+        let priority = |id: PlacedId| state.pod(state.placed[id.0 as usize].class).priority;
+        let place = |id: &PlacedId| state.infos[node as usize].pods.iter().position(|other| other == id);
+        let mut potential: Vec<PlacedId> =
+            info.pods.iter().copied().filter(|id| priority(*id) < pod.priority).collect();
+        if potential.is_empty() {
+            return Ok(None);
         }
+        let (spot, volumes) = (self.survey.spot(state, node), self.survey.volumes.clone());
+        let changes = vec![0; self.survey.cycle.slots.len()];
+        let mut run = DryRun { all: self, node, info, changes, spot, volumes };
+        potential.iter().for_each(|id| run.shift(*id, -1));
+        if let Some(rejection) = run.filter() {
+            return Err(rejection);
+        }
+        sort_by_importance(state, &mut potential);
+        let (violating, rest) = split_by_budgets(state, &potential);
+        let (mut victims, mut violations) = (Vec::new(), 0);
+        for (id, violates) in violating.iter().map(|id| (*id, true)).chain(rest.iter().map(|id| (*id, false))) {
+            run.shift(id, 1);
+            if run.filter().is_some() {
+                run.shift(id, -1);
+                victims.push(id);
+                violations += usize::from(violates);
+            }
+        }
+        sort_by_importance(state, &mut victims);
+        Ok(Some((victims.iter().filter_map(place).collect(), violations)))
     }
-    sort_by_importance(run.state, &mut victims);
-    Ok(Candidate { node, victims, violations })
 }
 
 /// Start of a pod that no kubelet has started.
@@ -182,8 +280,10 @@ fn best(state: &State, candidates: Vec<Candidate>) -> Option<(Candidate, Vec<u32
         let top = victims.iter().filter(|id| pod(id).priority == highest).map(start).min();
         (candidate.violations, highest, sum, victims.len(), Reverse(top))
     };
-    let best = candidates.iter().map(rank).min()?;
-    let ties = candidates.iter().filter(|candidate| rank(candidate) == best).map(|candidate| candidate.node).collect();
-    let first = candidates.into_iter().find(|candidate| rank(candidate) == best)?;
+    let ranks: Vec<_> = candidates.iter().map(rank).collect();
+    let best = ranks.iter().min()?;
+    let as_good = |(candidate, rank): (&Candidate, _)| (rank == best).then_some(candidate.node);
+    let ties: Vec<u32> = candidates.iter().zip(&ranks).filter_map(as_good).collect();
+    let first = candidates.into_iter().find(|candidate| ties.first() == Some(&candidate.node))?;
     Some((first, ties))
 }

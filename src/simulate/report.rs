@@ -55,11 +55,11 @@ fn placed_pod(state: &State, workload: &Workload, replica: &Replica, outcome: &O
         namespace: workload.namespace.clone(),
         owner: workload.owner(),
         verdict: outcome.verdict,
-        nodes: outcome.best.iter().map(|node| name(*node)).collect(),
+        nodes: outcome.best.iter().map(name).collect(),
         feasible: outcome.feasible,
         node: match outcome.verdict {
             Verdict::Bypassed => replica.pod.node_name.clone(),
-            _ => outcome.best.first().filter(|_| scheduled).map(|node| name(*node)),
+            _ => outcome.best.first().filter(|_| scheduled).map(name),
         },
         message: outcome.message.clone(),
         nominated_node: nominated,

@@ -95,7 +95,10 @@ impl Judge<'_> {
         }
         let class = state.class(&replica.pod);
         match engine::schedule(&mut state.clone(), class) {
-            Answer::Scheduled { best, scores, .. } => self.compare_nodes(state, &best, &scores),
+            Answer::Scheduled { best, .. } => {
+                let scores = engine::scores(&mut state.clone(), class);
+                self.compare_nodes(state, &best.iter().collect::<Vec<_>>(), &scores);
+            }
             Answer::Pending(why) => self.compare_pending(state, &why),
         }
     }

@@ -60,14 +60,24 @@ pub(super) fn common() -> Vec<Value> {
 pub(super) fn case(seed: u64, number: u64, only: Option<&str>) -> Case {
     let mut random = Random::new(seed ^ 0x706c_6163, number);
     let wanted: Vec<&'static str> = AIMS.into_iter().filter(|aim| only.is_none_or(|only| *aim == only)).collect();
-    let aim = *random.pick(if wanted.is_empty() { &AIMS[..] } else { &wanted[..] });
+    // What involves the most of the scheduler is asked most often.
+    let aim = match random.below(if only.is_none() { 8 } else { 1 }) {
+        6 => "DefaultPreemption",
+        7 => "mixture",
+        _ => *random.pick(if wanted.is_empty() { &AIMS[..] } else { &wanted[..] }),
+    };
     let name = format!("{aim} {seed}/{number}");
-    let count = 1 + random.below(if aim == "mixture" { 12 } else { 7 });
+    let count = match aim {
+        "mixture" => 1 + random.below(12),
+        "DefaultPreemption" => 1 + random.below(4),
+        _ => 1 + random.below(7),
+    };
+    let most = if aim == "DefaultPreemption" { 8 + random.below(12) } else { 5 + random.below(9) };
     let nodes: Vec<Value> = (0..count).map(|index| node(&mut random, aim, index)).collect();
     let prefix = format!("s{number}");
     let mut objects = volumes::objects(&mut random, aim, &prefix, count);
     objects.extend(services_and_budgets(&mut random, aim));
-    let pods = (0..5 + random.below(9)).map(|index| {
+    let pods = (0..most).map(|index| {
         let mut pod = pods::pod(&mut random, aim, count);
         pod["metadata"]["name"] = format!("{prefix}-{index}").into();
         volumes::mount(&mut random, aim, &objects, &mut pod);

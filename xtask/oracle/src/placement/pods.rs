@@ -29,8 +29,8 @@ pub(super) fn pod(random: &mut Random, aim: &str, nodes: usize) -> Value {
     let taints = uses(&["NodeUnschedulable+TaintToleration"], 70, 20);
     let node_affinity = uses(&["NodeAffinity"], 90, 20);
     let by_name = aim == "NodeAffinity by name" && uses(&["NodeAffinity by name"], 80, 0);
-    let spread = uses(&["PodTopologySpread"], 90, 25);
-    let pod_affinity = uses(&["InterPodAffinity"], 90, 25);
+    let spread = uses(&["PodTopologySpread"], 90, 25) || aim == "DefaultPreemption" && uses(&[aim], 15, 0);
+    let pod_affinity = uses(&["InterPodAffinity"], 90, 25) || aim == "DefaultPreemption" && uses(&[aim], 15, 0);
     let priority = uses(&["DefaultPreemption"], 80, 30);
     let runs = uses(&["DefaultPreemption"], 35, 15) || random.percent(10);
     if taints {
@@ -98,8 +98,15 @@ fn amounts(random: &mut Random, aim: &str) -> Value {
     let fit = aim.starts_with("NodeResourcesFit");
     let cpu = ["100m", "250m", "0", "600m", "1", "1500m", "3", "0.1", "1e-1"];
     let memory = ["64Mi", "128Mi", "1Gi", "300M", "0", "3Gi", "1234567"];
-    if random.percent(75) {
-        list["cpu"] = (*random.pick(&cpu[..if fit { 9 } else { 5 }])).into();
+    let cpu = match aim {
+        "NodeResourcesFit" | "NodeResourcesFit pod-level" => &cpu[..],
+        // Room for few.
+        "DefaultPreemption" => &cpu[3..7],
+        "mixture" => &cpu[..7],
+        _ => &cpu[..5],
+    };
+    if random.percent(if aim == "DefaultPreemption" { 95 } else { 75 }) {
+        list["cpu"] = (*random.pick(cpu)).into();
     }
     if random.percent(70) {
         list["memory"] = (*random.pick(&memory[..if fit { 7 } else { 4 }])).into();
