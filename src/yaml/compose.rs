@@ -31,7 +31,7 @@ pub(super) fn compose(tree: &mut Tree, text: &str, base: usize, lines_before: u6
     let mut patched = Cow::Borrowed(text);
     loop {
         let duplicates = tree.duplicates.len();
-        let out = compose_once(tree, &patched, base, lines_before);
+        let out = compose_once(tree, &patched, base, lines_before, matches!(patched, Cow::Owned(_)));
         // The scanner keeps to libyaml, which does not know the escape `\'` that kubectl takes: put something of its
         // length in its place.
         let Some(at) = unknown_escape(&out, base).filter(|at| patched[*at..].starts_with("\\'")) else { return out };
@@ -48,7 +48,7 @@ fn unknown_escape(out: &Composed, base: usize) -> Option<usize> {
     Some(error.span.start as usize - base)
 }
 
-fn compose_once(tree: &mut Tree, text: &str, base: usize, lines_before: u64) -> Composed {
+fn compose_once(tree: &mut Tree, text: &str, base: usize, lines_before: u64, patched: bool) -> Composed {
     let limit = tree.source().len().min(base + text.len());
     let mut composer = Composer {
         builder: Builder::new(tree),
@@ -58,6 +58,7 @@ fn compose_once(tree: &mut Tree, text: &str, base: usize, lines_before: u64) -> 
         aliased: false,
         lines_before,
         decoding: None,
+        patched,
         out: Composed::default(),
     };
     let chunk = Span::new(base, limit);
@@ -95,6 +96,8 @@ struct Composer<'t, 's> {
     lines_before: u64,
     /// What go-yaml finds only when it decodes the parsed document: any syntax error further on comes first.
     decoding: Option<ReadError>,
+    /// [`STAND_IN`] stands in the text where the source has something else.
+    patched: bool,
     out: Composed,
 }
 
@@ -122,7 +125,7 @@ impl<'s> Composer<'_, 's> {
             EventKind::Alias => return self.alias(event),
             EventKind::Scalar(style) => return self.scalar(event, style, chunk),
             EventKind::SequenceStart | EventKind::MappingStart => {
-                let anchor = event.anchor.as_deref().map(str::to_owned);
+                let anchor = event.anchor().map(str::to_owned);
                 if let Some(anchor) = &anchor {
                     self.anchors.insert(anchor.clone(), None);
                 }
@@ -189,7 +192,7 @@ impl<'s> Composer<'_, 's> {
 
     fn alias(&mut self, event: &Event<'_>) -> Result<(), ReadError> {
         self.aliased = true;
-        let name = event.anchor.as_deref().unwrap_or_default();
+        let name = event.anchor().unwrap_or_default();
         let span = event.span;
         let decoded = match self.anchors.get(name) {
             None => return Err(ReadError { message: format!("yaml: unknown anchor '{name}' referenced"), span }),
@@ -204,15 +207,14 @@ impl<'s> Composer<'_, 's> {
 
     fn scalar(&mut self, event: &Event<'_>, style: Style, chunk: Span) -> Result<(), ReadError> {
         let span = event.span;
-        let source = self.builder.tree.source().clone();
-        let written = &source[span.range()];
-        self.out.scalars.push(content_span(&source, span, style));
-        if let Some(at) = slash_escape(written).filter(|_| style == Style::DoubleQuoted) {
+        self.out.scalars.push(content_span(self.builder.tree.source(), span, style));
+        let escapes = style == Style::DoubleQuoted && matches!(event.value, Cow::Owned(_));
+        if let Some(at) = if escapes { slash_escape(self.written(span)) } else { None } {
             let line = self.line_of(span.start + at as u32, chunk);
             let message = self.with_line(line, self.line_of(span.start, chunk), true, "found unknown escape character");
             return Err(ReadError { message, span });
         }
-        if style == Style::Plain && self.in_flow() && written.contains('?') {
+        if style == Style::Plain && self.in_flow() && self.written(span).contains('?') {
             return Err(ReadError { message: self.question_mark(span, chunk), span });
         }
         if let Err(message) = self.decode_scalar(event, style, chunk)? {
@@ -224,10 +226,14 @@ impl<'s> Composer<'_, 's> {
     /// The part of a scalar that go-yaml looks at only after the whole document is parsed.
     fn decode_scalar(&mut self, event: &Event<'_>, style: Style, chunk: Span) -> Result<Result<(), String>, ReadError> {
         let mut text = Cow::Borrowed(&*event.value);
-        if style == Style::DoubleQuoted && text.contains(STAND_IN) && !self.written(event.span).contains(STAND_IN) {
+        if self.patched
+            && style == Style::DoubleQuoted
+            && text.contains(STAND_IN)
+            && !self.written(event.span).contains(STAND_IN)
+        {
             text = text.replace(STAND_IN, "'").into();
         }
-        let resolved = match event.tag.as_deref() {
+        let resolved = match event.tag() {
             None if event.plain_implicit && style == Style::Plain => scalar::resolve(&text),
             None => Scalar::Str,
             Some("tag:yaml.org,2002:binary") => match decode_binary(&text) {
@@ -242,8 +248,9 @@ impl<'s> Composer<'_, 's> {
                 Err(error) => return Ok(Err(format!("yaml: {error}"))),
             },
         };
-        let merges = &*text == "<<" && event.tag.as_deref().is_none() && style == Style::Plain;
-        let node = ScalarNode { span: event.span, text: &text, resolved, merges };
+        let merges = &*text == "<<" && event.tag().is_none() && style == Style::Plain;
+        let at = if matches!(text, Cow::Borrowed(_)) { place_of(event, style) } else { None };
+        let node = ScalarNode { span: event.span, text: &text, resolved, at, merges };
         let id = match self.builder.scalar(&node) {
             Ok(id) => id,
             Err(message) => {
@@ -251,7 +258,7 @@ impl<'s> Composer<'_, 's> {
                 return Ok(Err(complete_key_error(message, &value)));
             }
         };
-        if let Some(anchor) = event.anchor.as_deref() {
+        if let Some(anchor) = event.anchor() {
             let id = id.unwrap_or_else(|| self.anchored_key(&node));
             self.anchors.insert(anchor.to_owned(), Some(id));
         }
@@ -285,7 +292,7 @@ impl<'s> Composer<'_, 's> {
     fn peek_value(&mut self, chunk: Span) -> Result<String, ReadError> {
         let event = self.next(chunk)?;
         Ok(match event.kind {
-            EventKind::Scalar(Style::Plain) if event.tag.as_deref().is_none() => match scalar::resolve(&event.value) {
+            EventKind::Scalar(Style::Plain) if event.tag().is_none() => match scalar::resolve(&event.value) {
                 Scalar::Null => "<nil>".to_owned(),
                 Scalar::Str => format!("{:?}", event.value),
                 _ => event.value.into_owned(),
@@ -296,21 +303,30 @@ impl<'s> Composer<'_, 's> {
     }
 }
 
+/// Where the value of a scalar stands in the source as it is; an anchor or a tag may stand before it.
+fn place_of(event: &Event<'_>, style: Style) -> Option<u32> {
+    let Cow::Borrowed(text) = &event.value else { return None };
+    let quote = match style {
+        Style::Plain => 0,
+        Style::SingleQuoted | Style::DoubleQuoted => 1,
+        Style::Block => return None,
+    };
+    Some(event.span.end - quote - text.len() as u32)
+}
+
 /// A block collection ends where the next token starts; its span should end with its last line instead.
 fn trimmed_end(tree: &Tree, span: Span) -> u32 {
     if span.end > span.start {
         return span.end;
     }
-    let before = &tree.source()[..span.start as usize];
-    let mut end = before.len();
+    let mut before = &tree.source()[..span.start as usize];
     loop {
-        let line_start = before[..end].rfind('\n').map_or(0, |at| at + 1);
-        let line = before[line_start..end].trim();
-        if line_start == 0 || !(line.is_empty() || line.starts_with('#')) {
-            let kept = before[line_start..end].trim_end().len();
-            return (line_start + kept) as u32;
+        before = before.trim_end();
+        let line_start = memchr::memrchr(b'\n', before.as_bytes()).map_or(0, |at| at + 1);
+        if line_start == 0 || !before[line_start..].trim_start().starts_with('#') {
+            return before.len() as u32;
         }
-        end = line_start - 1;
+        before = &before[..line_start];
     }
 }
 

@@ -54,12 +54,29 @@ pub struct Event<'text> {
     pub span: Span,
     /// The value of a scalar; empty for other events.
     pub value: Cow<'text, str>,
+    /// Whether a scalar without tag resolves by its text.
+    pub plain_implicit: bool,
+    /// Hardly any node has them, so they stand apart.
+    pub properties: Option<Box<Properties<'text>>>,
+}
+
+/// Anchor and tag of a node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Properties<'text> {
     /// The anchor that the node defines, or that an alias names.
     pub anchor: Option<Cow<'text, str>>,
     /// The resolved tag of a scalar (`tag:yaml.org,2002:str`).
     pub tag: Option<Cow<'text, str>>,
-    /// Whether a scalar without tag resolves by its text.
-    pub plain_implicit: bool,
+}
+
+impl Event<'_> {
+    pub fn anchor(&self) -> Option<&str> {
+        self.properties.as_ref()?.anchor.as_deref()
+    }
+
+    pub fn tag(&self) -> Option<&str> {
+        self.properties.as_ref()?.tag.as_deref()
+    }
 }
 
 /// Reads the events of one chunk of text.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::events::{Event, EventKind, Style};
+use super::events::{Event, EventKind, Properties, Style};
 use super::scan::{Fault, Kind, Peeked, Scanner, Stage, TagText};
 use crate::source::Span;
 
@@ -36,14 +36,14 @@ enum State {
     End,
 }
 
-type Found<'t> = Result<Event<'t>, Fault>;
+type Found<'t> = Result<Event<'t>, Box<Fault>>;
 
 pub(super) struct States<'t> {
     scanner: Scanner<'t>,
     state: State,
     states: Vec<State>,
     /// Where the open collections started, for messages.
-    starts: Vec<usize>,
+    starts: Vec<u32>,
     /// Handles of tags and what they stand for.
     handles: Vec<TagText<'t>>,
 }
@@ -95,7 +95,7 @@ impl<'t> States<'t> {
     }
 
     /// Steps over the token that was peeked; the one after it.
-    fn step(&mut self) -> Result<Peeked, Fault> {
+    fn step(&mut self) -> Result<Peeked, Box<Fault>> {
         self.scanner.take();
         self.scanner.peek()
     }
@@ -107,7 +107,7 @@ impl<'t> States<'t> {
     }
 
     /// A node that is not written, after which the parser goes on with `then`.
-    fn absent(&mut self, then: State, at: usize) -> Found<'t> {
+    fn absent(&mut self, then: State, at: u32) -> Found<'t> {
         self.state = then;
         Ok(scalar(at, at))
     }
@@ -120,23 +120,28 @@ impl<'t> States<'t> {
         Ok(event(kind, token.start, token.end))
     }
 
-    fn missing(&mut self, problem: &'static str, token: Peeked) -> Fault {
-        Fault { problem, at: token.start, context: self.starts.pop(), stage: Stage::Parser }
+    fn missing(&mut self, problem: &'static str, token: Peeked) -> Box<Fault> {
+        Box::new(Fault {
+            problem,
+            at: token.start as usize,
+            context: self.starts.pop().map(|at| at as usize),
+            stage: Stage::Parser,
+        })
     }
 }
 
-fn event<'t>(kind: EventKind, start: usize, end: usize) -> Event<'t> {
-    let span = Span::new(start, end);
-    Event { kind, span, value: Cow::Borrowed(""), anchor: None, tag: None, plain_implicit: false }
+fn event<'t>(kind: EventKind, start: u32, end: u32) -> Event<'t> {
+    let span = Span { start, end };
+    Event { kind, span, value: Cow::Borrowed(""), plain_implicit: false, properties: None }
 }
 
 /// A plain scalar without text.
-fn scalar<'t>(start: usize, end: usize) -> Event<'t> {
+fn scalar<'t>(start: u32, end: u32) -> Event<'t> {
     Event { plain_implicit: true, ..event(EventKind::Scalar(Style::Plain), start, end) }
 }
 
-fn fault(problem: &'static str, token: Peeked) -> Fault {
-    Fault { problem, at: token.start, context: None, stage: Stage::Parser }
+fn fault(problem: &'static str, token: Peeked) -> Box<Fault> {
+    Box::new(Fault { problem, at: token.start as usize, context: None, stage: Stage::Parser })
 }
 
 /// Documents.
@@ -175,7 +180,7 @@ impl<'t> States<'t> {
     }
 
     /// Takes the directives; the token behind them.
-    fn directives(&mut self) -> Result<Peeked, Fault> {
+    fn directives(&mut self) -> Result<Peeked, Box<Fault>> {
         let mut has_version = false;
         let mut token = self.scanner.peek()?;
         loop {
@@ -226,13 +231,6 @@ impl<'t> States<'t> {
     }
 }
 
-/// Anchor and tag of a node.
-#[derive(Default)]
-struct Properties<'t> {
-    anchor: Option<Cow<'t, str>>,
-    tag: Option<TagText<'t>>,
-}
-
 /// Nodes.
 impl<'t> States<'t> {
     fn node(&mut self, block: bool, indentless: bool) -> Found<'t> {
@@ -240,11 +238,12 @@ impl<'t> States<'t> {
         match token.kind {
             Kind::Alias => {
                 self.pop();
-                let anchor = Some(self.scanner.take());
-                Ok(Event { anchor, ..event(EventKind::Alias, token.start, token.end) })
+                let properties = Properties { anchor: Some(self.scanner.take()), tag: None };
+                let properties = Some(Box::new(properties));
+                Ok(Event { properties, ..event(EventKind::Alias, token.start, token.end) })
             }
             Kind::Anchor | Kind::Tag => self.node_with_properties(token, block, indentless),
-            _ => match self.content(token, token.start, block, indentless, &Properties::default()) {
+            _ => match self.content(token, token.start, block, indentless, None) {
                 Some(event) => Ok(event),
                 None => Err(no_content(token, token.start)),
             },
@@ -252,36 +251,34 @@ impl<'t> States<'t> {
     }
 
     fn node_with_properties(&mut self, first: Peeked, block: bool, indentless: bool) -> Found<'t> {
-        let mut properties = Properties::default();
-        let (mut token, mut tag, mut end) = (first, first, first.end);
+        let (mut anchor, mut tag) = (None, None);
+        let (mut token, mut end) = (first, first.end);
         loop {
             match token.kind {
-                Kind::Anchor if properties.anchor.is_none() => properties.anchor = Some(self.scanner.take()),
-                Kind::Tag if properties.tag.is_none() => {
-                    tag = token;
+                Kind::Anchor if anchor.is_none() => anchor = Some(self.scanner.take()),
+                Kind::Tag if tag.is_none() => {
                     self.scanner.take();
-                    properties.tag = Some(self.scanner.take_tag());
+                    tag = Some((token, self.scanner.take_tag()));
                 }
                 _ => break,
             }
             end = token.end;
             token = self.scanner.peek()?;
         }
-        if let Some(text) = properties.tag.take() {
-            let resolved = self.resolve(text);
-            let undefined = Fault { context: Some(first.start), ..fault("found undefined tag handle", tag) };
-            properties.tag = Some(resolved.ok_or(undefined)?);
-        }
-        let found = self.content(token, first.start, block, indentless, &properties);
-        let implicit = properties.tag.as_ref().is_none_or(|tag| tag.is_text && tag.suffix.is_empty());
+        let undefined = |token| with_context(first.start, "found undefined tag handle", token);
+        let tag = match tag {
+            Some((token, text)) => Some(self.resolve(text).ok_or_else(|| undefined(token))?),
+            None => None,
+        };
+        let found = self.content(token, first.start, block, indentless, tag.as_ref());
+        let implicit = tag.as_ref().is_none_or(|tag| tag.is_text && tag.suffix.is_empty());
         let mut event = found.unwrap_or_else(|| {
             self.pop();
             Event { plain_implicit: implicit, ..scalar(first.start, end) }
         });
-        event.anchor = properties.anchor;
-        if matches!(event.kind, EventKind::Scalar(_)) {
-            event.tag = properties.tag.filter(|tag| tag.is_text).map(|tag| tag.suffix);
-        }
+        let is_scalar = matches!(event.kind, EventKind::Scalar(_));
+        let tag = tag.filter(|tag| tag.is_text && is_scalar).map(|tag| tag.suffix);
+        event.properties = Some(Box::new(Properties { anchor, tag }));
         Ok(event)
     }
 
@@ -299,14 +296,13 @@ impl<'t> States<'t> {
     fn content(
         &mut self,
         token: Peeked,
-        start: usize,
+        start: u32,
         block: bool,
         indentless: bool,
-        properties: &Properties<'t>,
+        tag: Option<&TagText<'t>>,
     ) -> Option<Event<'t>> {
         let (kind, state) = match token.kind {
             Kind::Scalar(style) => {
-                let tag = properties.tag.as_ref();
                 let plain_implicit = tag.map_or(style == Style::Plain, |tag| tag.is_text && tag.suffix == "!");
                 self.pop();
                 let value = self.scanner.take();
@@ -329,8 +325,14 @@ impl<'t> States<'t> {
     }
 }
 
-fn no_content(token: Peeked, start: usize) -> Fault {
-    Fault { context: Some(start), ..fault("did not find expected node content", token) }
+fn no_content(token: Peeked, start: u32) -> Box<Fault> {
+    with_context(start, "did not find expected node content", token)
+}
+
+fn with_context(context: u32, problem: &'static str, token: Peeked) -> Box<Fault> {
+    let mut fault = fault(problem, token);
+    fault.context = Some(context as usize);
+    fault
 }
 
 /// Block collections.

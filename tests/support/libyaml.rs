@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use std::mem::MaybeUninit;
 
 use kplan::source::Span;
-use kplan::yaml::events::{Event, EventKind, ScanError, Style};
+use kplan::yaml::events::{Event, EventKind, Properties, ScanError, Style};
 use libyaml_rs as sys;
 
 /// What libyaml's reader takes at a time.
@@ -60,10 +60,12 @@ unsafe fn event(raw: &sys::yaml_event_t) -> Event<'static> {
             kind: EventKind::StreamEnd,
             span: Span::new(raw.start_mark.index as usize, raw.end_mark.index as usize),
             value: Cow::Borrowed(""),
-            anchor: None,
-            tag: None,
             plain_implicit: false,
+            properties: None,
         };
+        // Whether the node has an anchor or a tag, and what they are.
+        let mut properties = Properties::default();
+        let mut has_any = false;
         match raw.type_ {
             sys::YAML_STREAM_START_EVENT => event.kind = EventKind::StreamStart,
             sys::YAML_DOCUMENT_START_EVENT => event.kind = EventKind::DocumentStart,
@@ -72,15 +74,18 @@ unsafe fn event(raw: &sys::yaml_event_t) -> Event<'static> {
             sys::YAML_MAPPING_END_EVENT => event.kind = EventKind::MappingEnd,
             sys::YAML_ALIAS_EVENT => {
                 event.kind = EventKind::Alias;
-                event.anchor = c_str(raw.data.alias.anchor);
+                properties.anchor = c_str(raw.data.alias.anchor);
+                has_any = true;
             }
             sys::YAML_SEQUENCE_START_EVENT => {
                 event.kind = EventKind::SequenceStart;
-                event.anchor = c_str(raw.data.sequence_start.anchor);
+                properties.anchor = c_str(raw.data.sequence_start.anchor);
+                has_any = properties.anchor.is_some() || !raw.data.sequence_start.tag.is_null();
             }
             sys::YAML_MAPPING_START_EVENT => {
                 event.kind = EventKind::MappingStart;
-                event.anchor = c_str(raw.data.mapping_start.anchor);
+                properties.anchor = c_str(raw.data.mapping_start.anchor);
+                has_any = properties.anchor.is_some() || !raw.data.mapping_start.tag.is_null();
             }
             sys::YAML_SCALAR_EVENT => {
                 let scalar = &raw.data.scalar;
@@ -92,12 +97,14 @@ unsafe fn event(raw: &sys::yaml_event_t) -> Event<'static> {
                 });
                 let bytes = std::slice::from_raw_parts(scalar.value, scalar.length as usize);
                 event.value = Cow::Owned(String::from_utf8(bytes.to_vec()).unwrap());
-                event.anchor = c_str(scalar.anchor);
-                event.tag = c_str(scalar.tag);
+                properties.anchor = c_str(scalar.anchor);
+                properties.tag = c_str(scalar.tag);
+                has_any = properties.anchor.is_some() || !scalar.tag.is_null();
                 event.plain_implicit = scalar.plain_implicit;
             }
             _ => {}
         }
+        event.properties = has_any.then(|| Box::new(properties));
         event
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Fault, Kind, Scanner, Token};
+use super::{Fault, Kind, Scanner};
 use crate::yaml::events::Style;
 
 /// What becomes of the line breaks at the end.
@@ -14,7 +14,7 @@ enum Chomping {
 }
 
 impl<'t> Scanner<'t> {
-    pub(super) fn block_scalar(&mut self) -> Result<(), Fault> {
+    pub(super) fn block_scalar(&mut self) -> Result<(), Box<Fault>> {
         self.is_no_key()?;
         self.key_allowed = true;
         let start = self.cursor.at;
@@ -49,12 +49,12 @@ impl<'t> Scanner<'t> {
         if chomping == Chomping::Keep {
             text.push_str(&more);
         }
-        self.tokens.push_back(Token { kind: Kind::Scalar(Style::Block), start, end, text: Cow::Owned(text) });
+        self.push_token(Kind::Scalar(Style::Block), start, end, Cow::Owned(text));
         Ok(())
     }
 
     /// Reads `|` or `>` with its indicators and comment, to the next line; 0 where it gives no indentation.
-    fn block_header(&mut self, start: usize) -> Result<(Chomping, usize), Fault> {
+    fn block_header(&mut self, start: usize) -> Result<(Chomping, usize), Box<Fault>> {
         self.cursor.at += 1;
         let mut chomping = None;
         let mut increment = 0;
@@ -74,7 +74,7 @@ impl<'t> Scanner<'t> {
     }
 
     /// Steps over blanks, a comment and the line break; nothing else may stand there.
-    pub(super) fn end_of_line(&mut self, start: usize) -> Result<(), Fault> {
+    pub(super) fn end_of_line(&mut self, start: usize) -> Result<(), Box<Fault>> {
         self.cursor.skip_blanks();
         if self.cursor.byte() == b'#' {
             self.cursor.at = self.cursor.line_end(self.cursor.at);
@@ -93,7 +93,7 @@ impl<'t> Scanner<'t> {
         indent: &mut usize,
         breaks: &mut String,
         end: &mut usize,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), Box<Fault>> {
         let mut deepest = 0;
         *end = self.cursor.at;
         loop {

@@ -163,7 +163,7 @@ impl<'t> Cursor<'t> {
 
     /// Fails where the reader would have to read the forbidden character before the next `ahead` characters.
     #[inline]
-    pub(super) fn reads_on(&self, ahead: usize) -> Result<(), Fault> {
+    pub(super) fn reads_on(&self, ahead: usize) -> Result<(), Box<Fault>> {
         match self.forbidden {
             Some(at) if self.text[self.at..].chars().take(ahead).count() < ahead => Err(refused(at)),
             _ => Ok(()),
@@ -171,7 +171,7 @@ impl<'t> Cursor<'t> {
     }
 
     /// What scanning a token gives, unless it came to where the reader fails first.
-    pub(super) fn unless_refused<T>(&self, found: Result<T, Fault>) -> Result<T, Fault> {
+    pub(super) fn unless_refused<T>(&self, found: Result<T, Box<Fault>>) -> Result<T, Box<Fault>> {
         let ahead = if found.is_err() { LOOKAHEAD } else { 1 };
         match self.forbidden {
             Some(at) if self.text.len() - self.at < ahead => Err(refused(at)),
@@ -184,8 +184,9 @@ fn characters(bytes: &[u8]) -> usize {
     bytes.iter().filter(|byte| **byte & 0xC0 != 0x80).count()
 }
 
-fn refused(at: usize) -> Fault {
-    Fault { problem: "control characters are not allowed", at, context: None, stage: Stage::Reader }
+#[cold]
+fn refused(at: usize) -> Box<Fault> {
+    Box::new(Fault { problem: "control characters are not allowed", at, context: None, stage: Stage::Reader })
 }
 
 /// Where the window starts in which an offset lies; a window ends with a whole character.

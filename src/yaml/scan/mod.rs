@@ -13,6 +13,7 @@ mod tag;
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::mem;
 
 use super::events::Style;
 use cursor::Cursor;
@@ -72,8 +73,8 @@ pub(super) enum Kind {
 #[derive(Debug)]
 pub(super) struct Token<'t> {
     pub kind: Kind,
-    pub start: usize,
-    pub end: usize,
+    pub start: u32,
+    pub end: u32,
     pub text: Cow<'t, str>,
 }
 
@@ -81,8 +82,8 @@ pub(super) struct Token<'t> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peeked {
     pub kind: Kind,
-    pub start: usize,
-    pub end: usize,
+    pub start: u32,
+    pub end: u32,
 }
 
 /// A token that a `:` behind it would make a key.
@@ -99,7 +100,9 @@ struct Candidate {
 pub(super) struct Scanner<'t> {
     cursor: Cursor<'t>,
     started: bool,
-    tokens: VecDeque<Token<'t>>,
+    /// The queue, behind those that the parser took already.
+    tokens: Vec<Token<'t>>,
+    head: usize,
     /// The first token of the queue is decided.
     settled: bool,
     /// Tokens that the parser took.
@@ -119,7 +122,8 @@ impl<'t> Scanner<'t> {
         Scanner {
             cursor: Cursor::new(text, window),
             started: false,
-            tokens: VecDeque::with_capacity(16),
+            tokens: Vec::with_capacity(16),
+            head: 0,
             settled: false,
             taken: 0,
             tags: VecDeque::new(),
@@ -138,13 +142,14 @@ impl<'t> Scanner<'t> {
 
     /// The next token, which stays in the queue.
     #[inline]
-    pub(super) fn peek(&mut self) -> Result<Peeked, Fault> {
+    pub(super) fn peek(&mut self) -> Result<Peeked, Box<Fault>> {
         if !self.settled {
             self.settle()?;
         }
-        let end = self.cursor.at;
-        let peeked = |token: &Token<'t>| Peeked { kind: token.kind, start: token.start, end: token.end };
-        Ok(self.tokens.front().map_or(Peeked { kind: Kind::StreamEnd, start: end, end }, peeked))
+        Ok(match self.tokens.get(self.head) {
+            Some(token) => Peeked { kind: token.kind, start: token.start, end: token.end },
+            None => Peeked { kind: Kind::StreamEnd, start: 0, end: 0 },
+        })
     }
 
     /// Takes the token that was peeked; its text.
@@ -152,7 +157,13 @@ impl<'t> Scanner<'t> {
     pub(super) fn take(&mut self) -> Cow<'t, str> {
         self.settled = false;
         self.taken += 1;
-        self.tokens.pop_front().map_or(Cow::Borrowed(""), |token| token.text)
+        let text = self.tokens.get_mut(self.head).map_or(Cow::Borrowed(""), |token| mem::take(&mut token.text));
+        self.head += 1;
+        if self.head >= self.tokens.len() {
+            self.tokens.clear();
+            self.head = 0;
+        }
+        text
     }
 
     /// The parts of the tag or `%TAG` that was taken.
@@ -161,9 +172,9 @@ impl<'t> Scanner<'t> {
     }
 
     /// Reads on until no `:` can put another token in front of the first.
-    fn settle(&mut self) -> Result<(), Fault> {
+    fn settle(&mut self) -> Result<(), Box<Fault>> {
         loop {
-            if !self.tokens.is_empty() {
+            if self.head < self.tokens.len() {
                 self.drop_stale_candidates()?;
                 if self.candidates.front().is_none_or(|candidate| candidate.number != self.taken) {
                     self.settled = true;
@@ -175,7 +186,7 @@ impl<'t> Scanner<'t> {
     }
 
     /// Adds the next token to the queue, with the brackets that indentation puts before it.
-    fn fetch(&mut self) -> Result<(), Fault> {
+    fn fetch(&mut self) -> Result<(), Box<Fault>> {
         self.cursor.reads_on(1)?;
         if !self.started {
             self.started = true;
@@ -193,7 +204,7 @@ impl<'t> Scanner<'t> {
         self.cursor.unless_refused(fetched)
     }
 
-    fn fetch_token(&mut self) -> Result<(), Fault> {
+    fn fetch_token(&mut self) -> Result<(), Box<Fault>> {
         let at = self.cursor.at;
         let in_flow = self.flow_level > 0;
         let byte = self.cursor.byte();
@@ -221,7 +232,7 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    fn skip_to_token(&mut self) -> Result<(), Fault> {
+    fn skip_to_token(&mut self) -> Result<(), Box<Fault>> {
         let cursor = &mut self.cursor;
         loop {
             if cursor.byte() == 0xEF
@@ -244,39 +255,94 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    pub(super) fn fault(&self, context: usize, problem: &'static str) -> Fault {
-        Fault { problem, at: self.cursor.at, context: Some(context), stage: Stage::Scanner }
+    #[cold]
+    pub(super) fn fault(&self, context: usize, problem: &'static str) -> Box<Fault> {
+        Box::new(Fault { problem, at: self.cursor.at, context: Some(context), stage: Stage::Scanner })
     }
 
     fn push(&mut self, kind: Kind, width: usize) {
         let start = self.cursor.at;
         self.cursor.at += width;
-        self.tokens.push_back(Token { kind, start, end: self.cursor.at, text: Cow::Borrowed("") });
+        self.push_token(kind, start, self.cursor.at, Cow::Borrowed(""));
+    }
+
+    #[inline]
+    fn push_token(&mut self, kind: Kind, start: usize, end: usize, text: Cow<'t, str>) {
+        self.tokens.push(Token { kind, start: start as u32, end: end as u32, text });
+    }
+
+    /// Puts a token without text before the one of a number.
+    fn insert(&mut self, number: usize, kind: Kind, at: usize) {
+        let token = Token { kind, start: at as u32, end: at as u32, text: Cow::Borrowed("") };
+        self.tokens.insert(self.head + number - self.taken, token);
+    }
+
+    /// Number that the next token gets.
+    fn next_number(&self) -> usize {
+        self.taken + self.tokens.len() - self.head
     }
 }
 
 /// Candidates for keys.
 impl<'t> Scanner<'t> {
     /// Notes that a key may start here.
-    fn may_be_key(&mut self) -> Result<(), Fault> {
+    fn may_be_key(&mut self) -> Result<(), Box<Fault>> {
+        if let Some(candidate) = self.candidate()? {
+            self.candidates.push_back(candidate);
+        }
+        Ok(())
+    }
+
+    /// The key that may start here; takes the place of one that may have started before.
+    fn candidate(&mut self) -> Result<Option<Candidate>, Box<Fault>> {
         if !self.key_allowed {
-            return Ok(());
+            return Ok(None);
         }
         self.is_no_key()?;
         let block = self.flow_level == 0;
         let column = if block { self.cursor.column() } else { 0 };
-        self.candidates.push_back(Candidate {
+        Ok(Some(Candidate {
             flow_level: self.flow_level,
-            number: self.taken + self.tokens.len(),
+            number: self.next_number(),
             at: self.cursor.at,
             column,
             required: block && self.indent == column as isize,
-        });
-        Ok(())
+        }))
+    }
+
+    /// Adds a scalar, and notes before it that it may be a key. Where the `:` stands right behind it, which is what most
+    /// of a manifest is made of, the key is decided here; its tokens are the same as by way of a candidate.
+    fn push_scalar(
+        &mut self,
+        candidate: Option<Candidate>,
+        style: Style,
+        start: usize,
+        end: usize,
+        text: Cow<'t, str>,
+    ) {
+        let Some(candidate) = candidate else {
+            return self.push_token(Kind::Scalar(style), start, end, text);
+        };
+        let at = self.cursor.at;
+        let is_key = self.cursor.byte() == b':'
+            && self.flow_level == 0
+            && candidate.at >= self.cursor.line_start
+            && self.cursor.is_space_at(at + 1)
+            && self.cursor.forbidden.is_none()
+            && !self.cursor.is_further_than(LONGEST_KEY, start);
+        if !is_key {
+            self.push_token(Kind::Scalar(style), start, end, text);
+            self.candidates.push_back(candidate);
+            return;
+        }
+        self.roll(candidate.column, candidate.number, Kind::BlockMappingStart, start);
+        self.push_token(Kind::Key, start, start, Cow::Borrowed(""));
+        self.push_token(Kind::Scalar(style), start, end, text);
+        self.push(Kind::Value, 1);
     }
 
     /// The candidate of this flow level, if there is one, is no key.
-    fn is_no_key(&mut self) -> Result<(), Fault> {
+    fn is_no_key(&mut self) -> Result<(), Box<Fault>> {
         match self.candidates.back() {
             Some(last) if last.flow_level == self.flow_level => {
                 if last.required {
@@ -291,7 +357,7 @@ impl<'t> Scanner<'t> {
 
     /// Drops candidates whose `:` would come too late.
     #[inline]
-    fn drop_stale_candidates(&mut self) -> Result<(), Fault> {
+    fn drop_stale_candidates(&mut self) -> Result<(), Box<Fault>> {
         while let Some(first) = self.candidates.front() {
             if first.at >= self.cursor.line_start && !self.cursor.is_further_than(LONGEST_KEY, first.at) {
                 break;
@@ -309,8 +375,7 @@ impl<'t> Scanner<'t> {
         if self.flow_level == 0 && self.indent < column as isize {
             self.indents.push(self.indent);
             self.indent = column as isize;
-            let token = Token { kind, start: at, end: at, text: Cow::Borrowed("") };
-            self.tokens.insert(number - self.taken, token);
+            self.insert(number, kind, at);
         }
     }
 
@@ -325,7 +390,7 @@ impl<'t> Scanner<'t> {
 
 /// Tokens of fixed width.
 impl<'t> Scanner<'t> {
-    fn stream_end(&mut self) -> Result<(), Fault> {
+    fn stream_end(&mut self) -> Result<(), Box<Fault>> {
         if self.cursor.at != self.cursor.line_start {
             self.cursor.line_start = self.cursor.at;
             self.cursor.one_more_line = true;
@@ -337,7 +402,7 @@ impl<'t> Scanner<'t> {
         Ok(())
     }
 
-    fn document_indicator(&mut self, byte: u8) -> Result<(), Fault> {
+    fn document_indicator(&mut self, byte: u8) -> Result<(), Box<Fault>> {
         self.unroll(-1);
         self.is_no_key()?;
         self.key_allowed = false;
@@ -345,7 +410,7 @@ impl<'t> Scanner<'t> {
         Ok(())
     }
 
-    fn open_flow(&mut self, kind: Kind) -> Result<(), Fault> {
+    fn open_flow(&mut self, kind: Kind) -> Result<(), Box<Fault>> {
         self.may_be_key()?;
         self.flow_level += 1;
         self.key_allowed = true;
@@ -353,7 +418,7 @@ impl<'t> Scanner<'t> {
         Ok(())
     }
 
-    fn close_flow(&mut self, kind: Kind) -> Result<(), Fault> {
+    fn close_flow(&mut self, kind: Kind) -> Result<(), Box<Fault>> {
         self.is_no_key()?;
         self.flow_level = self.flow_level.saturating_sub(1);
         self.key_allowed = false;
@@ -361,7 +426,7 @@ impl<'t> Scanner<'t> {
         Ok(())
     }
 
-    fn flow_entry(&mut self) -> Result<(), Fault> {
+    fn flow_entry(&mut self) -> Result<(), Box<Fault>> {
         self.is_no_key()?;
         self.key_allowed = true;
         self.push(Kind::FlowEntry, 1);
@@ -369,7 +434,7 @@ impl<'t> Scanner<'t> {
     }
 
     /// Opens a collection for an indicator that stands for itself, where one may stand.
-    fn indicator(&mut self, kind: Kind, problem: &'static str) -> Result<(), Fault> {
+    fn indicator(&mut self, kind: Kind, problem: &'static str) -> Result<(), Box<Fault>> {
         if self.flow_level > 0 {
             return Ok(());
         }
@@ -377,11 +442,11 @@ impl<'t> Scanner<'t> {
             return Err(self.fault(self.cursor.at, problem));
         }
         let column = self.cursor.column();
-        self.roll(column, self.taken + self.tokens.len(), kind, self.cursor.at);
+        self.roll(column, self.next_number(), kind, self.cursor.at);
         Ok(())
     }
 
-    fn block_entry(&mut self) -> Result<(), Fault> {
+    fn block_entry(&mut self) -> Result<(), Box<Fault>> {
         self.indicator(Kind::BlockSequenceStart, "block sequence entries are not allowed in this context")?;
         self.is_no_key()?;
         self.key_allowed = true;
@@ -389,7 +454,7 @@ impl<'t> Scanner<'t> {
         Ok(())
     }
 
-    fn key(&mut self) -> Result<(), Fault> {
+    fn key(&mut self) -> Result<(), Box<Fault>> {
         self.indicator(Kind::BlockMappingStart, "mapping keys are not allowed in this context")?;
         self.is_no_key()?;
         self.key_allowed = self.flow_level == 0;
@@ -397,11 +462,10 @@ impl<'t> Scanner<'t> {
         Ok(())
     }
 
-    fn value(&mut self) -> Result<(), Fault> {
+    fn value(&mut self) -> Result<(), Box<Fault>> {
         let here = self.candidates.back().is_some_and(|last| last.flow_level == self.flow_level);
         if let Some(key) = if here { self.candidates.pop_back() } else { None } {
-            let token = Token { kind: Kind::Key, start: key.at, end: key.at, text: Cow::Borrowed("") };
-            self.tokens.insert(key.number - self.taken, token);
+            self.insert(key.number, Kind::Key, key.at);
             self.roll(key.column, key.number, Kind::BlockMappingStart, key.at);
             self.key_allowed = false;
         } else {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::fold::Fold;
-use super::{Fault, Kind, Scanner, Token};
+use super::{Fault, Scanner};
 use crate::yaml::events::Style;
 
 /// What a byte can mean in a plain scalar.
@@ -36,8 +36,8 @@ const CLASSES: [Class; 256] = {
 };
 
 impl<'t> Scanner<'t> {
-    pub(super) fn plain_scalar(&mut self) -> Result<(), Fault> {
-        self.may_be_key()?;
+    pub(super) fn plain_scalar(&mut self) -> Result<(), Box<Fault>> {
+        let candidate = self.candidate()?;
         self.key_allowed = false;
         let start = self.cursor.at;
         let mut end = start;
@@ -64,13 +64,13 @@ impl<'t> Scanner<'t> {
         }
         self.key_allowed |= fold.any;
         let text = folded.map_or(Cow::Borrowed(&self.cursor.text[start..end]), Cow::Owned);
-        self.tokens.push_back(Token { kind: Kind::Scalar(Style::Plain), start, end, text });
+        self.push_scalar(candidate, Style::Plain, start, end, text);
         Ok(())
     }
 
     /// Where the word ends that starts here; empty where an indicator stands.
     #[inline]
-    fn word_end(&mut self, scalar: usize) -> Result<usize, Fault> {
+    fn word_end(&mut self, scalar: usize) -> Result<usize, Box<Fault>> {
         let cursor = &self.cursor;
         let in_flow = self.flow_level > 0;
         let mut at = cursor.at;
@@ -94,7 +94,7 @@ impl<'t> Scanner<'t> {
     }
 
     /// Steps over blanks and line breaks; whether the scalar can go on behind them.
-    fn skip_space(&mut self, fold: &mut Fold, scalar: usize) -> Result<bool, Fault> {
+    fn skip_space(&mut self, fold: &mut Fold, scalar: usize) -> Result<bool, Box<Fault>> {
         let before = self.cursor.at;
         let indent = self.indent + 1;
         loop {

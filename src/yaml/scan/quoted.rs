@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 
 use super::fold::Fold;
-use super::{Fault, Kind, Scanner, Token};
+use super::{Fault, Scanner};
 use crate::yaml::events::Style;
 
 impl<'t> Scanner<'t> {
-    pub(super) fn quoted_scalar(&mut self) -> Result<(), Fault> {
-        self.may_be_key()?;
+    pub(super) fn quoted_scalar(&mut self) -> Result<(), Box<Fault>> {
+        let candidate = self.candidate()?;
         self.key_allowed = false;
         let start = self.cursor.at;
         let quote = self.cursor.byte();
@@ -19,7 +19,7 @@ impl<'t> Scanner<'t> {
         };
         self.cursor.at += 1;
         let style = if quote == b'"' { Style::DoubleQuoted } else { Style::SingleQuoted };
-        self.tokens.push_back(Token { kind: Kind::Scalar(style), start, end: self.cursor.at, text });
+        self.push_scalar(candidate, style, start, self.cursor.at, text);
         Ok(())
     }
 
@@ -40,7 +40,7 @@ impl<'t> Scanner<'t> {
         Some(&rest[..length])
     }
 
-    fn unquote(&mut self, start: usize, quote: u8) -> Result<String, Fault> {
+    fn unquote(&mut self, start: usize, quote: u8) -> Result<String, Box<Fault>> {
         let mut out = String::new();
         let mut fold = Fold::default();
         loop {
@@ -76,7 +76,7 @@ impl<'t> Scanner<'t> {
     }
 
     /// Copies up to the next blank, line end or closing quote.
-    fn words(&mut self, start: usize, quote: u8, out: &mut String, fold: &mut Fold) -> Result<(), Fault> {
+    fn words(&mut self, start: usize, quote: u8, out: &mut String, fold: &mut Fold) -> Result<(), Box<Fault>> {
         let double = quote == b'"';
         loop {
             let from = self.cursor.at;
@@ -107,7 +107,7 @@ impl<'t> Scanner<'t> {
     }
 
     /// What the escape stands for that starts with the `\` here.
-    fn escape(&mut self, start: usize) -> Result<char, Fault> {
+    fn escape(&mut self, start: usize) -> Result<char, Box<Fault>> {
         let digits = match self.cursor.byte_at(self.cursor.at + 1) {
             b'x' => 2,
             b'u' => 4,

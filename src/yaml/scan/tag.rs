@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Fault, Kind, Scanner, Token};
+use super::{Fault, Kind, Scanner};
 
 /// A version number longer than this is refused.
 const LONGEST_VERSION: usize = 9;
@@ -19,7 +19,7 @@ pub(in crate::yaml) struct TagText<'t> {
 
 impl<'t> Scanner<'t> {
     /// `&name` or `*name`.
-    pub(super) fn name(&mut self, kind: Kind) -> Result<(), Fault> {
+    pub(super) fn name(&mut self, kind: Kind) -> Result<(), Box<Fault>> {
         self.may_be_key()?;
         self.key_allowed = false;
         let start = self.cursor.at;
@@ -30,7 +30,7 @@ impl<'t> Scanner<'t> {
         if text.is_empty() || !closed {
             return Err(self.fault(start, "did not find expected alphabetic or numeric character"));
         }
-        self.tokens.push_back(Token { kind, start, end: self.cursor.at, text: Cow::Borrowed(text) });
+        self.push_token(kind, start, self.cursor.at, Cow::Borrowed(text));
         Ok(())
     }
 
@@ -43,7 +43,7 @@ impl<'t> Scanner<'t> {
         &self.cursor.text[start..self.cursor.at]
     }
 
-    pub(super) fn tag(&mut self) -> Result<(), Fault> {
+    pub(super) fn tag(&mut self) -> Result<(), Box<Fault>> {
         self.may_be_key()?;
         self.key_allowed = false;
         let start = self.cursor.at;
@@ -64,12 +64,12 @@ impl<'t> Scanner<'t> {
             return Err(self.fault(start, "did not find expected whitespace or line break"));
         }
         self.tags.push_back(text);
-        self.tokens.push_back(Token { kind: Kind::Tag, start, end: self.cursor.at, text: Cow::Borrowed("") });
+        self.push_token(Kind::Tag, start, self.cursor.at, Cow::Borrowed(""));
         Ok(())
     }
 
     /// `!suffix`, `!!suffix` or `!handle!suffix`.
-    fn short_tag(&mut self, start: usize) -> Result<TagText<'t>, Fault> {
+    fn short_tag(&mut self, start: usize) -> Result<TagText<'t>, Box<Fault>> {
         let handle = self.handle(start)?;
         if handle.len() > 1 && handle.ends_with('!') {
             let from = self.cursor.at;
@@ -85,7 +85,7 @@ impl<'t> Scanner<'t> {
     }
 
     /// `!`, `!!` or `!name!`; also `!name`, which is no handle.
-    fn handle(&mut self, start: usize) -> Result<&'t str, Fault> {
+    fn handle(&mut self, start: usize) -> Result<&'t str, Box<Fault>> {
         let from = self.cursor.at;
         if self.cursor.byte() != b'!' {
             return Err(self.fault(start, "did not find expected '!'"));
@@ -99,7 +99,7 @@ impl<'t> Scanner<'t> {
     /// Reads a URI that began at `from`, some of which may have been read; `,` and brackets belong to it where
     /// `wide`. Only the one directly behind `!` may be empty. Gives its text up to the first zero, and whether it is
     /// text.
-    fn uri(&mut self, from: usize, wide: bool, start: usize) -> Result<(Cow<'t, str>, bool), Fault> {
+    fn uri(&mut self, from: usize, wide: bool, start: usize) -> Result<(Cow<'t, str>, bool), Box<Fault>> {
         let mut bytes: Option<Vec<u8>> = None;
         loop {
             match self.cursor.byte() {
@@ -126,7 +126,7 @@ impl<'t> Scanner<'t> {
     }
 
     /// Reads the `%xx` of one character.
-    fn octets(&mut self, bytes: &mut Vec<u8>, start: usize) -> Result<(), Fault> {
+    fn octets(&mut self, bytes: &mut Vec<u8>, start: usize) -> Result<(), Box<Fault>> {
         let mut left = 0;
         loop {
             let digit = |at: usize| char::from(self.cursor.byte_at(at)).to_digit(16);
@@ -162,7 +162,7 @@ fn is_uri(byte: u8) -> bool {
 
 /// Directives.
 impl<'t> Scanner<'t> {
-    pub(super) fn directive(&mut self) -> Result<(), Fault> {
+    pub(super) fn directive(&mut self) -> Result<(), Box<Fault>> {
         self.unroll(-1);
         self.is_no_key()?;
         self.key_allowed = false;
@@ -180,11 +180,11 @@ impl<'t> Scanner<'t> {
             "TAG" => self.tag_directive(start)?,
             _ => return Err(self.fault(start, "found unknown directive name")),
         };
-        self.tokens.push_back(Token { kind, start, end: self.cursor.at, text: Cow::Borrowed("") });
+        self.push_token(kind, start, self.cursor.at, Cow::Borrowed(""));
         self.end_of_line(start)
     }
 
-    fn version(&mut self, start: usize) -> Result<Kind, Fault> {
+    fn version(&mut self, start: usize) -> Result<Kind, Box<Fault>> {
         self.cursor.skip_blanks();
         let major = self.version_number(start)?;
         if self.cursor.byte() != b'.' {
@@ -195,7 +195,7 @@ impl<'t> Scanner<'t> {
         Ok(Kind::Version(major == 1 && matches!(minor, 1 | 2)))
     }
 
-    fn version_number(&mut self, start: usize) -> Result<u32, Fault> {
+    fn version_number(&mut self, start: usize) -> Result<u32, Box<Fault>> {
         let (mut number, from) = (0, self.cursor.at);
         while let digit @ b'0'..=b'9' = self.cursor.byte() {
             if self.cursor.at - from == LONGEST_VERSION {
@@ -210,7 +210,7 @@ impl<'t> Scanner<'t> {
         Ok(number)
     }
 
-    fn tag_directive(&mut self, start: usize) -> Result<Kind, Fault> {
+    fn tag_directive(&mut self, start: usize) -> Result<Kind, Box<Fault>> {
         self.cursor.skip_blanks();
         let handle = self.handle(start)?;
         if handle != "!" && (handle.len() == 1 || !handle.ends_with('!')) {
