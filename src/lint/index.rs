@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
 use super::live::Live;
-use crate::admission::Namespace;
+use crate::admission::{Admission, Refusal};
 use crate::config::Settings;
 use crate::model::pod::{Labels, PodTemplate};
 use crate::model::{Bundle, Object, ObjectId, SetId};
@@ -78,8 +78,8 @@ pub(super) struct Index<'a> {
     makers: HashSet<(SetId, &'static str, &'a str)>,
     /// How many objects two files of one folder define both, and the first of them in the later file.
     twins: HashMap<(FileId, FileId), (usize, ObjectId)>,
-    /// What holds in each namespace of which something is said.
-    said: BTreeMap<&'a str, Namespace<'a>>,
+    /// What admission goes by in the set and the cluster.
+    admission: Admission<'a>,
     /// The cluster around the sets.
     pub live: Live<'a>,
 }
@@ -98,7 +98,7 @@ impl<'a> Index<'a> {
             bound: HashSet::new(),
             makers: HashSet::new(),
             twins: HashMap::new(),
-            said: Namespace::all_over(bundle, live),
+            admission: Admission::of(bundle, live),
             live: Live::new(live, bundle),
         };
         for (id, object) in bundle.iter() {
@@ -253,22 +253,10 @@ impl<'a> Index<'a> {
         if self.live.is_known() { "in the set or the cluster" } else { "in the set" }
     }
 
-    /// What the set and the cluster say of the namespace of `from`.
-    pub(super) fn namespace(&self, from: &Object) -> Option<&Namespace<'a>> {
-        self.said.get(from.namespace.as_deref().unwrap_or(""))
-    }
-
-    /// Whether a LimitRange of the namespace of `from` gives containers an amount that they leave out; `key` is
-    /// `default` or `defaultRequest`.
-    pub(super) fn has_container_default(&self, from: &Object, key: &str, resource: &str) -> bool {
-        let own =
-            self.of_kind(from, "LimitRange").iter().filter(|id| self.bundle.object(**id).namespace == from.namespace);
-        let live = self.live.of_kind("LimitRange").iter().filter(|live| live.object.namespace == from.namespace);
-        let mut roots = own.map(|id| self.bundle.full(*id)).chain(live.map(|live| live.root));
-        roots.any(|root| {
-            let mut limits = root.get("spec").into_iter().flat_map(|spec| spec.list("limits"));
-            limits.any(|limit| limit.get_str("type") == Some("Container") && limit.at(&[key, resource]).is_some())
-        })
+    /// Why admission refuses the pods of a workload, but for quotas.
+    pub(super) fn refuses_pod(&self, from: &Object, template: &PodTemplate<'_>) -> Option<Refusal> {
+        let namespace = self.admission.namespace(from.namespace.as_deref().unwrap_or(""));
+        self.admission.refuses_pod(namespace, template.metadata, template.spec)
     }
 
     /// Names of a kind in the namespace of `from`, for suggestions.

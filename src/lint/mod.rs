@@ -158,8 +158,6 @@ const CHECKS: &[(&str, Check)] = &[
     ("pv-hostpath", volumes::pv_hostpath),
     ("pvc-missing", references::pvc_missing),
     ("pvc-no-pv", storage::pvc_no_pv),
-    ("quota-exceeded", resources::quota_exceeded),
-    ("quota-needs-requests", resources::quota_needs_requests),
     ("rbac-csr-approve", rbac::rbac_csr_approve),
     ("rbac-escalation", rbac::rbac_escalation),
     ("rbac-nodes-proxy", rbac::rbac_nodes_proxy),

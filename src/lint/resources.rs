@@ -2,9 +2,7 @@
 
 use super::Cx;
 use super::pod::{Effective, containers};
-use super::rollout::replicas;
-use crate::admission::resource_quota::Charge;
-use crate::admission::{Namespace, Plugin};
+use crate::admission::Plugin;
 use crate::model::pod::{ContainerRole, PodTemplate};
 use crate::model::quantity::Quantity;
 use crate::yaml::View;
@@ -18,13 +16,7 @@ fn quantity(view: Option<View<'_>>) -> Option<Quantity> {
 /// Containers that lack an amount, which neither their pod nor a LimitRange of the namespace gives them.
 fn lacking<'a>(cx: &Cx<'a>, list: &str, resource: &str) -> Vec<Effective<'a>> {
     let Some(template) = cx.template() else { return Vec::new() };
-    let given = template.spec.at(&["resources", list, resource]).is_some()
-        || cx.index.has_container_default(
-            cx.object,
-            if list == "limits" { "default" } else { "defaultRequest" },
-            resource,
-        )
-        || list == "requests" && cx.index.has_container_default(cx.object, "default", resource);
+    let given = template.spec.at(&["resources", list, resource]).is_some();
     let mut all = containers(&template);
     // Init containers end before the others begin: what those request holds for them too.
     all.retain(|container| {
@@ -133,15 +125,8 @@ fn refused_pods<'a>(cx: &Cx<'a>, plugin: Plugin) -> Option<(PodTemplate<'a>, Str
         return None;
     }
     let template = cx.template()?;
-    let namespace = cx.index.namespace(cx.object)?;
-    let (by, words) = pod_refused(namespace, &template)?;
-    (by == plugin).then_some((template, words))
-}
-
-fn pod_refused(namespace: &Namespace<'_>, template: &PodTemplate<'_>) -> Option<(Plugin, String)> {
-    let filled = namespace.limits.as_ref().map(|limits| limits.mutate(template.spec, &[]));
-    let spec = filled.as_ref().map_or(template.spec, |(tree, root)| tree.view(*root));
-    namespace.refuses_pod(template.metadata, spec)
+    let refused = cx.index.refuses_pod(cx.object, &template)?;
+    (refused.plugin == plugin).then_some((template, refused.message))
 }
 
 pub(super) fn psa_namespace_conflict(cx: &mut Cx<'_>) {
@@ -156,69 +141,5 @@ pub(super) fn limitrange_violation(cx: &mut Cx<'_>) {
     let Some((template, words)) = refused_pods(cx, Plugin::LimitRanger) else { return };
     let message = format!("no pod of it is created: a LimitRange says {words}");
     let help = "bring the amounts within the LimitRange, or change that";
-    cx.report_field(format!("{}.containers", template.path), message).help = Some(help.to_owned());
-}
-
-/// How many pods of a workload there are at a time; one where nodes or a schedule decide.
-fn pods_of(kind: &str, root: View<'_>) -> i64 {
-    match kind {
-        "Job" => {
-            let number = |key: &str| root.at(&["spec", key]).and_then(View::int);
-            number("parallelism").unwrap_or(1).min(number("completions").unwrap_or(i64::MAX))
-        }
-        _ => replicas(kind, root).unwrap_or(1),
-    }
-}
-
-/// The pods of the namespace's workloads one after another, in the order of the input, until one finds no room.
-pub(super) fn quota_exceeded(cx: &mut Cx<'_>) {
-    /// More pods than a quota that is looked at this way has room for.
-    const MOST: i64 = 10_000;
-    let Some(namespace) = cx.index.namespace(cx.object) else { return };
-    let (Some(mut quotas), Some(template)) = (namespace.quotas.clone(), cx.template()) else { return };
-    if cx.object.kind == "PodTemplate" {
-        return;
-    }
-    let charge = |template: &PodTemplate<'_>| {
-        let filled = namespace.limits.as_ref().map(|limits| limits.mutate(template.spec, &[]));
-        Charge::of(filled.as_ref().map_or(template.spec, |(tree, root)| tree.view(*root)))
-    };
-    for other in cx.index.workloads(cx.object).iter().filter(|other| other.id < cx.id) {
-        let object = cx.bundle.object(other.id);
-        // What runs by a schedule is not there all the time.
-        let pods = if object.kind == "CronJob" { 0 } else { pods_of(&object.kind, cx.bundle.full(other.id)) };
-        let one = charge(&other.template);
-        for _ in 0..pods.min(MOST) {
-            if quotas.refuses(&one).is_some() {
-                break;
-            }
-            quotas.charge(&one, false);
-        }
-    }
-    let (mine, pods) = (charge(&template), pods_of(&cx.object.kind, cx.root).min(MOST));
-    for number in 0..pods {
-        if let Some(words) = quotas.refuses(&mine) {
-            // Amounts that are not set are another rule's, and a Pod is refused itself.
-            if !words.starts_with(UNSAID) && cx.object.kind != "Pod" {
-                let message = format!("{number} of {pods} pods of it are created: {words}");
-                let help = "lower the requests or the replicas, or raise the ResourceQuota";
-                cx.report_field(format!("{}.containers", template.path), message).help = Some(help.to_owned());
-            }
-            return;
-        }
-        quotas.charge(&mine, false);
-    }
-}
-
-/// How the plugin begins where amounts are not set.
-const UNSAID: &str = "failed quota";
-
-pub(super) fn quota_needs_requests(cx: &mut Cx<'_>) {
-    let Some((template, words)) = refused_pods(cx, Plugin::ResourceQuota) else { return };
-    if !words.starts_with(UNSAID) {
-        return;
-    }
-    let message = format!("no pod of it is created: {words}");
-    let help = "set these amounts in every container, or add a LimitRange with defaults";
     cx.report_field(format!("{}.containers", template.path), message).help = Some(help.to_owned());
 }

@@ -124,7 +124,9 @@ impl Run<'_> {
             };
             let message = format!("{less} refused by a ResourceQuota of the namespace: {why}");
             let field = format!("{}.containers", template.path);
-            self.found.push(diagnostic(self.bundle, id, "quota-exhausted", &field, message));
+            let is_unsaid = why.starts_with("failed quota");
+            let rule = if is_unsaid { "quota-needs-requests" } else { "quota-exceeded" };
+            self.found.push(diagnostic(self.bundle, id, rule, &field, message));
         } else if let Some(why) = rolls(spec, count).and_then(|()| quotas.refuses(&pod)) {
             let message = format!("a rollout would wait for ever: the pod that it begins with is refused: {why}");
             self.found.push(diagnostic(self.bundle, id, "quota-blocks-rollout", "spec.strategy", message));
