@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::Verdict;
 use super::nodes::Inventory;
-use super::{Verdict, prepare};
 use crate::config::Settings;
 use crate::model::{Bundle, Object, ParsedFile, Role, SetId};
 use crate::source::Source;

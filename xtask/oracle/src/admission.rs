@@ -75,6 +75,10 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         thread::sleep(SETTLES);
         asked.extend(ask_all(&server, schema, &shared, &worlds)?);
     }
+    // Default classes would change what other runs store.
+    for class in classes(true) {
+        server.delete(schema, &class)?;
+    }
     report(&asked, options)
 }
 
