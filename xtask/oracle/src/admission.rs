@@ -75,12 +75,15 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         thread::sleep(SETTLES);
         asked.extend(ask_all(&server, schema, &shared, &worlds)?);
     }
+    // Default classes would change what other runs store.
+    for class in classes(true) {
+        server.delete(schema, &class)?;
+    }
     report(&asked, options)
 }
 
 fn prepare(server: &Server, schema: &Schema, world: &World) -> Result<(), String> {
-    let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": world.namespace } });
-    server.store(schema, &namespace)?;
+    server.store(schema, &world.namespace)?;
     for rule in &world.rules {
         let stored = server.store(schema, rule)?;
         if rule["kind"] == "ResourceQuota" {
@@ -115,7 +118,7 @@ fn ask_all(server: &Server, schema: &Schema, shared: &[Value], worlds: &[World])
 
 fn ask(server: &Server, schema: &Schema, shared: &[Value], world: &World) -> Result<Vec<Asked>, String> {
     let mut set: Vec<Value> = shared.to_vec();
-    set.push(json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": world.namespace } }));
+    set.push(world.namespace.clone());
     for rule in &world.rules {
         let mut rule = rule.clone();
         if rule["kind"] == "ResourceQuota" {
@@ -128,7 +131,7 @@ fn ask(server: &Server, schema: &Schema, shared: &[Value], world: &World) -> Res
     for (index, (object, ours)) in world.objects.iter().zip(ours).enumerate() {
         let (answer, body) = server.make(schema, object)?;
         let server = Said { answer, stored: decided(&body) };
-        let mut row = row(&world.namespace, &set, object, &server);
+        let mut row = row(&set, object, &server);
         row["before"] = world.objects[..index].into();
         asked.push(Asked { row, server, ours });
     }
@@ -136,9 +139,10 @@ fn ask(server: &Server, schema: &Schema, shared: &[Value], world: &World) -> Res
 }
 
 /// As a line of `fixtures/admission`.
-fn row(namespace: &str, set: &[Value], object: &Value, server: &Said) -> Value {
-    let mut row =
-        json!({ "name": format!("{namespace} {}", object["metadata"]["name"]), "set": set, "object": object });
+fn row(set: &[Value], object: &Value, server: &Said) -> Value {
+    let part = |key: &str| object["metadata"][key].as_str().unwrap_or_default();
+    let name = format!("{} {}", part("namespace"), part("name"));
+    let mut row = json!({ "name": name, "set": set, "object": object });
     for (key, value) in server.answer.row().as_object().into_iter().flatten() {
         row[key] = value.clone();
     }
@@ -227,7 +231,8 @@ fn judge(schema: &Schema, set: &[Value], objects: &[Value]) -> Vec<Said> {
 
 /// Which part of the server an answer comes from.
 fn origin(answer: &Answer) -> String {
-    const WORDS: [(&str, &str); 7] = [
+    const WORDS: [(&str, &str); 8] = [
+        ("violates PodSecurity", "PodSecurity"),
         ("quota: ", "ResourceQuota"),
         (" per Container is ", "LimitRanger"),
         (" per Pod is ", "LimitRanger"),
@@ -301,7 +306,8 @@ fn without_unused(row: &Value) -> Value {
     if let Some(set) = row["set"].as_array_mut() {
         let named = |class: &Value| class["metadata"]["name"].as_str().is_some_and(|name| said.contains(name));
         let default = |class: &Value| class["globalDefault"] == true || class["metadata"]["name"] == "adm-standard";
-        set.retain(|rule| !rule["metadata"]["namespace"].is_null() || named(rule) || default(rule));
+        let kept = |rule: &Value| rule["kind"] == "Namespace" || !rule["metadata"]["namespace"].is_null();
+        set.retain(|rule| kept(rule) || named(rule) || default(rule));
     }
     if !counted {
         row["before"] = json!([]);

@@ -11,7 +11,7 @@ pub(crate) const OBJECTS: usize = 8;
 /// A namespace, what decides in it, and what is made in it, in order.
 #[derive(Clone, Debug)]
 pub(crate) struct World {
-    pub(crate) namespace: String,
+    pub(crate) namespace: Value,
     /// LimitRanges and ResourceQuotas.
     pub(crate) rules: Vec<Value>,
     pub(crate) objects: Vec<Value>,
@@ -84,6 +84,10 @@ impl World {
         let mut objects: Vec<Value> = (0..OBJECTS).map(|index| object(&mut random, index)).collect();
         for object in rules.iter_mut().chain(&mut objects) {
             object["metadata"]["namespace"] = namespace.clone().into();
+        }
+        let mut namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } });
+        if random.percent(15) {
+            namespace["metadata"]["labels"] = json!({ "pod-security.kubernetes.io/enforce": "baseline" });
         }
         Self { namespace, rules, objects }
     }
@@ -338,6 +342,9 @@ fn pod(random: &mut Random) -> Value {
     if random.percent(25) {
         let count = 1 + random.below(2);
         spec["tolerations"] = (0..count).map(|_| toleration(random)).collect::<Vec<_>>().into();
+    }
+    if random.percent(10) {
+        spec["hostPID"] = true.into();
     }
     if random.percent(8) {
         let term = json!({ "topologyKey": "zone", "namespaces": ["other"], "labelSelector": {} });
