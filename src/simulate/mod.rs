@@ -7,6 +7,8 @@
 pub mod cluster;
 pub mod counters;
 mod cycle;
+#[cfg(test)]
+mod double;
 pub mod engine;
 pub mod expand;
 pub mod filters;
@@ -27,8 +29,8 @@ pub mod queue;
 mod ranks;
 pub mod remedies;
 mod report;
-mod requests;
-mod resources;
+pub mod requests;
+pub mod resources;
 pub mod rolling;
 pub mod rollout;
 mod scores;

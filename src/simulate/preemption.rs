@@ -222,7 +222,7 @@ pub const NOT_STARTED: i64 = i64::MAX;
 
 /// Whether the first pod is more important (`MoreImportantPod`). Pods that have not started count as started
 /// when they are looked at, so that the first of two is always the older one.
-fn more_important(state: &State, a: PlacedId, b: PlacedId) -> bool {
+pub(super) fn more_important(state: &State, a: PlacedId, b: PlacedId) -> bool {
     let (a, b) = (&state.placed[a.0 as usize], &state.placed[b.0 as usize]);
     match state.pod(a.class).priority.cmp(&state.pod(b.class).priority) {
         Ordering::Greater => true,

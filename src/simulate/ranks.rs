@@ -77,15 +77,13 @@ impl Ranks {
     }
 
     pub fn keep(&mut self, class: ClassId, scores: Vec<i32>) {
+        if scores.is_empty() {
+            return;
+        }
         if self.classes.len() * scores.len() > MOST {
             self.classes.clear();
         }
         self.classes.insert(class, Rank { scores, cursor: self.cursor });
-    }
-
-    /// The scores that were kept for a class.
-    pub fn scores(&self, class: ClassId) -> &[i32] {
-        self.classes.get(&class).map_or(&[], |rank| &rank.scores)
     }
 
     /// Bits of what is short on the nodes of a profile.

@@ -7,7 +7,7 @@ use anstyle::AnsiColor;
 use super::super::summary::{count, verdict_name};
 use super::paint::{Paint, columns};
 use crate::model::quantity::Quantity;
-use crate::simulate::{PlacedNode, PlacedPod, Placement, Remedy, Verdict};
+use crate::simulate::{Drain, Loss, PlacedNode, PlacedPod, Placement, Remedy, Verdict};
 
 /// Cells of a bar.
 const BAR: usize = 14;
@@ -151,11 +151,23 @@ fn scales(page: &mut String, placement: &Placement, paint: &Paint) {
 }
 
 fn losses(page: &mut String, placement: &Placement, paint: &Paint) {
-    for loss in &placement.losses {
+    /// With more nodes than this only those are named whose loss is felt.
+    const FEW: usize = 50;
+    let few = placement.losses.len() <= FEW;
+    let hurts = |loss: &&Loss| few || !loss.pending.is_empty();
+    let hinders = |drain: &&Drain| few || !drain.pending.is_empty() || !drain.blocked.is_empty();
+    let (losses, drains) = (placement.losses.iter().filter(hurts), placement.drains.iter().filter(hinders));
+    let named = losses.clone().count().max(drains.clone().count());
+    if !few {
+        let (all, most) = (placement.losses.len(), named.min(FEW));
+        let text = format!("{all} nodes tried one by one; {named} would be felt, the first {most} are named");
+        line(page, &format!("{:<9}", "LOSS"), &text, paint);
+    }
+    for loss in losses.take(FEW) {
         let text = format!("{}: {}", loss.node, pending_text(&loss.pending));
         line(page, &format!("{:<9}", "LOSS"), &text, paint);
     }
-    for drain in &placement.drains {
+    for drain in drains.take(FEW) {
         let blocked: Vec<String> =
             drain.blocked.iter().map(|blocked| format!("{} by {}", blocked.pod, blocked.pdb)).collect();
         let allowed =
