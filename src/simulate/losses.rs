@@ -1,12 +1,13 @@
 //! What becomes of the pods when a node goes away or is drained, and when autoscalers go to their maximum.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use super::engine::{self, Answer};
 use super::expand::Expansion;
+use super::nodes::ZONE;
 use super::placement::{Blocked, Drain, Loss, ScaleOut};
 use super::preemption::NOT_STARTED;
 use super::queue::Outcome;
@@ -52,15 +53,36 @@ fn movable(state: &State, node: u32, stay: &HashSet<PlacedId>) -> Vec<(PlacedId,
     pods.map(|id| (*id, placed(id).class, placed(id).name.clone())).collect()
 }
 
+/// The loss of each zone with all its nodes at once, where there are several.
+pub fn zones(state: &mut State, expansion: &Expansion, outcomes: &[Outcome]) -> Vec<Loss> {
+    let mut zones: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+    for (index, node) in state.nodes.iter().enumerate() {
+        if let Some(zone) = node.labels.get(ZONE) {
+            zones.entry(zone.clone()).or_default().push(index as u32);
+        }
+    }
+    if zones.len() < 2 || state.running().count() > MAX_PODS {
+        return Vec::new();
+    }
+    let stay = daemons(expansion, outcomes);
+    let lost = zones.into_iter().map(|(zone, nodes)| Loss { node: zone, pending: lose(state, &nodes, &stay) });
+    lost.collect()
+}
+
 /// The node is gone: its pods look for another.
 fn loss(state: &mut State, node: u32, stay: &HashSet<PlacedId>) -> Loss {
-    let pods = movable(state, node, stay);
+    Loss { node: state.nodes[node as usize].name.clone(), pending: lose(state, &[node], stay) }
+}
+
+/// The pods that find no place when nodes go at once.
+fn lose(state: &mut State, nodes: &[u32], stay: &HashSet<PlacedId>) -> Vec<String> {
+    let pods: Vec<_> = nodes.iter().flat_map(|node| movable(state, *node, stay)).collect();
     let mark = state.mark();
-    state.lose(node);
+    nodes.iter().for_each(|node| state.lose(*node));
     let pending = pods.into_iter().filter(|(_, class, name)| !move_to_best(state, *class, name));
     let pending = pending.map(|(_, _, name)| name.to_string()).collect();
     state.rollback(mark);
-    Loss { node: state.nodes[node as usize].name.clone(), pending }
+    pending
 }
 
 /// The node is cordoned and its pods are evicted one by one, as far as budgets allow.

@@ -69,6 +69,7 @@ pub fn run(bundle: &Bundle, inventory: &Inventory<'_>, settings: &Settings) -> (
     placement.rollouts = rollouts;
     placement.scales = losses::scales(&mut state, &expansion);
     (placement.losses, placement.drains) = losses::run(&state, &expansion, &outcomes);
+    placement.zones = losses::zones(&mut state, &expansion, &outcomes);
     let scheduled = outcomes.iter().filter(|outcome| outcome.verdict == Verdict::Scheduled).count();
     let trial = Trial { before: &before, expansion: &expansion, sequential: settings.sequential, scheduled };
     let groups = findings::groups(&state, &expansion, &outcomes).into_iter();
@@ -86,7 +87,7 @@ pub fn prepare(bundle: &Bundle, inventory: &Inventory<'_>, settings: &Settings) 
     cluster.volumes.add_claims(std::mem::take(&mut expansion.claims));
     cluster.volumes.settle();
     for replica in &mut expansion.replicas {
-        replica.unknown = cluster.volumes.unknown_class(&replica.pod);
+        replica.unknown = replica.unknown.take().or_else(|| cluster.volumes.unknown_class(&replica.pod));
     }
     let mut state = State::new(cluster, inventory.nodes.clone());
     for (pod, node) in &expansion.present {

@@ -16,7 +16,7 @@ pub struct Survey {
     pub bounds: Bounds,
     pub volumes: Option<PodVolumes>,
     /// Scores for resources by profile; empty where nodes are told apart.
-    pub ranks: Vec<i32>,
+    pub ranks: Vec<f32>,
     class: ClassId,
     /// Nodes that passed, by spot.
     feasible: Vec<usize>,
@@ -47,14 +47,16 @@ pub fn profiles(state: &mut State, class: ClassId, mut cycle: Box<Cycle>) -> Sur
     let open: Vec<bool> = verdicts.iter().map(Option::is_none).collect();
     let ranks = memory.ranks.of(class, &pod, index, version);
     let mut feasible = vec![0; cycle.spots.len()];
-    let mut tops = vec![0; cycle.spots.len()];
+    let mut tops = vec![NO_ROOM; cycle.spots.len()];
     for ((count, rank), spot) in index.profiles.counts.iter().zip(&ranks).zip(&cycle.spot_of) {
-        let spot = *spot as usize;
-        if *count > 0 && *rank > NO_ROOM && open[spot] {
+        if *count > 0 && *rank > NO_ROOM {
+            let spot = *spot as usize;
             feasible[spot] += *count as usize;
-            tops[spot] = tops[spot].max(i64::from(*rank));
+            tops[spot] = tops[spot].max(*rank);
         }
     }
+    feasible.iter_mut().zip(&open).filter(|(_, open)| !**open).for_each(|(feasible, _)| *feasible = 0);
+    let tops = tops.into_iter().map(|top| top as i64).collect();
     Survey { cycle, bounds, volumes: None, ranks, class, feasible, tops, verdicts, singles: None }
 }
 
@@ -122,7 +124,7 @@ impl Survey {
         let profiles = &state.index.profiles;
         for (id, (rank, spot)) in self.ranks.iter().zip(&self.cycle.spot_of).enumerate() {
             let spot = *spot as usize;
-            if i64::from(*rank) == wanted[spot] && *rank > NO_ROOM && profiles.counts[id] > 0 && is_best(spot) {
+            if *rank == wanted[spot] as f32 && *rank > NO_ROOM && profiles.counts[id] > 0 && is_best(spot) {
                 best.add(&profiles.members[id]);
             }
         }
@@ -199,11 +201,21 @@ impl Survey {
             let nodes = singles.rejections.iter().filter(|(_, rejection)| !rejection.unresolvable);
             return nodes.map(|(node, _)| *node).collect();
         }
+        let pod = state.pod(self.class);
+        let scalars = !pod.requests.actual.scalars.is_empty();
         let resolvable = |id: usize| {
             let spot = self.cycle.spot_of[id] as usize;
-            let fixed = self.cycle.spots[spot].rejection.clone();
-            let rejection = fixed.or_else(|| reasons(state, self.class, id)).or_else(|| self.verdicts[spot].clone());
-            rejection.is_some_and(|rejection| !rejection.unresolvable)
+            // What the kind of node decides, evictions do not change.
+            if self.cycle.spots[spot].rejection.is_some() {
+                return false;
+            }
+            if scalars && let Some(rejection) = reasons(state, self.class, id) {
+                return !rejection.unresolvable;
+            }
+            match state.memory.ranks.short(id, pod) {
+                0 => self.verdicts[spot].as_ref().is_some_and(|rejection| !rejection.unresolvable),
+                _ => !self.exceeds(state, id),
+            }
         };
         let profiles = &state.index.profiles;
         let known: Vec<bool> =
@@ -233,7 +245,7 @@ impl Survey {
         for (node, id) in state.index.profiles.of.iter().enumerate().filter(|(_, id)| **id != GONE) {
             let (rank, spot) = (self.ranks[*id as usize], self.cycle.spot_of[*id as usize] as usize);
             if rank > NO_ROOM && self.verdicts[spot].is_none() {
-                out.push((node as u32, i64::from(rank) + relative[spot]));
+                out.push((node as u32, rank as i64 + relative[spot]));
             }
         }
         out
