@@ -139,6 +139,7 @@ fn placement() -> Placement {
             requested: amounts("200m", "200Mi", "1"),
             pods: vec!["default/celery-0".to_owned()],
             taints: vec!["dedicated=db:NoSchedule".to_owned()],
+            zone: None,
         }],
         pods: vec![pod(0, Some("one-node")), pod(1, None)],
         remedies: vec![Remedy {
@@ -147,6 +148,7 @@ fn placement() -> Placement {
             places: 1,
         }],
         scales: Vec::new(),
+        zones: Vec::new(),
         rollouts: vec![Rollout {
             owner: "Deployment/celery".to_owned(),
             namespace: "default".to_owned(),

@@ -77,7 +77,7 @@ fn answer(state: &mut State, class: ClassId) -> Answer {
     if total == 0 {
         return pending("no nodes available to schedule pods".to_owned(), None);
     }
-    let asked = ask(state, class, |state, survey| match survey.best() {
+    let asked = ask(state, class, |state, survey| match survey.best(state) {
         Some((best, feasible)) => Answer::Scheduled { best: Arc::new(best), feasible },
         None => unschedulable(state, class, survey),
     });
@@ -107,7 +107,9 @@ fn ask<T>(state: &mut State, class: ClassId, then: impl FnOnce(&mut State, &mut 
             survey::nodes(state, class, cycle, nodes, volumes)
         };
     let answer = then(state, &mut survey);
-    state.keep(class, survey.cycle);
+    let Survey { cycle, ranks, .. } = survey;
+    state.keep(class, cycle);
+    state.memory.ranks.keep(class, ranks);
     Ok(answer)
 }
 

@@ -230,8 +230,9 @@ impl Index {
                 self.counters.list[id as usize].add(node as u32, sum);
             }
         }
-        if self.counters.get(id).domains.hosts && self.counters.get(id).sums.iter().any(|sum| *sum != 0) {
-            for node in 0..world.nodes.len() as u32 {
+        if self.counters.get(id).domains.hosts {
+            let holds = |node: &u32| self.counters.get(id).place(*node).value != 0;
+            for node in (0..world.nodes.len() as u32).filter(holds).collect::<Vec<_>>() {
                 self.note(id, node);
                 self.look_at(node, world.infos);
             }
@@ -274,13 +275,13 @@ impl Index {
         self.profiles.mark();
     }
 
-    /// Goes back to the last mark, when all pods are where they were.
-    pub fn rollback(&mut self) {
-        self.profiles.rollback();
-        let length = self.profiles.journal.len();
+    /// Goes back to the last mark, when all pods are where they were; gives that point of the profiles' journal.
+    pub fn rollback(&mut self) -> usize {
+        let length = self.profiles.rollback();
         for cycle in self.kins.iter_mut().filter_map(|kin| kin.cycle.as_mut()) {
             cycle.cursor = cycle.cursor.min(length);
         }
+        length
     }
 }
 

@@ -23,11 +23,26 @@ pub enum Preemption {
     Nominated { node: u32, victims: Vec<PlacedId>, ties: Vec<u32> },
 }
 
-/// A node where evictions would make room.
-struct Candidate {
+/// Nodes that are alike, where the same evictions would make room or none would.
+struct Alike {
+    /// The first of them.
     node: u32,
-    victims: Vec<PlacedId>,
-    violations: usize,
+    outcome: Outcome,
+    nodes: Vec<u32>,
+}
+
+/// What came of a dry run.
+enum Outcome {
+    /// No pod is less important.
+    Nobody,
+    /// What still stands in the way when all less important pods are gone.
+    InVain(Rejection),
+    Candidate {
+        /// By their place among the pods of the node, the most important first.
+        victims: Vec<usize>,
+        /// How many of them a budget protects.
+        violations: usize,
+    },
 }
 
 /// Looks for a node where removing pods of lower priority makes room.
@@ -36,51 +51,27 @@ pub fn preempt(state: &State, class: ClassId, survey: &Survey, rejections: &[(Re
     if pod.never_preempts {
         return Preemption::Never;
     }
+    let groups = match state.has_lower_priority(pod.priority) {
+        true => {
+            DryRuns { state, class, survey, weights: HashMap::new(), groups: Vec::new(), by_profile: HashMap::new() }
+                .run()
+        }
+        false => Vec::new(),
+    };
+    if let Some((node, victims, ties)) = best(state, &groups) {
+        return Preemption::Nominated { node, victims, ties };
+    }
     let no_victims = Rejection::unresolvable("No preemption victims found for incoming pod");
-    let mut statuses: Vec<(Rejection, usize)> = Vec::new();
-    let mut candidates: Vec<Candidate> = Vec::new();
-    if state.has_lower_priority(pod.priority) {
-        let potential = survey.resolvable(state);
-        // `MinCandidateNodesAbsolute` and `MinCandidateNodesPercentage` of the default profile.
-        let enough = (potential.len() / 10).max(100);
-        let mut dry_runs = DryRuns { state, class, survey, weights: HashMap::new(), known: HashMap::new() };
-        for node in potential {
-            match dry_runs.select_victims(node) {
-                Ok(Some(candidate)) => candidates.push(candidate),
-                Ok(None) => add(&mut statuses, &no_victims, 1),
-                Err(rejection) => add(&mut statuses, &rejection, 1),
-            }
-            if candidates.len() >= enough && candidates.iter().any(|candidate| candidate.violations == 0) {
-                break;
-            }
-        }
-    } else {
-        let resolvable = rejections.iter().filter(|(rejection, _)| !rejection.unresolvable);
-        match resolvable.map(|(_, nodes)| nodes).sum() {
-            0 => {}
-            nodes => add(&mut statuses, &no_victims, nodes),
-        }
-    }
-    match best(state, candidates) {
-        Some((Candidate { node, victims, .. }, ties)) => Preemption::Nominated { node, victims, ties },
-        None => {
-            let each = statuses.iter().map(|(rejection, nodes)| (rejection, *nodes));
-            Preemption::NoCandidate(fit_error(state.nodes.len(), each, NOT_HELPFUL))
-        }
-    }
+    let tried: usize = groups.iter().map(|group| group.nodes.len()).sum();
+    let resolvable = rejections.iter().filter(|(rejection, _)| !rejection.unresolvable);
+    let untried = resolvable.map(|(_, nodes)| nodes).sum::<usize>().saturating_sub(tried);
+    let statuses = groups.iter().map(|group| match &group.outcome {
+        Outcome::InVain(rejection) => (rejection, group.nodes.len()),
+        _ => (&no_victims, group.nodes.len()),
+    });
+    let statuses = statuses.chain((untried > 0).then_some((&no_victims, untried)));
+    Preemption::NoCandidate(fit_error(state.nodes.len(), statuses, NOT_HELPFUL))
 }
-
-fn add(statuses: &mut Vec<(Rejection, usize)>, rejection: &Rejection, nodes: usize) {
-    match statuses.iter_mut().find(|(known, _)| known == rejection) {
-        Some((_, count)) => *count += nodes,
-        None => statuses.push((rejection.clone(), nodes)),
-    }
-}
-
-/// What makes dry runs equal: profile of the node, and its pods by class and age.
-type Alike = (u32, Vec<(ClassId, i64)>);
-/// Victims by their place among the pods of the node, and how many of them a budget protects.
-type Selected = Result<Option<(Vec<usize>, usize)>, Rejection>;
 
 /// Dry runs for one pod.
 struct DryRuns<'a> {
@@ -89,8 +80,9 @@ struct DryRuns<'a> {
     survey: &'a Survey,
     /// By kin: what a pod counts for in each of the incoming pod's counters.
     weights: HashMap<u32, Arc<Vec<i64>>>,
-    /// What came of nodes that are alike.
-    known: HashMap<Alike, Selected>,
+    groups: Vec<Alike>,
+    /// Groups by the profile of their nodes.
+    by_profile: HashMap<u32, Vec<usize>>,
 }
 
 /// A node on which victims are taken out and put back, without touching the state.
@@ -156,50 +148,63 @@ impl DryRuns<'_> {
         self.weights.entry(kin).or_insert_with(weigh).clone()
     }
 
-    /// The candidate that a node makes; `None` where no pod is less important.
-    fn select_victims(&mut self, node: u32) -> Result<Option<Candidate>, Rejection> {
-        let (state, pod) = (self.state, self.state.pod(self.class));
-        let pods = &state.infos[node as usize].pods;
-        let alike =
-            pod.volumes.is_empty() && pod.ports.is_empty() && !state.index.kins[state.kin(self.class) as usize].by_name;
-        let placed = |id: &PlacedId| (state.placed[id.0 as usize].class, state.placed[id.0 as usize].started);
-        let key = alike.then(|| (state.index.profiles.of[node as usize], pods.iter().map(placed).collect::<Vec<_>>()));
-        let selected = match key.as_ref().and_then(|key| self.known.get(key)) {
-            Some(known) => known.clone(),
-            None => {
-                let selected = self.select(node);
-                if let Some(key) = key {
-                    self.known.insert(key, selected.clone());
-                }
-                selected
+    /// Tries the nodes whose rejection can be resolved, until there are enough candidates.
+    fn run(mut self) -> Vec<Alike> {
+        let potential = self.survey.resolvable(self.state);
+        // `MinCandidateNodesAbsolute` and `MinCandidateNodesPercentage` of the default profile.
+        let enough = (potential.len() / 10).max(100);
+        let (mut candidates, mut harmless) = (0, false);
+        for node in potential {
+            let profile = self.state.index.profiles.of[node as usize];
+            let known = self.by_profile.get(&profile).map_or(&[][..], Vec::as_slice);
+            let known = known.iter().copied().find(|at| self.are_alike(self.groups[*at].node, node));
+            let at = known.unwrap_or_else(|| {
+                let outcome = self.select_victims(node);
+                self.groups.push(Alike { node, outcome, nodes: Vec::new() });
+                self.by_profile.entry(profile).or_default().push(self.groups.len() - 1);
+                self.groups.len() - 1
+            });
+            let group = &mut self.groups[at];
+            group.nodes.push(node);
+            if let Outcome::Candidate { violations, .. } = group.outcome {
+                candidates += 1;
+                harmless |= violations == 0;
             }
-        };
-        let candidate = |(victims, violations): (Vec<usize>, usize)| Candidate {
-            node,
-            victims: victims.into_iter().map(|at| pods[at]).collect(),
-            violations,
-        };
-        Ok(selected?.map(candidate))
+            if candidates >= enough && harmless {
+                break;
+            }
+        }
+        self.groups
+    }
+
+    /// Whether the same must come of two nodes of one profile: they have equal pods in the same order.
+    fn are_alike(&self, a: u32, b: u32) -> bool {
+        let (state, pod) = (self.state, self.state.pod(self.class));
+        let singly = !pod.volumes.is_empty()
+            || !pod.ports.is_empty()
+            || state.index.kins[state.kin(self.class) as usize].by_name;
+        let pods = |node: u32| state.infos[node as usize].pods.iter().map(|id| &state.placed[id.0 as usize]);
+        !singly && pods(a).zip(pods(b)).all(|(a, b)| a.class == b.class && a.started == b.started)
     }
 
     /// `SelectVictimsOnNode`: all less important pods go, then as many as possible come back, the most important
     /// ones first, those that a budget protects before the others.
-    fn select(&mut self, node: u32) -> Selected {
+    fn select_victims(&mut self, node: u32) -> Outcome {
         let (state, pod) = (self.state, self.state.pod(self.class));
-        let info = state.infos[node as usize].clone();
         let priority = |id: PlacedId| state.pod(state.placed[id.0 as usize].class).priority;
         let place = |id: &PlacedId| state.infos[node as usize].pods.iter().position(|other| other == id);
-        let mut potential: Vec<PlacedId> =
-            info.pods.iter().copied().filter(|id| priority(*id) < pod.priority).collect();
+        let pods = &state.infos[node as usize].pods;
+        let mut potential: Vec<PlacedId> = pods.iter().copied().filter(|id| priority(*id) < pod.priority).collect();
         if potential.is_empty() {
-            return Ok(None);
+            return Outcome::Nobody;
         }
+        let info = state.infos[node as usize].clone();
         let (spot, volumes) = (self.survey.spot(state, node), self.survey.volumes.clone());
         let changes = vec![0; self.survey.cycle.slots.len()];
         let mut run = DryRun { all: self, node, info, changes, spot, volumes };
         potential.iter().for_each(|id| run.shift(*id, -1));
         if let Some(rejection) = run.filter() {
-            return Err(rejection);
+            return Outcome::InVain(rejection);
         }
         sort_by_importance(state, &mut potential);
         let (violating, rest) = split_by_budgets(state, &potential);
@@ -213,7 +218,7 @@ impl DryRuns<'_> {
             }
         }
         sort_by_importance(state, &mut victims);
-        Ok(Some((victims.iter().filter_map(place).collect(), violations)))
+        Outcome::Candidate { victims: victims.iter().filter_map(place).collect(), violations }
     }
 }
 
@@ -222,7 +227,7 @@ pub const NOT_STARTED: i64 = i64::MAX;
 
 /// Whether the first pod is more important (`MoreImportantPod`). Pods that have not started count as started
 /// when they are looked at, so that the first of two is always the older one.
-fn more_important(state: &State, a: PlacedId, b: PlacedId) -> bool {
+pub(super) fn more_important(state: &State, a: PlacedId, b: PlacedId) -> bool {
     let (a, b) = (&state.placed[a.0 as usize], &state.placed[b.0 as usize]);
     match state.pod(a.class).priority.cmp(&state.pod(b.class).priority) {
         Ordering::Greater => true,
@@ -269,21 +274,28 @@ fn split_by_budgets(state: &State, pods: &[PlacedId]) -> (Vec<PlacedId>, Vec<Pla
     })
 }
 
-/// `pickOneNodeForPreemption`: the best candidate, and all nodes that are as good.
-fn best(state: &State, candidates: Vec<Candidate>) -> Option<(Candidate, Vec<u32>)> {
-    let pod = |id: &PlacedId| state.pod(state.placed[id.0 as usize].class);
-    let start = |id: &PlacedId| state.placed[id.0 as usize].started;
-    let rank = |candidate: &Candidate| {
-        let victims = &candidate.victims;
-        let highest = victims.first().map_or(i32::MIN, |id| pod(id).priority);
-        let sum: i64 = victims.iter().map(|id| i64::from(pod(id).priority) + i64::from(i32::MAX) + 1).sum();
-        let top = victims.iter().filter(|id| pod(id).priority == highest).map(start).min();
-        (candidate.violations, highest, sum, victims.len(), Reverse(top))
+/// `pickOneNodeForPreemption`: the first of the best candidates with its victims, and all nodes that are as good.
+fn best(state: &State, groups: &[Alike]) -> Option<(u32, Vec<PlacedId>, Vec<u32>)> {
+    let ids = |node: u32, victims: &[usize]| -> Vec<PlacedId> {
+        victims.iter().map(|at| state.infos[node as usize].pods[*at]).collect()
     };
-    let ranks: Vec<_> = candidates.iter().map(rank).collect();
-    let best = ranks.iter().min()?;
-    let as_good = |(candidate, rank): (&Candidate, _)| (rank == best).then_some(candidate.node);
-    let ties: Vec<u32> = candidates.iter().zip(&ranks).filter_map(as_good).collect();
-    let first = candidates.into_iter().find(|candidate| ties.first() == Some(&candidate.node))?;
-    Some((first, ties))
+    let placed = |id: &PlacedId| &state.placed[id.0 as usize];
+    let priority = |id: &PlacedId| state.pod(placed(id).class).priority;
+    let rank = |group: &Alike| {
+        let Outcome::Candidate { victims, violations } = &group.outcome else { return None };
+        let victims = ids(group.node, victims);
+        let highest = victims.first().map_or(i32::MIN, priority);
+        let sum: i64 = victims.iter().map(|id| i64::from(priority(id)) + i64::from(i32::MAX) + 1).sum();
+        let top = victims.iter().filter(|id| priority(id) == highest).map(|id| placed(id).started).min();
+        Some((*violations, highest, sum, victims.len(), Reverse(top)))
+    };
+    let ranks: Vec<_> = groups.iter().map(rank).collect();
+    let best = ranks.iter().flatten().min()?;
+    let as_good = || groups.iter().zip(&ranks).filter(|(_, rank)| rank.as_ref() == Some(best)).map(|(group, _)| group);
+    let mut ties: Vec<u32> = as_good().flat_map(|group| group.nodes.iter().copied()).collect();
+    ties.sort_unstable();
+    let first = *ties.first()?;
+    let group = as_good().find(|group| group.nodes.first() == Some(&first))?;
+    let Outcome::Candidate { victims, .. } = &group.outcome else { return None };
+    Some((first, ids(first, victims), ties))
 }

@@ -112,14 +112,15 @@ impl Profiles {
     }
 
     /// Forgets what came since the last mark, when every node has the profile again that it had then. What a node has
-    /// for good, because a counter was added meanwhile, stays.
-    pub fn rollback(&mut self) {
-        let Some(mark) = self.marks.pop() else { return };
+    /// for good, because a counter was added meanwhile, stays. Gives the point of the journal from which on it may be new.
+    pub fn rollback(&mut self) -> usize {
+        let Some(mark) = self.marks.pop() else { return self.journal.len() };
         for id in self.journal.split_off(mark) {
             if self.counts[id as usize] > 0 && self.born[id as usize] >= mark {
                 self.born[id as usize] = self.journal.len();
                 self.journal.push(id);
             }
         }
+        mark
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::expand::{Expansion, Replica, Workload};
+use super::nodes::ZONE;
 use super::placement::{PlacedNode, PlacedPod, Placement, Verdict};
 use super::preemption::Preemption;
 use super::queue::Outcome;
@@ -78,6 +79,7 @@ fn placed_nodes(state: &State) -> Vec<PlacedNode> {
             requested,
             pods: info.pods.iter().map(|id| state.placed[id.0 as usize].name.to_string()).collect(),
             taints: node.taints.iter().map(ToString::to_string).collect(),
+            zone: node.labels.get(ZONE).cloned(),
         }
     });
     each.collect()

@@ -169,8 +169,8 @@ impl State {
             }
         }
         self.version += 1;
-        self.index.rollback();
-        self.memory.rollback(self.index.profiles.journal.len());
+        let length = self.index.rollback();
+        self.memory.rollback(length);
     }
 
     fn shift(&mut self, id: PlacedId, sign: i64) {

@@ -15,24 +15,22 @@ pub struct Survey {
     pub cycle: Box<Cycle>,
     pub bounds: Bounds,
     pub volumes: Option<PodVolumes>,
+    /// Scores for resources by profile; empty where nodes are told apart.
+    pub ranks: Vec<f32>,
     class: ClassId,
-    /// Nodes that are alike and passed.
-    passed: Vec<Passed>,
-    /// Nodes that passed by place in the list of spots.
+    /// Nodes that passed, by spot.
     feasible: Vec<usize>,
+    /// The best score for resources, by spot: nothing else decides between nodes of one spot.
+    tops: Vec<i64>,
     /// By spot: what rejects it, whatever is requested of the node.
     verdicts: Vec<Option<Rejection>>,
     /// Spots of single nodes, where they are told apart; else those of the cycle count.
     singles: Option<Singles>,
 }
 
-struct Passed {
-    nodes: NodeSet,
-    spot: usize,
-    resources: i64,
-}
-
 struct Singles {
+    /// Nodes that passed, each with a spot of its own.
+    nodes: Vec<u32>,
     spots: Vec<Spot>,
     rejections: Vec<(u32, Rejection)>,
 }
@@ -49,30 +47,17 @@ pub fn profiles(state: &mut State, class: ClassId, mut cycle: Box<Cycle>) -> Sur
     let open: Vec<bool> = verdicts.iter().map(Option::is_none).collect();
     let ranks = memory.ranks.of(class, &pod, index, version);
     let mut feasible = vec![0; cycle.spots.len()];
-    // The best for resources by spot: nothing else decides between nodes of one spot.
     let mut tops = vec![NO_ROOM; cycle.spots.len()];
-    let each = index.profiles.counts.iter().zip(&ranks).zip(&cycle.spot_of);
-    for ((count, rank), spot) in each.clone() {
-        let spot = *spot as usize;
-        if *count > 0 && *rank > NO_ROOM && open[spot] {
+    for ((count, rank), spot) in index.profiles.counts.iter().zip(&ranks).zip(&cycle.spot_of) {
+        if *count > 0 && *rank > NO_ROOM {
+            let spot = *spot as usize;
             feasible[spot] += *count as usize;
             tops[spot] = tops[spot].max(*rank);
         }
     }
-    let mut passed: Vec<Passed> = Vec::new();
-    let mut at: Vec<Option<usize>> = vec![None; cycle.spots.len()];
-    for (id, ((count, rank), spot)) in each.enumerate() {
-        let spot = *spot as usize;
-        if *count > 0 && *rank > NO_ROOM && *rank == tops[spot] {
-            let known = *at[spot].get_or_insert_with(|| {
-                passed.push(Passed { nodes: NodeSet::default(), spot, resources: i64::from(*rank) });
-                passed.len() - 1
-            });
-            passed[known].nodes.add(&index.profiles.members[id]);
-        }
-    }
-    memory.ranks.keep(class, ranks);
-    Survey { cycle, bounds, volumes: None, class, passed, feasible, verdicts, singles: None }
+    feasible.iter_mut().zip(&open).filter(|(_, open)| !**open).for_each(|(feasible, _)| *feasible = 0);
+    let tops = tops.into_iter().map(|top| top as i64).collect();
+    Survey { cycle, bounds, volumes: None, ranks, class, feasible, tops, verdicts, singles: None }
 }
 
 /// Surveys nodes one by one, for pods that look at their names, ports or volumes.
@@ -91,7 +76,7 @@ pub fn nodes(
         cycle.sort(&pod, &index.kinds, &index.profiles, &index.counters);
     }
     let bounds = cycle.bounds(&index.counters, None);
-    let (mut passed, mut spots, mut rejections) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut passed, mut spots, mut tops, mut rejections) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for node in nodes {
         let profile = index.profiles.of[node as usize];
         if profile == GONE {
@@ -111,26 +96,38 @@ pub fn nodes(
             None => {
                 let used = (info.used.cpu, info.used.memory);
                 let room = resources::Room::new(shape, used, (info.nonzero.cpu, info.nonzero.memory));
-                let resources = resources::score(&pod, &room, version);
-                passed.push(Passed { nodes: NodeSet::one(node), spot: spots.len(), resources });
+                tops.push(resources::score(&pod, &room, version));
+                passed.push(node);
                 spots.push(spot);
             }
         }
     }
-    let feasible = vec![1; spots.len()];
-    let singles = Some(Singles { spots, rejections });
-    Survey { cycle, bounds, volumes, class, passed, feasible, verdicts: Vec::new(), singles }
+    let (feasible, ranks) = (vec![1; spots.len()], Vec::new());
+    let singles = Some(Singles { nodes: passed, spots, rejections });
+    Survey { cycle, bounds, volumes, ranks, class, feasible, tops, verdicts: Vec::new(), singles }
 }
 
 impl Survey {
     /// The nodes with the highest total, and how many passed; `None` where none did.
-    pub fn best(&self) -> Option<(NodeSet, usize)> {
-        let feasible: usize = self.feasible.iter().sum();
+    pub fn best(&self, state: &State) -> Option<(NodeSet, usize)> {
         let relative = self.relative();
-        let total = |passed: &Passed| passed.resources + relative[passed.spot];
-        let highest = self.passed.iter().map(total).max()?;
+        let met = |spot: &usize| self.feasible[*spot] > 0;
+        let highest = (0..self.tops.len()).filter(met).map(|spot| self.tops[spot] + relative[spot]).max()?;
+        let wanted: Vec<i64> = relative.iter().map(|relative| highest - relative).collect();
+        let is_best = |spot: usize| self.feasible[spot] > 0 && self.tops[spot] == wanted[spot];
+        let feasible = self.feasible.iter().sum();
+        if let Some(singles) = &self.singles {
+            let best = singles.nodes.iter().enumerate().filter(|(spot, _)| is_best(*spot));
+            return Some((best.map(|(_, node)| *node).collect(), feasible));
+        }
         let mut best = NodeSet::default();
-        self.passed.iter().filter(|passed| total(passed) == highest).for_each(|passed| best.add(&passed.nodes));
+        let profiles = &state.index.profiles;
+        for (id, (rank, spot)) in self.ranks.iter().zip(&self.cycle.spot_of).enumerate() {
+            let spot = *spot as usize;
+            if *rank == wanted[spot] as f32 && *rank > NO_ROOM && profiles.counts[id] > 0 && is_best(spot) {
+                best.add(&profiles.members[id]);
+            }
+        }
         Some((best, feasible))
     }
 
@@ -204,11 +201,21 @@ impl Survey {
             let nodes = singles.rejections.iter().filter(|(_, rejection)| !rejection.unresolvable);
             return nodes.map(|(node, _)| *node).collect();
         }
+        let pod = state.pod(self.class);
+        let scalars = !pod.requests.actual.scalars.is_empty();
         let resolvable = |id: usize| {
             let spot = self.cycle.spot_of[id] as usize;
-            let fixed = self.cycle.spots[spot].rejection.clone();
-            let rejection = fixed.or_else(|| reasons(state, self.class, id)).or_else(|| self.verdicts[spot].clone());
-            rejection.is_some_and(|rejection| !rejection.unresolvable)
+            // What the kind of node decides, evictions do not change.
+            if self.cycle.spots[spot].rejection.is_some() {
+                return false;
+            }
+            if scalars && let Some(rejection) = reasons(state, self.class, id) {
+                return !rejection.unresolvable;
+            }
+            match state.memory.ranks.short(id, pod) {
+                0 => self.verdicts[spot].as_ref().is_some_and(|rejection| !rejection.unresolvable),
+                _ => !self.exceeds(state, id),
+            }
         };
         let profiles = &state.index.profiles;
         let known: Vec<bool> =
@@ -230,16 +237,15 @@ impl Survey {
     /// Total score of every node that passed.
     pub fn scores(&self, state: &State) -> Vec<(u32, i64)> {
         let relative = self.relative();
-        if self.singles.is_some() {
-            let total = |passed: &Passed| Some((passed.nodes.first()?, passed.resources + relative[passed.spot]));
-            return self.passed.iter().filter_map(total).collect();
+        if let Some(singles) = &self.singles {
+            let totals = self.tops.iter().zip(relative).map(|(top, more)| top + more);
+            return singles.nodes.iter().copied().zip(totals).collect();
         }
-        let ranks = state.memory.ranks.scores(self.class);
         let mut out = Vec::new();
         for (node, id) in state.index.profiles.of.iter().enumerate().filter(|(_, id)| **id != GONE) {
-            let (rank, spot) = (ranks[*id as usize], self.cycle.spot_of[*id as usize] as usize);
+            let (rank, spot) = (self.ranks[*id as usize], self.cycle.spot_of[*id as usize] as usize);
             if rank > NO_ROOM && self.verdicts[spot].is_none() {
-                out.push((node as u32, i64::from(rank) + relative[spot]));
+                out.push((node as u32, rank as i64 + relative[spot]));
             }
         }
         out

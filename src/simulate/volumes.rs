@@ -247,6 +247,26 @@ impl Volumes {
         self.bind(key, &name);
     }
 
+    /// Adds the volume that a claim asks for, to be bound to it.
+    pub fn add_volume_for(&mut self, claim: &Claim) {
+        let name = format!("for-{}-{}", claim.namespace, claim.name);
+        let volume = PersistentVolume {
+            name: name.clone(),
+            labels: Labels::new(),
+            class: claim.class.clone(),
+            capacity: claim.request.clone(),
+            access_modes: claim.access_modes.clone(),
+            block: claim.block,
+            attributes_class: claim.attributes_class.clone(),
+            claim: Some(format!("{}/{}", claim.namespace, claim.name)),
+            available: true,
+            deleting: false,
+            node_terms: None,
+            csi: None,
+        };
+        self.volumes.insert(name, volume);
+    }
+
     /// The smallest volume that a claim can take, on a node or anywhere (`FindMatchingVolume` of
     /// component-helpers); a volume reserved for the claim comes first.
     pub fn find(&self, claim: &Claim, node: Option<&Labels>, taken: &BTreeSet<String>, waits: bool) -> Option<String> {

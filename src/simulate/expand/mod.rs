@@ -99,6 +99,14 @@ impl Replica {
         }
     }
 
+    /// Stands for the replicas beyond [`MAX_REPLICAS`].
+    fn rest(name: &str, count: i64, workload: usize, pod: &Arc<Pod>) -> Option<Replica> {
+        let more = count.checked_sub(MAX_REPLICAS).filter(|more| *more > 0)?;
+        let why = format!("{more} more replicas; {MAX_REPLICAS} of a workload are simulated");
+        let replica = Replica::new(format!("{name}-{MAX_REPLICAS}…"), workload, pod.clone(), None);
+        Some(Replica { unknown: Some(why), ..replica })
+    }
+
     /// A pod that stays where it is.
     fn running(found: LivePod, workload: usize) -> Replica {
         let (running, started) = (found.node, Some(found.started));

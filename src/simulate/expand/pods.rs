@@ -117,6 +117,7 @@ pub(super) fn push(
         let rejected = rejected.as_ref().map(|why| format!("pods \"{}-\" is forbidden: {why}", input.name));
         out.replicas.push(Replica::new(name, at, pod, rejected));
     }
+    let rest = Replica::rest(input.name, count, at, &shared);
     let made = workload(input, shared, count, template.path, scale);
     if let Some(strategy) = made.strategy.filter(|_| !present.old.is_empty()) {
         let all = present.old.len();
@@ -124,6 +125,7 @@ pub(super) fn push(
         let (old_pending, replicas) = (all - old.len(), first..out.replicas.len());
         out.rollings.push(Rolling { workload: at, ready, replicas, old, old_pending, wanted, strategy });
     }
+    out.replicas.extend(rest);
     out.workloads.push(made);
 }
 
@@ -179,6 +181,7 @@ pub(super) fn stateful_set(input: &Input<'_>, template: &Template<'_>, scale: Op
         }
         before = (!parallel).then(|| out.replicas.len() - 1);
     }
+    out.replicas.extend(Replica::rest(input.name, count, out.workloads.len(), &Arc::new(pod.clone())));
     // Updates begin with the highest ordinal, when all pods are there.
     for index in present.replaced.iter().rev() {
         out.replicas[*index].after = before;

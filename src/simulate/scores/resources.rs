@@ -8,12 +8,12 @@ use crate::simulate::pod::Pod;
 /// What the scores look at on a node: cpu in thousandths of a core and bytes of memory.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Room {
-    capacity: [i64; 2],
-    used: [i64; 2],
+    pub capacity: [i64; 2],
+    pub used: [i64; 2],
     /// Containers without requests counted as small ones.
-    nonzero: [i64; 2],
+    pub nonzero: [i64; 2],
     /// How evenly both are used now, 0 to 100.
-    evenness: i64,
+    pub evenness: i64,
 }
 
 impl Room {
