@@ -125,6 +125,20 @@ impl Run {
         }
     }
 
+    /// As for kubectl, `--namespace` is no filter: an object that names another namespace is a mistake.
+    fn check_namespaces(&self) -> Result<(), CliError> {
+        let asked = &self.options.settings.namespace;
+        let others = |(id, object): &(crate::model::ObjectId, &crate::model::Object)| {
+            let written = self.bundle.written(*id).at(&["metadata", "namespace"]).and_then(yaml::View::str);
+            object.namespace.is_some() && written.is_some_and(|written| !written.is_empty() && written != asked)
+        };
+        let Some((_, object)) = self.bundle.iter().find(others).filter(|_| self.options.has_namespace) else {
+            return Ok(());
+        };
+        let message = format!("--namespace is {asked}, but {} names another namespace", object.title());
+        Err(CliError::usage(message, "leave --namespace away: each object then comes to the namespace that it names"))
+    }
+
     /// Reads from the cluster, where there is one, what the set has there and what the command needs besides.
     pub(super) fn look(&mut self, scope: Scope) -> Result<(), CliError> {
         let Some(cluster) = &self.cluster else { return Ok(()) };
@@ -169,6 +183,7 @@ impl Run {
         self.progress.stage("comparing");
         let (bundle, name, knowledge) = match (base, &self.cluster) {
             (Base::Cluster, Some(cluster)) => {
+                self.check_namespaces()?;
                 let live = self.live.take().map(|live| live.bundle);
                 let state = self.state.take().or(live).unwrap_or_default();
                 let policy = super::cluster::policy(policy, &self.options);

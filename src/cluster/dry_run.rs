@@ -71,6 +71,7 @@ fn one(client: &Client<'_>, ask: &Ask<'_>, id: ObjectId, live: Option<View<'_>>)
     {
         return Ok(Answer { stored: read(live), ..Answer::new(Fidelity::Server) });
     }
+    let is_known = record.as_ref().is_some_and(ownership::has_own);
     let own = namespace.and_then(|namespace| ask.own_namespaces.get(namespace));
     if own == Some(&true) {
         return stand_in(client, resource, &object.name, &mut json);
@@ -90,7 +91,7 @@ fn one(client: &Client<'_>, ask: &Ask<'_>, id: ObjectId, live: Option<View<'_>>)
     if answer.refusal.as_ref().is_some_and(can_be_new) {
         answer.anew = Some(asked.create(&json)?);
     }
-    Ok(Answer { conflicts, inherits, ..answer })
+    Ok(Answer { conflicts, inherits, is_known, ..answer })
 }
 
 /// An object that the server is asked about.
@@ -307,7 +308,7 @@ pub(super) fn conflicts(status: &Status) -> Vec<Conflict> {
         .map(|cause| {
             let named = cause.message.strip_prefix("conflict with ").unwrap_or(&cause.message);
             let manager = named.split('"').nth(1).unwrap_or(named).to_owned();
-            Conflict { field: cause.field.clone(), manager }
+            Conflict { field: cause.field.clone(), manager, is_update: named.contains(" using ") }
         })
         .collect()
 }

@@ -26,15 +26,19 @@ pub(super) fn remove_inherited(stored: &mut Value, live: &Value, policy: &Policy
     for entry in entries(live).iter().filter(|entry| is_predecessor(entry, version, policy)) {
         merge(&mut inherited, &entry["fieldsV1"]);
     }
-    let mut kept = Value::Null;
+    // What names the object is nobody's.
+    let mut kept = json!({"f:metadata": {}});
     for entry in entries(stored).iter().filter(|entry| !is_predecessor(entry, version, policy)) {
         merge(&mut kept, &entry["fieldsV1"]);
     }
     let Some(fields) = inherited.as_object_mut() else { return false };
-    if let Some(notes) = fields.get_mut("f:metadata").and_then(|metadata| metadata.get_mut("f:annotations")) {
+    if let Some(metadata) = fields.get_mut("f:metadata").and_then(Value::as_object_mut)
+        && let Some(notes) = metadata.get_mut("f:annotations").and_then(Value::as_object_mut)
+    {
         // It goes away too, but nobody wrote it.
-        if let Some(notes) = notes.as_object_mut() {
-            notes.shift_remove(LAST_APPLIED);
+        notes.shift_remove(LAST_APPLIED);
+        if notes.keys().all(|key| key == ".") {
+            metadata.shift_remove("f:annotations");
         }
     }
     prune(stored, &inherited, &kept)
@@ -59,6 +63,11 @@ pub(super) fn inherited(live: &Value, policy: &Policy) -> Option<Value> {
         "fieldsType": "FieldsV1", "fieldsV1": fields});
     others.insert(0, own);
     any.then_some(Value::Array(others))
+}
+
+/// Whether kplan has applied the object before.
+pub(super) fn has_own(live: &Value) -> bool {
+    entries(live).iter().any(is_own)
 }
 
 fn entries(object: &Value) -> &[Value] {
@@ -233,6 +242,16 @@ mod tests {
         assert_eq!(stored["data"], json!({"a": "1", "theirs": "3", "by-hand": "4"}));
         // The map goes too where nobody keeps anything of it.
         assert_eq!(stored["metadata"].get("annotations"), None);
+        // Of an object that kubectl only noted, nothing goes.
+        let note = |object: &mut Value| {
+            let entry = &mut object["metadata"]["managedFields"][1]["fieldsV1"];
+            *entry = json!({"f:metadata": {"f:annotations": {".": {}, LAST_APPLIED: {}}}});
+        };
+        let (mut noted, mut same) = (live(), live());
+        note(&mut noted);
+        note(&mut same);
+        assert!(!remove_inherited(&mut same, &noted, &Policy::default()));
+        assert_eq!(same, noted);
         let mut all = live();
         let policy = Policy { take_over: vec!["other".to_owned()], ..Policy::default() };
         assert!(remove_inherited(&mut all, &live(), &policy));

@@ -22,6 +22,8 @@ pub struct Answer {
     pub note: String,
     /// Whether the server would take a new object in place of one that cannot be changed; `None` where it was not asked.
     pub anew: Option<Anew>,
+    /// kplan has applied the object before.
+    pub is_known: bool,
     /// Managers that kplan succeeds: what they applied and nobody writes any more goes away.
     pub inherits: Vec<String>,
 }
@@ -38,7 +40,8 @@ impl Answer {
     /// An answer that has yet to be filled in.
     pub fn new(fidelity: Fidelity) -> Answer {
         let (conflicts, warnings, note) = (Vec::new(), Vec::new(), String::new());
-        Answer { fidelity, stored: None, refusal: None, conflicts, warnings, note, anew: None, inherits: Vec::new() }
+        let (stored, refusal, anew, inherits) = (None, None, None, Vec::new());
+        Answer { fidelity, stored, refusal, conflicts, warnings, note, anew, is_known: false, inherits }
     }
 
     /// The new object that would take the place of one that cannot be changed.
@@ -71,6 +74,8 @@ pub struct Conflict {
     pub field: String,
     /// `kube-controller-manager`; with what it used to write, where that is not apply: `kubectl-edit using apps/v1`.
     pub manager: String,
+    /// Written by an update, as `kubectl edit` does; not applied.
+    pub is_update: bool,
 }
 
 /// Whether a field is an address or port that the server gives a Service; that of a dry run will be given to another.

@@ -196,7 +196,7 @@ impl<'a> Compare<'a> {
         let mut found: Vec<Diagnostic> = answer.warnings.iter().map(|text| self.warning(id, text)).collect();
         change.why.clone_from(&answer.note);
         if let Some(after) = after {
-            conflict::mark(change, &answer.conflicts, after, &self.knowledge.policy);
+            conflict::mark(change, answer, after, &self.knowledge.policy);
         }
         let Some(refusal) = &answer.refusal else { return found };
         if change.action == Action::Update && matches!(answer.anew, Some(Anew::Taken(_))) {

@@ -36,9 +36,10 @@ pub struct Picked {
     pub made: Made,
 }
 
-/// The changes of a seed: those of all seeds in turn go through the table with a stride that meets every one of them.
+/// The changes of a seed: those of all seeds in turn go through the table with a stride that meets every one of them. A
+/// seed means the same as long as the table has as many rows.
 fn picked(seed: u64, namespace: &str) -> Vec<Picked> {
-    const STRIDE: u64 = 31;
+    const STRIDE: u64 = 37;
     let end = namespace.rsplit('-').next().unwrap_or_default();
     let pick = |index: u64| {
         let number = (seed - 1) * EACH + index;

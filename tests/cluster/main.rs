@@ -17,6 +17,7 @@ mod apply;
 mod bad_input;
 mod come_true;
 mod inventory;
+mod like_kubectl;
 #[path = "plane.rs"]
 mod of_plane;
 mod read_only;
@@ -37,6 +38,7 @@ fn main() {
     trials.extend(read_only::trials());
     trials.extend(situations::trials());
     trials.extend(come_true::trials());
+    trials.extend(like_kubectl::trials());
     let conclusion = libtest_mimic::run(&arguments, trials);
     situations::end();
     come_true::end();

@@ -9,7 +9,7 @@ pub type Change = fn(&mut Gen) -> Made;
 
 const TEMPLATE: &str = "/spec/template/spec/containers/0";
 
-/// All of them; the list is only ever added to at its end, so that a seed stays the same change.
+/// All of them.
 pub const CHANGES: &[(&str, &str, Change)] = &[
     ("Deployment", "scale", |g| {
         let (from, to) = g.two(1, 4);
@@ -494,5 +494,54 @@ pub const CHANGES: &[(&str, &str, Change)] = &[
             json!({"spec": {"matchConstraints": matches, "validations": [{"expression": "true"}]}}),
         );
         Made::edit(old, &[("/spec/validations/0/expression", json!("1 == 1"))])
+    }),
+    ("Deployment", "taken over from helm", |g| {
+        let mut old = g.deployment(1, "web:1");
+        old["metadata"]["labels"]["chart"] = json!("web-1");
+        let helm = ["apply", "--server-side", "--field-manager=helm", "--filename=-"];
+        let new = edited(&old, &[("/metadata/labels/chart", Value::Null), ("/spec/replicas", json!(2))]);
+        Made::new(vec![], vec![new]).then(&helm, &old)
+    }),
+    ("ConfigMap", "left to its owner", |g| {
+        let theirs = g.config_map(json!({"theirs": "x"}));
+        let keda = ["apply", "--server-side", "--field-manager=keda-operator", "--filename=-"];
+        Made::new(vec![], vec![g.config_map(json!({"theirs": "y", "ours": "1"}))]).then(&keda, &theirs)
+    }),
+    ("Deployment", "everything removed after kubectl apply", |g| {
+        let mut old = g.deployment(1, "web:1");
+        let pod = &mut old["spec"]["template"]["spec"];
+        pod["securityContext"] = json!({"runAsUser": 1000, "fsGroup": 2000});
+        pod["terminationGracePeriodSeconds"] = json!(5);
+        pod["volumes"] = json!([{"name": "a", "emptyDir": {}}, {"name": "b", "emptyDir": {}}]);
+        pod["containers"][0]["volumeMounts"] =
+            json!([{"name": "a", "mountPath": "/a"}, {"name": "b", "mountPath": "/b"}]);
+        pod["containers"][0]["args"] = json!(["x", "y"]);
+        old["spec"]["strategy"] = json!({"rollingUpdate": {"maxSurge": 2}});
+        old["spec"]["minReadySeconds"] = json!(1);
+        let new = g.deployment(1, "web:1");
+        Made::one(old, new).by(By::Kubectl)
+    }),
+    ("Service", "ports removed after kubectl apply", |g| {
+        let mut old = g.service(80);
+        let more =
+            json!([{"name": "http", "port": 80, "targetPort": 80}, {"name": "dns", "port": 53, "protocol": "UDP"}]);
+        old["spec"]["ports"] = more;
+        old["spec"]["sessionAffinity"] = json!("ClientIP");
+        old["spec"]["externalIPs"] = json!(["192.0.2.1"]);
+        Made::one(old, g.service(80)).by(By::Kubectl)
+    }),
+    ("Ingress", "host removed after kubectl create", |g| {
+        let rule = |host: &str| {
+            json!({"host": host, "http": {"paths": [{"path": "/", "pathType": "Prefix",
+            "backend": {"service": {"name": g.name, "port": {"number": 80}}}}]}})
+        };
+        let old = g.object(
+            "networking.k8s.io/v1",
+            "Ingress",
+            json!({"spec": {"ingressClassName": "none", "rules": [rule("a.example.com"), rule("b.example.com")]}}),
+        );
+        let new = edited(&old, &[("/spec/rules/1", Value::Null), ("/spec/ingressClassName", Value::Null)]);
+        let others = [g.service(80), g.deployment(1, "web:1")];
+        Made::one(old, new).by(By::Created).with(&others)
     }),
 ];
