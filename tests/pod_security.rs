@@ -49,7 +49,7 @@ fn answers(level: &str, version: &str, pods: &[Value]) -> BTreeMap<String, Strin
     let scope = |version: &str, kind: &str| schema.served(version, kind).map(|kind| kind.namespaced);
     let (mut bundle, _) = parse::run(loaded, &settings, &scope);
     defaults::run(&mut bundle, schema);
-    let found = validate::run(&bundle, schema);
+    let found = validate::run(&bundle, None, schema);
     let refused = found.into_iter().filter_map(|found| Some((found.object?, found.server?)));
     refused.map(|(id, server)| (bundle.object(id).name.clone(), server.message.to_string())).collect()
 }
