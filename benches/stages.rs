@@ -1,16 +1,18 @@
 //! The stages as a library: `cargo bench --bench stages`.
+#![allow(clippy::print_stdout)]
 
 #[path = "manifests/mod.rs"]
 mod manifests;
 
 use std::hint::black_box;
 use std::sync::Arc;
+use std::time::Instant;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use kplan::config::Settings;
 use kplan::load::{self, Input};
 use kplan::model::Bundle;
-use kplan::schema::Schema;
+use kplan::schema::{Schema, check};
 use kplan::yaml::{self, Value, View};
 use kplan::{defaults, lint, parse, validate};
 
@@ -74,10 +76,29 @@ fn stages(criterion: &mut Criterion) {
     });
     let mut bundle = bundle(&settings, schema);
     defaults::run(&mut bundle, schema);
-    group.bench_function("validate", |bencher| bencher.iter(|| validate::run(black_box(&bundle), schema).len()));
+    group.bench_function("validate", |bencher| bencher.iter(|| validate::run(black_box(&bundle), None, schema).len()));
     group.bench_function("lint", |bencher| bencher.iter(|| lint::run(black_box(&bundle), None, &settings).len()));
     group.finish();
 }
 
-criterion_group!(benches, reading, stages);
+/// One Deployment, read already: decoding, defaults, validation and warnings.
+fn deployment(criterion: &mut Criterion) {
+    let schema = Schema::of(Settings::default().kube_version).expect("the default version has facts");
+    let kind = schema.served("apps/v1", "Deployment").expect("it is served");
+    let file = yaml::read(&manifests::application(1, 3).into());
+    let object = file.tree.view(file.documents[0].root.expect("it reads"));
+    let judge = || {
+        let decoded = check(schema, kind, object);
+        let (tree, root) = defaults::received(schema, object, kind);
+        let full = tree.view(root);
+        assert!(decoded.message.is_none() && validate::object("apps", "Deployment", full).is_empty());
+        validate::warnings("apps", "Deployment", full).len()
+    };
+    let start = Instant::now();
+    judge();
+    println!("the first Deployment, reading its types included: {:?}", start.elapsed());
+    criterion.bench_function("one Deployment", |bencher| bencher.iter(judge));
+}
+
+criterion_group!(benches, deployment, reading, stages);
 criterion_main!(benches);

@@ -149,7 +149,7 @@ pub fn edit(data: &[u8]) {
     let scope = |version: &str, kind: &str| schema.served(version, kind).map(|kind| kind.namespaced);
     let (mut bundle, mut found) = parse::run(loaded, &settings, &scope);
     defaults::run(&mut bundle, schema);
-    found.extend(validate::run(&bundle, schema));
+    found.extend(validate::run(&bundle, None, schema));
     found.extend(lint::run(&bundle, None, &settings));
     let Some((_, source)) = bundle.sources.iter().next() else { return };
     let edits = safe_edits(&found);

@@ -13,12 +13,15 @@ mod dry_run;
 mod kube;
 #[cfg(feature = "cluster")]
 mod kubeconfig;
+mod ownership;
 mod payload;
 mod read;
 #[cfg(test)]
 mod recorder;
+mod rights;
 mod settled;
 mod status;
+mod succession;
 #[cfg(test)]
 mod tests;
 
@@ -29,9 +32,11 @@ use std::time::Duration;
 pub use client::{Client, parallel};
 pub use discovery::{Resource, Resources};
 pub use dry_run::{Ask, apply_request, ask, create_request, dry_run_again};
-pub use payload::{Replicas, payload};
+pub use payload::{Replicas, leave_out, payload};
 pub use read::{Live, Wanted, read};
+pub use rights::{Missing, Right, missing};
 pub use status::{Status, status_of};
+pub use succession::{Inherited, Removal, inherit, remove};
 
 /// How a cluster is chosen and spoken to.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use load::{Config, ConfigError, FILE_NAME, SCHEMA, end_of_day, parse, rule_dirs, severity, tier};
+pub use load::{Config, ConfigError, ConflictEntry, FILE_NAME, SCHEMA, end_of_day, parse, rule_dirs, severity, tier};
 pub use problems::{Problem, suggest};
 
 use crate::model::Version;

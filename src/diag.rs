@@ -9,7 +9,7 @@ mod template;
 use std::sync::Arc;
 
 pub use foreign::TOOLS;
-pub use merge::{Finding, merge};
+pub use merge::{Finding, is_on, merge};
 pub use suppress::{MARK, Suppression};
 
 pub use crate::model::rule::{Class, Rule, Severity, Tier};

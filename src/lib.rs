@@ -3,6 +3,7 @@
 //! ```text
 //! load → render → parse → defaults → validate → lint → simulate → diff → plan → report
 //! ```
+#![forbid(unsafe_code)]
 
 pub mod admission;
 pub mod apply;

@@ -109,7 +109,7 @@ fn decode(bytes: Vec<u8>) -> Result<(Arc<str>, Vec<u32>), String> {
     if bytes.len() > MAX_BYTES {
         return Err(format!("it has {} bytes, the limit is {MAX_BYTES}", bytes.len()));
     }
-    if bytes.iter().take(8192).any(|byte| *byte == 0) {
+    if memchr::memchr(0, &bytes[..bytes.len().min(8192)]).is_some() {
         return Err("it is a binary file".to_owned());
     }
     match String::from_utf8(bytes) {

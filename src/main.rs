@@ -1,4 +1,5 @@
 //! The `kplan` command.
+#![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 

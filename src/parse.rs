@@ -219,6 +219,7 @@ fn object(
         name: name.to_owned(),
         namespace: namespaced.then(|| namespace.to_owned()),
         full: None,
+        admitted: None,
     }
 }
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::resources::{ResourceList, of_pod, resource_list};
-use crate::model::Bundle;
+use super::{child, set_str};
 use crate::model::quantity::Quantity;
 use crate::yaml::{NodeId, Tree, View};
 
@@ -15,21 +15,18 @@ const MAX_MILLI: i64 = i64::MAX / 1000;
 /// The LimitRanges of one namespace, by name.
 #[derive(Clone, Debug, Default)]
 pub struct LimitRanges<'b> {
-    items: Vec<View<'b>>,
+    items: BTreeMap<&'b str, View<'b>>,
 }
 
 impl<'b> LimitRanges<'b> {
-    /// Those of a set, by the namespace that they hold for.
-    pub fn by_namespace(bundle: &'b Bundle) -> BTreeMap<&'b str, LimitRanges<'b>> {
-        let ranges = bundle.iter().filter(|(_, object)| object.kind == "LimitRange" && object.group().is_empty());
-        let mut ranges: Vec<_> = ranges.collect();
-        ranges.sort_by_key(|(_, object)| object.name.as_str());
-        let mut found: BTreeMap<&str, LimitRanges<'b>> = BTreeMap::new();
-        for (id, object) in ranges {
-            let namespace = object.namespace.as_deref().unwrap_or("default");
-            found.entry(namespace).or_default().items.push(bundle.full(id));
-        }
-        found
+    pub(super) fn read(&mut self, name: &'b str, range: View<'b>) {
+        self.items.insert(name, range);
+    }
+
+    /// Whether containers may get something that they left out.
+    pub(super) fn has_defaults(&self) -> bool {
+        let mut limits = self.items.values().flat_map(|range| LimitRanges::limits(*range, "Container"));
+        limits.any(|limit| limit.get("default").is_some() || limit.get("defaultRequest").is_some())
     }
 
     /// The limits of one type in one LimitRange.
@@ -38,19 +35,9 @@ impl<'b> LimitRanges<'b> {
         limits.filter(|limit| limit.get_str("type") == Some(type_)).collect()
     }
 
-    /// A copy of a pod, or of its spec, in which containers have what they left out (`PodMutateLimitFunc`); `way` leads
-    /// to the spec.
-    pub fn mutate(&self, from: View<'_>, way: &[&str]) -> (Tree, NodeId) {
-        let mut tree = Tree::new(from.tree.source().clone());
-        let root = tree.copy(from.tree, from.id);
-        if let Some(spec) = tree.view(root).at(way).map(|spec| spec.id) {
-            self.fill(&mut tree, spec);
-        }
-        (tree, root)
-    }
-
-    fn fill(&self, tree: &mut Tree, spec: NodeId) {
-        for range in &self.items {
+    /// Gives the containers of a pod what they left out (`PodMutateLimitFunc`).
+    pub(super) fn admit(&self, tree: &mut Tree, spec: NodeId) {
+        for range in self.items.values() {
             let (mut requests, mut limits) = (ResourceList::new(), ResourceList::new());
             for limit in LimitRanges::limits(*range, "Container") {
                 requests.extend(resource_list(limit.get("defaultRequest")));
@@ -65,7 +52,7 @@ impl<'b> LimitRanges<'b> {
 
     /// What the plugin says of a pod (`PodValidateLimitFunc`), without the pod's name.
     pub fn validate_pod(&self, spec: View<'_>) -> Option<String> {
-        self.items.iter().find_map(|range| {
+        self.items.values().find_map(|range| {
             let mut problems = Vec::new();
             for limit in range.get("spec").into_iter().flat_map(|spec| spec.list("limits")) {
                 match limit.get_str("type") {
@@ -90,7 +77,7 @@ impl<'b> LimitRanges<'b> {
     pub fn validate_claim(&self, spec: View<'_>) -> Option<String> {
         const TYPE: &str = "PersistentVolumeClaim";
         let requests = resource_list(spec.at(&["resources", "requests"]));
-        self.items.iter().find_map(|range| {
+        self.items.values().find_map(|range| {
             let mut problems = Vec::new();
             for limit in LimitRanges::limits(*range, TYPE) {
                 for (name, least) in resource_list(limit.get("min")) {
@@ -119,20 +106,9 @@ fn merge(tree: &mut Tree, container: NodeId, key: &str, defaults: &ResourceList)
     let list = child(tree, list, key);
     for (name, quantity) in defaults {
         if tree.view(list).get(name).is_none() {
-            let span = tree.node(list).span;
-            let value = tree.push_str(span, &quantity.canonical());
-            tree.insert(list, name, value);
+            set_str(tree, list, name, &quantity.canonical());
         }
     }
-}
-
-fn child(tree: &mut Tree, map: NodeId, key: &str) -> NodeId {
-    if let Some(found) = tree.view(map).get(key) {
-        return found.id;
-    }
-    let made = tree.push_map(tree.node(map).span, &[]);
-    tree.insert(map, key, made);
-    made
 }
 
 /// The bounds of one limit. Go walks them in random order; here by name.

@@ -2,11 +2,9 @@
 //!
 //! pod-security-admission `admission/admission.go`, `api/helpers.go` (Kubernetes 1.36).
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use super::pod_security_checks::{BASELINE, RESTRICTED, Subject};
-use crate::model::Bundle;
 use crate::yaml::View;
 
 /// The version whose checks `latest` stands for.
@@ -49,16 +47,8 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The policies of the namespaces of a set; others are not known.
-    pub fn by_namespace(bundle: &Bundle) -> BTreeMap<&str, Policy> {
-        let namespaces = bundle.iter().filter(|(_, object)| object.kind == "Namespace" && object.group().is_empty());
-        namespaces
-            .map(|(id, object)| (object.name.as_str(), Policy::of(bundle.full(id).at(&["metadata", "labels"]))))
-            .collect()
-    }
-
     /// `PolicyToEvaluate`. Labels that are wrong were refused before.
-    fn of(labels: Option<View<'_>>) -> Policy {
+    pub(super) fn of(labels: Option<View<'_>>) -> Policy {
         let label = |name: &str| labels?.get_str(&format!("pod-security.kubernetes.io/{name}"));
         let enforce = LevelVersion { level: level(label("enforce")), minor: minor(label("enforce-version")) };
         let mut warn = LevelVersion { level: level(label("warn")), minor: minor(label("warn-version")) };

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::steps::{Event, Outcome, State, Step, World};
 use super::wait;
-use crate::cluster::{Resources, apply_request, create_request, parallel, status_of};
+use crate::cluster::{self, Resources, apply_request, create_request, parallel, status_of};
 use crate::diff::ObjectRef;
 
 /// How long a CustomResourceDefinition that is established may take to be served.
@@ -108,9 +108,11 @@ fn send(world: &World<'_>, resources: &Resources, step: &Step) -> Result<String,
     };
     let mut payload = step.payload.clone();
     let since = Instant::now();
+    let path = resource.object(namespace.as_deref(), name);
+    make_way(world, step, &path, &mut payload)?;
     loop {
         let request = if payload["metadata"]["name"].is_string() {
-            apply_request(&resource.object(namespace.as_deref(), name), &payload, step.force, false)
+            apply_request(&path, &payload, step.force, false)
         } else {
             create_request(&resource.collection(namespace.as_deref()), &payload, false)
         };
@@ -135,6 +137,22 @@ fn send(world: &World<'_>, resources: &Resources, step: &Step) -> Result<String,
         }
         std::thread::sleep(PAUSE);
     }
+}
+
+/// What comes before the apply itself: predecessors' fields become kplan's, and what can only be made anew goes.
+fn make_way(world: &World<'_>, step: &Step, path: &str, payload: &mut Value) -> Result<(), String> {
+    if let Some(removal) = &step.removal {
+        let goes_on = || !world.is_interrupted();
+        return cluster::remove(world.client, path, removal, world.limits.each, &goes_on)
+            .map_err(|error| error.message);
+    }
+    if step.inherits
+        && let Some(inherited) = cluster::inherit(world.client, path, world.policy).map_err(|error| error.message)?
+        && payload["metadata"]["resourceVersion"] == inherited.before.as_str()
+    {
+        payload["metadata"]["resourceVersion"] = inherited.after.into();
+    }
+    Ok(())
 }
 
 /// What the server serves once the new definitions are established: it may take a moment longer.

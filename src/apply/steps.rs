@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::cluster::{Client, ClusterError, Resources, Wanted};
-use crate::diff::{Action, ObjectRef};
+use crate::cluster::{Client, ClusterError, Removal, Resources, Wanted};
+use crate::diff::{Action, ObjectRef, Policy};
 use crate::model::Bundle;
 
 /// One object to apply.
@@ -21,6 +21,10 @@ pub struct Step {
     pub payload: Value,
     /// Take fields that others own.
     pub force: bool,
+    /// Managers that kplan succeeds have fields of it.
+    pub inherits: bool,
+    /// It is deleted first.
+    pub removal: Option<Removal>,
     /// Later waves wait for it: a Namespace, a CustomResourceDefinition, what `depends-on` names.
     pub gates: bool,
 }
@@ -91,6 +95,7 @@ pub type Recheck<'a> = dyn Fn(&Step) -> Result<String, String> + Sync + 'a;
 pub struct World<'a> {
     pub client: &'a Client<'a>,
     pub limits: Limits,
+    pub policy: &'a Policy,
     pub read: &'a Read<'a>,
     pub recheck: &'a Recheck<'a>,
     /// Set by Ctrl-C.

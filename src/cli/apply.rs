@@ -1,8 +1,11 @@
 //! `kplan apply`: the plan, the question, then doing it.
 
+use std::collections::BTreeSet;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::Value;
 
 use super::args::{ApplyArgs, Terms, WaitArgs};
 use super::cluster::{self, Scope};
@@ -12,9 +15,9 @@ use super::output::Part;
 use super::progress::Steps;
 use super::stages::Run;
 use crate::apply::{self, Limits, State, Step, World};
-use crate::cluster::{self as api, Resources, Wanted};
+use crate::cluster::{self as api, Removal, Resources, Wanted};
 use crate::diag::{Class, Finding};
-use crate::diff::{self, Action};
+use crate::diff::{self, Action, Change, OnConflict, Policy};
 use crate::load::Base;
 use crate::plan;
 use crate::yaml::{self, View};
@@ -35,11 +38,12 @@ pub(super) fn run(args: &ApplyArgs, terms: &Terms) -> Result<Exit, CliError> {
     run.look(Scope::Surroundings)?;
     run.judge();
     run.place()?;
-    run.compare(&Base::Cluster, args.force_conflicts)?;
+    run.compare(&Base::Cluster, &args.policy)?;
+    let policy = cluster::policy(&args.policy, &run.options);
     run.plan();
     run.settle_changes();
     let findings = run.findings()?;
-    let steps = steps(&run, args.force_conflicts);
+    let steps = steps(&run, &policy);
     let reason = refusal(&run, &findings);
     if reason.is_some() || steps.is_empty() {
         run.write(COMMAND, &findings, &[], Part::Whole)?;
@@ -50,7 +54,7 @@ pub(super) fn run(args: &ApplyArgs, terms: &Terms) -> Result<Exit, CliError> {
         run.write(COMMAND, &findings, &[], Part::Results)?;
         return Ok(declined(terms, "it was not confirmed"));
     }
-    let outcomes = carry_out(&run, &steps, limits(&args.wait), terms);
+    let outcomes = carry_out(&run, &steps, &policy, limits(&args.wait), terms);
     run.write(COMMAND, &findings, &outcomes, Part::Results)?;
     let all_done = outcomes.iter().all(|outcome| outcome.state == State::Done);
     Ok(if all_done { Exit::Fine } else { Exit::Incomplete })
@@ -76,26 +80,42 @@ fn limits(args: &WaitArgs) -> Limits {
 
 /// Why the plan is not carried out. Pods without a node are no reason: room may come while apply waits.
 fn refusal(run: &Run, findings: &[Finding]) -> Option<String> {
+    let (changes, _, _) = run.prepared()?;
+    // That the update is refused is why the object is made anew.
+    let anew = |finding: &Finding| {
+        let is_new = |change: &Change| change.action == Action::Replace && change.desired == finding.diagnostic.object;
+        let server = finding.diagnostic.server.as_ref();
+        finding.diagnostic.object.is_some()
+            && server.is_some_and(|server| !server.causes.is_empty() && server.causes.iter().all(diff::is_immutability))
+            && changes.iter().any(is_new)
+    };
     let counts = |finding: &&Finding| {
         finding.suppressed.is_none()
             && finding.class != Class::Pending
             && finding.severity >= run.options.settings.fail_on
+            && !anew(finding)
     };
-    let (changes, _, _) = run.prepared()?;
     let named = |action: Action| -> Vec<String> {
         changes.iter().filter(|change| change.action == action).map(|change| change.object.title()).collect()
     };
-    let (conflicts, replaced) = (named(Action::Conflict), named(Action::Replace));
+    let conflicts = named(Action::Conflict);
+    let blocked: Vec<&Change> = changes.iter().filter(|change| change.needs_leave).collect();
     let stopping = findings.iter().filter(counts).count();
     if !conflicts.is_empty() {
         let names = conflicts.join(", ");
         return Some(format!(
-            "others own fields of {names}; leave the fields out, or take them with --force-conflicts"
+            "others own fields of {names}; leave the fields out, leave them to their owners with --conflicts leave, or take them with --force-conflicts"
         ));
     }
-    if !replaced.is_empty() {
-        let names = replaced.join(", ");
-        return Some(format!("{names} can only be made anew; delete it (`kubectl delete`) and apply again"));
+    if !blocked.is_empty() {
+        let names: Vec<String> = blocked.iter().map(|change| change.object.title()).collect();
+        let kinds: BTreeSet<&str> = blocked.iter().map(|change| change.object.kind.as_str()).collect();
+        let kinds = kinds.into_iter().collect::<Vec<_>>().join(",");
+        return Some(format!("{} can only be made anew, which --allow-replace {kinds} allows", names.join(", ")));
+    }
+    if !run.missing.is_empty() {
+        let rights: Vec<String> = run.missing.keys().map(api::Right::text).collect();
+        return Some(format!("you have no right to {}", rights.join(", to ")));
     }
     match stopping {
         0 => None,
@@ -105,14 +125,19 @@ fn refusal(run: &Run, findings: &[Finding]) -> Option<String> {
 }
 
 /// The changes that are carried out, in the order of their waves.
-fn steps(run: &Run, force: bool) -> Vec<Step> {
+fn steps(run: &Run, policy: &Policy) -> Vec<Step> {
     let Some((changes, base, _)) = run.prepared() else { return Vec::new() };
     let replicas = cluster::replicas(&run.bundle, base);
     let gates = plan::gates(&run.bundle);
     let mut steps = Vec::new();
     for change in changes {
-        let (Action::Create | Action::Update, Some(id)) = (change.action, change.desired) else { continue };
-        let mut payload = api::payload(&run.bundle, id, replicas.get(&id).copied().unwrap_or_default());
+        let (Action::Create | Action::Update | Action::Replace, Some(id)) = (change.action, change.desired) else {
+            continue;
+        };
+        let replaced = change.base.filter(|_| change.action == Action::Replace).map(|id| base.written(id));
+        let replicas = replicas.get(&id).copied().filter(|_| replaced.is_none()).unwrap_or_default();
+        let mut payload = api::payload(&run.bundle, id, replicas);
+        api::leave_out(&mut payload, &change.leaves);
         let live = change.base.filter(|_| change.action == Action::Update).map(|id| base.written(id));
         // Whoever changes or deletes the object meanwhile makes the server say so.
         for key in ["resourceVersion", "uid"] {
@@ -124,13 +149,31 @@ fn steps(run: &Run, force: bool) -> Vec<Step> {
             object: change.object.clone(),
             action: change.action,
             wave: change.wave,
+            removal: replaced.map(|live| removal(live, &payload)),
             payload,
-            force: force || change.takes_over,
+            force: policy.on_conflict == OnConflict::Force || change.takes_over,
+            inherits: change.action == Action::Update && !change.inherits.is_empty(),
             gates: gates.contains(&id),
         });
     }
     steps.sort_by_key(|step| step.wave);
     steps
+}
+
+/// How the old object goes: the pods of a StatefulSet run on where the new one will select them too.
+fn removal(live: View<'_>, payload: &Value) -> Removal {
+    let selector = live.at(&["spec", "selector"]).map(View::to_json);
+    let selector: Option<Value> = selector.and_then(|json| serde_json::from_str(&json).ok());
+    let adopts = selector.as_ref() == Some(&payload["spec"]["selector"]);
+    let propagation = match payload["kind"].as_str() {
+        Some("StatefulSet") if adopts => "Orphan",
+        Some("Job" | "StatefulSet" | "Deployment" | "DaemonSet" | "ReplicaSet" | "ReplicationController") => {
+            "Foreground"
+        }
+        _ => "Background",
+    };
+    let uid = live.at(&["metadata", "uid"]).and_then(View::str).unwrap_or_default().to_owned();
+    Removal { uid, propagation }
 }
 
 /// Asks on the terminal; only `y` and `yes` go on.
@@ -145,7 +188,12 @@ fn confirmed(run: &Run, steps: &[Step]) -> Result<bool, CliError> {
     let number = steps.len();
     let changes = if number == 1 { "1 change".to_owned() } else { format!("{number} changes") };
     let mut err = io::stderr();
-    write!(err, "Apply {changes} to {}? {restarts}, deletes nothing. [y/N] ", live.title())?;
+    let anew = match steps.iter().filter(|step| step.removal.is_some()).count() {
+        0 => "deletes nothing".to_owned(),
+        1 => "makes 1 object anew".to_owned(),
+        number => format!("makes {number} objects anew"),
+    };
+    write!(err, "Apply {changes} to {}? {restarts}, {anew}. [y/N] ", live.title())?;
     err.flush()?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
@@ -153,7 +201,7 @@ fn confirmed(run: &Run, steps: &[Step]) -> Result<bool, CliError> {
 }
 
 /// Applies and waits; Ctrl-C stops before the next request, and what was done is told.
-fn carry_out(run: &Run, steps: &[Step], limits: Limits, terms: &Terms) -> Vec<apply::Outcome> {
+fn carry_out(run: &Run, steps: &[Step], policy: &Policy, limits: Limits, terms: &Terms) -> Vec<apply::Outcome> {
     let Some((_, _, cluster)) = run.prepared() else { return Vec::new() };
     let interrupted = Arc::new(AtomicBool::new(false));
     let flag = interrupted.clone();
@@ -172,6 +220,7 @@ fn carry_out(run: &Run, steps: &[Step], limits: Limits, terms: &Terms) -> Vec<ap
     let world = World {
         client: &client,
         limits,
+        policy,
         read: &read,
         recheck: &|step| recheck(run, step),
         interrupted: &interrupted,

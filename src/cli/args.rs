@@ -231,9 +231,8 @@ pub(super) struct CompareArgs {
     /// What to compare with: cluster, empty, dir:PATH, git:REF, snapshot:FILE, or a bare path or git reference
     #[arg(long, value_name = "BASE")]
     pub base: Option<String>,
-    /// Take fields that other managers own
-    #[arg(long)]
-    pub force_conflicts: bool,
+    #[command(flatten)]
+    pub policy: PolicyArgs,
     /// Exit with 1 where there are changes
     #[arg(long)]
     pub exit_code: bool,
@@ -262,12 +261,29 @@ pub(super) struct ApplyArgs {
     pub cluster: ClusterArgs,
     #[command(flatten)]
     pub wait: WaitArgs,
+    #[command(flatten)]
+    pub policy: PolicyArgs,
     /// Do not ask
     #[arg(short = 'y', long)]
     pub yes: bool,
+}
+
+/// What may be done where others are concerned.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Ownership")]
+pub(super) struct PolicyArgs {
+    /// What becomes of fields that other managers own, where kplan.yaml says nothing of them
+    #[arg(long, value_name = "WHAT", value_parser = ["fail", "leave", "force"], default_value = "fail")]
+    pub conflicts: String,
     /// Take fields that other managers own
-    #[arg(long)]
+    #[arg(long, conflicts_with = "conflicts")]
     pub force_conflicts: bool,
+    /// Make the fields of another manager kplan's (helm, kapp, kustomize-controller, …; `*` for any part of a name)
+    #[arg(long, value_name = "MANAGER", value_delimiter = ',')]
+    pub take_over: Vec<String>,
+    /// Kinds that may be deleted and created again where nothing else helps
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    pub allow_replace: Vec<String>,
 }
 
 /// How long apply waits, and for what.

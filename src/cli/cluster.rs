@@ -3,11 +3,11 @@
 use std::collections::{BTreeSet, HashMap};
 use std::io::{self, IsTerminal};
 
-use super::args::ClusterArgs;
+use super::args::{ClusterArgs, PolicyArgs};
 use super::error::CliError;
 use super::options::Options;
 use crate::cluster::{self, Ask, Client, ClusterError, Connect, Connection, Replicas, Request, Resources, Wanted};
-use crate::diff::Knowledge;
+use crate::diff::{Change, ConflictRule, Knowledge, OnConflict, Policy};
 use crate::model::{Bundle, ObjectId, Version};
 use crate::plan;
 use crate::schema::Schema;
@@ -213,13 +213,46 @@ impl Cluster {
     }
 
     /// Asks the server what it would make of each object of the set. Nothing is written.
-    pub(super) fn ask(&self, bundle: &Bundle, live: &Bundle, force_conflicts: bool) -> Result<Knowledge, CliError> {
+    pub(super) fn ask(&self, bundle: &Bundle, live: &Bundle, policy: Policy) -> Result<Knowledge, CliError> {
         let replicas = replicas(bundle, live);
         let resources = &self.resources;
-        let ask = Ask { bundle, resources, live, own_namespaces: own_namespaces(bundle, live), replicas };
+        let own_namespaces = own_namespaces(bundle, live);
+        let ask = Ask { bundle, resources, live, own_namespaces, replicas, policy: &policy };
         let answers = cluster::ask(&self.client(), &ask)?;
-        Ok(Knowledge { answers, force_conflicts })
+        Ok(Knowledge { answers, policy })
     }
+}
+
+impl Cluster {
+    /// The rights that carrying out the changes needs and the user does not have.
+    pub(super) fn missing(&self, changes: &[Change], knowledge: &Knowledge) -> Result<cluster::Missing, CliError> {
+        let answer = |change: &Change| change.desired.and_then(|id| knowledge.answers.get(&id));
+        let asked = changes.iter().map(|change| (change, answer(change)));
+        Ok(cluster::missing(&self.client(), &self.resources, asked)?)
+    }
+}
+
+/// What the command line says of others' fields and of objects that can only be made anew, over what kplan.yaml says.
+pub(super) fn policy(args: &PolicyArgs, options: &Options) -> Policy {
+    let on_conflict = match args.conflicts.as_str() {
+        _ if args.force_conflicts => OnConflict::Force,
+        "leave" => OnConflict::Leave,
+        "force" => OnConflict::Force,
+        _ => OnConflict::Fail,
+    };
+    let rules = options.config.as_ref().map(|config| config.conflicts.clone()).unwrap_or_default();
+    let rules = rules.into_iter().map(|rule| ConflictRule {
+        kind: rule.kind,
+        path: rule.path,
+        manager: rule.manager,
+        on: match rule.action.as_str() {
+            "leave" => OnConflict::Leave,
+            "force" => OnConflict::Force,
+            _ => OnConflict::Fail,
+        },
+    });
+    let (take_over, allow_replace) = (args.take_over.clone(), args.allow_replace.clone());
+    Policy { on_conflict, rules: rules.collect(), take_over, allow_replace }
 }
 
 /// All objects of a kind, in a namespace or everywhere.

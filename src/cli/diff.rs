@@ -24,7 +24,7 @@ pub(super) fn run(args: &CompareArgs, terms: &Terms) -> Result<Exit, CliError> {
     let mut run = Run::read(options, cluster)?;
     run.look(Scope::Objects)?;
     run.judge();
-    run.compare(&base, args.force_conflicts)?;
+    run.compare(&base, &args.policy)?;
     finish(run, "diff", args.exit_code)
 }
 

@@ -26,7 +26,7 @@ pub(super) fn run(args: &PlanArgs, terms: &Terms) -> Result<Exit, CliError> {
     run.look(Scope::Surroundings)?;
     run.judge();
     run.place()?;
-    run.compare(&base, args.compare.force_conflicts)?;
+    run.compare(&base, &args.compare.policy)?;
     run.plan();
     finish(run, "plan", args.compare.exit_code)
 }

@@ -39,7 +39,7 @@ fn describe(rule: &Rule) -> serde_json::Value {
         "kinds": rule.kinds,
         "title": rule.title,
         "aliases": rule.aliases,
-        "params": {},
+        "params": serde_json::from_str::<serde_json::Value>(rule.params).unwrap_or_default(),
     })
 }
 

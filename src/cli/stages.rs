@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::args::PolicyArgs;
 use super::cluster::{Cluster, Scope};
 use super::diff::Read;
 use super::error::{CliError, ErrorKind, Exit};
@@ -11,6 +12,7 @@ use super::options::Options;
 use super::progress::{self, Progress};
 use super::{baseline, inventory, output};
 use crate::apply::Outcome;
+use crate::cluster::{Missing, Right};
 use crate::config::Settings;
 use crate::diag::{self, Class, Diagnostic, Finding};
 use crate::diff::{Action, Change, Knowledge};
@@ -23,7 +25,7 @@ use crate::schema::Schema;
 use crate::simulate::{Placement, Verdict};
 use crate::source::Source;
 use crate::yaml;
-use crate::{defaults, parse, plan, policy, simulate, snapshot, validate};
+use crate::{admission, defaults, parse, plan, policy, simulate, snapshot, validate};
 
 /// Stack of a worker thread: manifests may nest as deeply as kubectl allows.
 const WORKER_STACK: usize = 64 << 20;
@@ -50,6 +52,8 @@ pub(super) struct Run {
     base: Option<(Bundle, String)>,
     /// What could not be looked at.
     notes: Vec<String>,
+    /// Rights that apply needs and the user does not have.
+    pub(super) missing: Missing,
     changes: Option<Vec<Change>>,
 }
 
@@ -82,6 +86,7 @@ impl Run {
             state: None,
             base: None,
             notes: Vec::new(),
+            missing: Missing::new(),
             changes: None,
         };
         run.check_input()?;
@@ -112,8 +117,9 @@ impl Run {
             self.options.settings.kube_version = version;
             let Some(schema) = Schema::of(version) else { continue };
             defaults::run(&mut self.bundle, schema);
-            let mut found = validate::run(&self.bundle, schema);
             let live = self.live.as_ref().map(|live| &live.bundle);
+            admission::run(&mut self.bundle, live);
+            let mut found = validate::run(&self.bundle, live, schema);
             found.extend(lint::run(&self.bundle, live, &self.options.settings));
             let own = &self.options.own;
             let told = policy::run(&self.bundle, Some(&own.policies), &own.rules, schema, &self.options.settings);
@@ -121,6 +127,20 @@ impl Run {
             policy::settle(&mut found);
             self.judged.push((version, found));
         }
+    }
+
+    /// As for kubectl, `--namespace` is no filter: an object that names another namespace is a mistake.
+    fn check_namespaces(&self) -> Result<(), CliError> {
+        let asked = &self.options.settings.namespace;
+        let others = |(id, object): &(crate::model::ObjectId, &crate::model::Object)| {
+            let written = self.bundle.written(*id).at(&["metadata", "namespace"]).and_then(yaml::View::str);
+            object.namespace.is_some() && written.is_some_and(|written| !written.is_empty() && written != asked)
+        };
+        let Some((_, object)) = self.bundle.iter().find(others).filter(|_| self.options.has_namespace) else {
+            return Ok(());
+        };
+        let message = format!("--namespace is {asked}, but {} names another namespace", object.title());
+        Err(CliError::usage(message, "leave --namespace away: each object then comes to the namespace that it names"))
     }
 
     /// Reads from the cluster, where there is one, what the set has there and what the command needs besides.
@@ -163,13 +183,15 @@ impl Run {
     }
 
     /// diff against a base.
-    pub(super) fn compare(&mut self, base: &Base, force_conflicts: bool) -> Result<(), CliError> {
+    pub(super) fn compare(&mut self, base: &Base, policy: &PolicyArgs) -> Result<(), CliError> {
         self.progress.stage("comparing");
         let (bundle, name, knowledge) = match (base, &self.cluster) {
             (Base::Cluster, Some(cluster)) => {
+                self.check_namespaces()?;
                 let live = self.live.take().map(|live| live.bundle);
                 let state = self.state.take().or(live).unwrap_or_default();
-                let knowledge = cluster.ask(&self.bundle, &state, force_conflicts)?;
+                let policy = super::cluster::policy(policy, &self.options);
+                let knowledge = cluster.ask(&self.bundle, &state, policy)?;
                 (state, cluster.title(), knowledge)
             }
             (base, _) => {
@@ -178,6 +200,10 @@ impl Run {
             }
         };
         let (changes, found) = crate::diff::run(&self.bundle, &bundle, &knowledge, &self.options.settings);
+        if let (Base::Cluster, Some(cluster)) = (base, &self.cluster) {
+            self.missing = cluster.missing(&changes, &knowledge)?;
+            self.notes.extend(self.missing.iter().map(|(right, titles)| lacks(right, titles)));
+        }
         self.changes = Some(changes);
         self.base = Some((bundle, name));
         self.add(self.not_known(found));
@@ -333,6 +359,13 @@ impl Run {
         let changes = self.changes.iter().flatten();
         changes.into_iter().any(|change| !matches!(change.action, Action::Unchanged | Action::Keep))
     }
+}
+
+/// `no right to patch deployments.apps in namespace shop: Deployment shop/web and 2 more`.
+fn lacks(right: &Right, titles: &[String]) -> String {
+    let more = if titles.len() > 1 { format!(" and {} more", titles.len() - 1) } else { String::new() };
+    let first = titles.first().map(String::as_str).unwrap_or_default();
+    format!("no right to {}, which apply needs for {first}{more}", right.text())
 }
 
 /// Whether a finding is at or over `--fail-on`.

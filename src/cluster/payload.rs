@@ -17,6 +17,8 @@ pub enum Replicas {
 
 /// The object as JSON for server-side apply: as written, with its effective namespace, without what only the server
 /// writes (`status`, a `creationTimestamp` of null: leftovers of `kubectl create --dry-run -o yaml`).
+///
+/// Rules of a role that aggregates others are the controller's.
 pub fn payload(bundle: &Bundle, id: ObjectId, replicas: Replicas) -> Value {
     let object = bundle.object(id);
     let mut json: Value = serde_json::from_str(&bundle.written(id).to_json()).unwrap_or_default();
@@ -37,10 +39,18 @@ pub fn payload(bundle: &Bundle, id: ObjectId, replicas: Replicas) -> Value {
     if object.group().is_empty() && object.kind == "Secret" {
         store_strings(fields);
     }
+    if object.kind == "ClusterRole" && fields.get("aggregationRule").is_some_and(|rule| !rule.is_null()) {
+        fields.shift_remove("rules");
+    }
     if let Some(spec) = fields.get_mut("spec").and_then(Value::as_object_mut) {
         set_replicas(spec, replicas);
     }
     json
+}
+
+/// Leaves out fields that stay with others, named as the API server's conflicts name them.
+pub fn leave_out(payload: &mut Value, fields: &[String]) {
+    fields.iter().for_each(|field| super::ownership::leave_out(payload, field));
 }
 
 /// `stringData` becomes the `data` that the server makes of it: owned as it is stored, so that a key that is taken

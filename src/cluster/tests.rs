@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::recorder::{Answer, Recorder, reply};
 use super::*;
 use crate::config::Settings;
-use crate::diff::Fidelity;
+use crate::diff::{Fidelity, Policy};
 use crate::load::Loaded;
 use crate::model::{Bundle, ObjectId, Role, SetId};
 use crate::source::Source;
@@ -167,7 +167,14 @@ fn asked(
     let bundle = bundle(text);
     let own_namespaces = HashMap::from([("new".to_owned(), true)]);
     let live = Bundle::default();
-    let ask = Ask { bundle: &bundle, resources: &resources, live: &live, own_namespaces, replicas: HashMap::new() };
+    let ask = Ask {
+        bundle: &bundle,
+        resources: &resources,
+        live: &live,
+        own_namespaces,
+        replicas: HashMap::new(),
+        policy: &Policy::default(),
+    };
     let mut answers: Vec<_> = super::ask(&client, &ask).unwrap().into_iter().collect();
     answers.sort_by_key(|(id, _)| *id);
     (answers.into_iter().map(|(_, answer)| answer).collect(), server.lines()[2..].to_vec())
@@ -201,7 +208,7 @@ fn conflicts_name_field_and_manager() {
         (answers[0].conflicts[0].field.as_str(), answers[0].conflicts[0].manager.as_str()),
         (".data.a", "kubectl-edit")
     );
-    assert!(answers[0].conflicts[0].is_taken_over() && answers[0].stored.is_some());
+    assert!(Policy::default().takes_over(&answers[0].conflicts[0].manager) && answers[0].stored.is_some());
 }
 
 #[test]

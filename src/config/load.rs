@@ -55,6 +55,18 @@ pub struct Config {
     pub compat: Vec<String>,
     pub params: BTreeMap<String, BTreeMap<String, serde_json::Value>>,
     pub render_timeout: Option<Duration>,
+    /// What becomes of fields that other managers own; the first that fits counts.
+    pub conflicts: Vec<ConflictEntry>,
+}
+
+/// One entry of `conflicts:`; `*` in a text stands for any part of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConflictEntry {
+    pub kind: String,
+    pub path: String,
+    pub manager: String,
+    /// `fail`, `leave` or `force`.
+    pub action: String,
 }
 
 /// Why a `kplan.yaml` cannot be used; all problems, in order.
@@ -124,6 +136,7 @@ fn read(config: &mut Config, root: View<'_>, folder: &Path) {
     config.nodes = root.list("nodes").map(node).collect();
     config.charts = root.list("charts").map(|view| chart(view, folder)).collect();
     config.render_timeout = root.get("renderTimeout").and_then(|text| seconds(plain(text).trim_end_matches('s')));
+    config.conflicts = root.list("conflicts").map(conflict).collect();
     for (id, value) in root.map("rules") {
         if value.get_bool("locked") {
             config.locked.insert(id.to_owned());
@@ -190,6 +203,11 @@ fn chart(view: View<'_>, folder: &Path) -> ChartRun {
 fn seconds(text: &str) -> Option<Duration> {
     let seconds: f64 = text.parse().ok()?;
     Duration::try_from_secs_f64(seconds).ok().filter(|duration| !duration.is_zero())
+}
+
+fn conflict(view: View<'_>) -> ConflictEntry {
+    let text = |key: &str| view.get_str(key).unwrap_or("*").to_owned();
+    ConflictEntry { kind: text("kind"), path: text("path"), manager: text("manager"), action: text("action") }
 }
 
 fn node(view: View<'_>) -> NodeShape {

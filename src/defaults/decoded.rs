@@ -56,20 +56,20 @@ impl Copier<'_> {
     /// A struct, in the order written; what the encoder always writes is added.
     fn structure(&mut self, type_: &Type, view: Option<View<'_>>, span: Span) -> NodeId {
         self.depth += 1;
-        let mut entries = Vec::new();
-        for (name, key_span, value) in view.into_iter().flat_map(View::entries) {
-            if let Some(field) = type_.field(name)
-                && let Some(value) = self.field(field, value)
+        let written = view.map_or(&[][..], View::entry_slice);
+        let mut entries = Vec::with_capacity(written.len());
+        for entry in written {
+            if let Some(field) = type_.field(self.from.str(entry.key))
+                && let Some(value) = self.field(field, self.from.view(entry.value))
             {
-                let key = self.out.text_at(key_span, name);
-                entries.push(Entry { key, key_span, value });
+                entries.push(Entry { key: self.out.copy_text(self.from, entry.key), key_span: entry.key_span, value });
             }
         }
+        let absent = |field: &Field| view.is_none_or(|view| view.get(&field.name).is_none());
         for field in &type_.fields {
-            let absent = view.is_none_or(|view| view.get(&field.name).is_none());
             let scalar = matches!(field.shape, Shape::String | Shape::Bool | Shape::Int32 | Shape::Int64);
             let always = matches!(field.shape, Shape::Struct(_)) || scalar && field.required;
-            if absent && always && !field.pointer {
+            if always && !field.pointer && absent(field) {
                 let value = self.zero(&field.shape, span);
                 let key = self.out.heap_text(&field.name);
                 entries.push(Entry { key, key_span: span, value });
@@ -102,9 +102,13 @@ impl Copier<'_> {
             (Shape::List(item), Value::Seq(_)) => self.items(item, view),
             (Shape::Map(value), Value::Map(_)) => {
                 let mut entries = Vec::with_capacity(view.len());
-                for (name, key_span, item) in view.entries() {
-                    let value = self.value(value, stored, item);
-                    entries.push(Entry { key: self.out.text_at(key_span, name), key_span, value });
+                for entry in view.entry_slice() {
+                    let value = self.value(value, stored, self.from.view(entry.value));
+                    entries.push(Entry {
+                        key: self.out.copy_text(self.from, entry.key),
+                        key_span: entry.key_span,
+                        value,
+                    });
                 }
                 self.out.push_map(span, &entries)
             }

@@ -97,6 +97,7 @@ fn fill(schema: &Schema, type_: &Type, draft: &mut Draft, node: NodeId, depth: u
         .tree
         .view(node)
         .fields()
+        .filter(|(_, value)| value.is_map() || value.is_seq())
         .filter_map(|(name, value)| Some((&type_.field(name)?.shape, value.id)))
         .filter(|(shape, _)| shape.struct_id().is_some())
         .collect();

@@ -2,7 +2,7 @@
 
 use super::draft::{Draft, Literal};
 use crate::model::image;
-use crate::yaml::NodeId;
+use crate::yaml::{NodeId, View};
 
 pub(super) fn fill(name: &str, draft: &mut Draft, node: NodeId) {
     match name {
@@ -46,6 +46,7 @@ fn pod(draft: &mut Draft, pod: NodeId) {
             }
         }
     }
+    huge_page_limits(draft, spec);
     pod_requests(draft, spec);
     draft.default(spec, "enableServiceLinks", Literal::Bool(true));
 }
@@ -71,6 +72,25 @@ fn host_ports(draft: &mut Draft, container: NodeId) {
     }
 }
 
+/// `defaultHugePagePodLimits`: where something is set for the pod as a whole, its huge pages come from the containers.
+fn huge_page_limits(draft: &mut Draft, spec: NodeId) {
+    let Some(resources) = draft.get(spec, "resources") else { return };
+    let [requests, limits] = ["requests", "limits"].map(|key| draft.view(resources).get(key));
+    let is_set = |list: Option<View<'_>>| list.is_some_and(|list| !list.is_empty());
+    if !is_set(requests) && !is_set(limits) {
+        return;
+    }
+    let asked = |name: &str| requests.is_some_and(|requests| requests.get(name).is_some());
+    let mut totals = super::resource::container_totals(draft.view(spec), "limits");
+    totals.retain(|name, _| name.starts_with("hugepages-") && !asked(name));
+    for (name, total) in totals {
+        let limits = draft.child(resources, "limits");
+        if !draft.has(limits, &name) {
+            draft.set(limits, &name, Literal::Str(&total.canonical()));
+        }
+    }
+}
+
 /// `defaultPodRequests`: pod-level requests come from the containers, else from the pod's limits.
 fn pod_requests(draft: &mut Draft, spec: NodeId) {
     let Some(resources) = draft.get(spec, "resources") else {
@@ -79,7 +99,7 @@ fn pod_requests(draft: &mut Draft, spec: NodeId) {
     let Some(limits) = draft.get(resources, "limits") else {
         return;
     };
-    let totals = super::resource::container_requests(draft.view(spec));
+    let totals = super::resource::container_totals(draft.view(spec), "requests");
     let names: Vec<String> = draft.view(limits).fields().map(|(name, _)| name.to_owned()).collect();
     let requests = draft.child(resources, "requests");
     for (name, total) in totals {

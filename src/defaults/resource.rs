@@ -17,17 +17,17 @@ pub(super) fn fill(name: &str, draft: &mut Draft, node: NodeId) {
     }
 }
 
-/// `AggregateContainerRequests` of component-helpers `resource/helpers.go`: the sum over containers and sidecars, or
-/// the largest step of the init containers.
-pub(super) fn container_requests(spec: View<'_>) -> Totals {
+/// `AggregateContainerRequests` and `AggregateContainerLimits` of component-helpers `resource/helpers.go`: the sum over
+/// containers and sidecars, or the largest step of the init containers. `key` is `requests` or `limits`.
+pub(super) fn container_totals(spec: View<'_>, key: &str) -> Totals {
     let mut totals = Totals::new();
     for container in spec.list("containers") {
-        add(&mut totals, &requests(container));
+        add(&mut totals, &amounts(container, key));
     }
     let mut sidecars = Totals::new();
     let mut step = Totals::new();
     for container in spec.list("initContainers") {
-        let mut now = requests(container);
+        let mut now = amounts(container, key);
         if container.get_str("restartPolicy") == Some("Always") {
             add(&mut totals, &now);
             add(&mut sidecars, &now);
@@ -41,9 +41,9 @@ pub(super) fn container_requests(spec: View<'_>) -> Totals {
     totals
 }
 
-fn requests(container: View<'_>) -> Totals {
-    let requests = container.at(&["resources", "requests"]).into_iter().flat_map(View::fields);
-    requests.filter_map(|(name, value)| Some((name.to_owned(), Quantity::parse(value.str()?).ok()?))).collect()
+fn amounts(container: View<'_>, key: &str) -> Totals {
+    let amounts = container.at(&["resources", key]).into_iter().flat_map(View::fields);
+    amounts.filter_map(|(name, value)| Some((name.to_owned(), Quantity::parse(value.str()?).ok()?))).collect()
 }
 
 fn add(totals: &mut Totals, more: &Totals) {

@@ -61,6 +61,20 @@ fn order(finding: &Finding) -> (u32, u32, u32, &str, &str, Option<&str>) {
     (file.0, span.start, span.end, rule, message, field.as_deref())
 }
 
+/// Whether findings of a rule may be reported at all: somewhere it is not off, and not beyond the tier.
+pub fn is_on(rule: &Rule, settings: &Settings) -> bool {
+    let somewhere = settings.overrides.iter().any(|entry| match entry.rules.get(rule.id) {
+        Some(severity) => severity.is_some(),
+        None => entry.tier.is_some_and(|tier| rule.tier <= tier),
+    });
+    somewhere
+        || match settings.rules.get(rule.id) {
+            Some(None) => rule.class == Class::Rejected,
+            Some(Some(_)) => true,
+            None => rule.tier <= settings.tier,
+        }
+}
+
 /// What kplan.yaml says for some paths.
 struct Overrides<'s>(Vec<(Vec<GlobMatcher>, &'s Override)>);
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Fidelity, FieldChange, Op};
+use super::{Fidelity, FieldChange, Op, Policy};
 use crate::diag::Cause;
 use crate::model::ObjectId;
 use crate::yaml::{NodeId, Tree, View};
@@ -20,13 +20,36 @@ pub struct Answer {
     pub warnings: Vec<String>,
     /// Why the answer is no more than [`Answer::fidelity`] says; empty for the server's own.
     pub note: String,
+    /// Whether the server would take a new object in place of one that cannot be changed; `None` where it was not asked.
+    pub anew: Option<Anew>,
+    /// kplan has applied the object before.
+    pub is_known: bool,
+    /// Managers that kplan succeeds: what they applied and nobody writes any more goes away.
+    pub inherits: Vec<String>,
+}
+
+/// What the server says of a new object.
+#[derive(Debug)]
+pub enum Anew {
+    /// It is taken; as it would be stored, where that is known.
+    Taken(Option<(Tree, NodeId)>),
+    Refused(String),
 }
 
 impl Answer {
     /// An answer that has yet to be filled in.
     pub fn new(fidelity: Fidelity) -> Answer {
         let (conflicts, warnings, note) = (Vec::new(), Vec::new(), String::new());
-        Answer { fidelity, stored: None, refusal: None, conflicts, warnings, note }
+        let (stored, refusal, anew, inherits) = (None, None, None, Vec::new());
+        Answer { fidelity, stored, refusal, conflicts, warnings, note, anew, is_known: false, inherits }
+    }
+
+    /// The new object that would take the place of one that cannot be changed.
+    pub(super) fn made_anew(&self) -> Option<View<'_>> {
+        match &self.anew {
+            Some(Anew::Taken(Some((tree, root)))) => Some(tree.view(*root)),
+            _ => None,
+        }
     }
 
     pub(super) fn stored(&self) -> Option<View<'_>> {
@@ -51,13 +74,8 @@ pub struct Conflict {
     pub field: String,
     /// `kube-controller-manager`; with what it used to write, where that is not apply: `kubectl-edit using apps/v1`.
     pub manager: String,
-}
-
-impl Conflict {
-    /// Whether the field is taken over: kubectl's own names stand for the people who now use kplan.
-    pub fn is_taken_over(&self) -> bool {
-        self.manager.starts_with("kubectl") || self.manager == "before-first-apply"
-    }
+    /// Written by an update, as `kubectl edit` does; not applied.
+    pub is_update: bool,
 }
 
 /// Whether a field is an address or port that the server gives a Service; that of a dry run will be given to another.
@@ -76,6 +94,5 @@ pub(super) fn is_made_up(kind: &str, field: &FieldChange) -> bool {
 pub struct Knowledge {
     /// By object of the desired bundle; empty where no server was asked.
     pub answers: HashMap<ObjectId, Answer>,
-    /// Fields that others own are taken from them.
-    pub force_conflicts: bool,
+    pub policy: Policy,
 }

@@ -105,6 +105,15 @@ pub struct Change {
     /// Fields of kubectl's managers become kplan's.
     #[serde(skip)]
     pub takes_over: bool,
+    /// Fields that are left to others, as the API server's conflicts name them.
+    #[serde(skip)]
+    pub leaves: Vec<String>,
+    /// Managers whose record becomes kplan's before it is applied.
+    #[serde(skip)]
+    pub inherits: Vec<String>,
+    /// A replacement that is carried out only where its kind is named.
+    #[serde(skip)]
+    pub needs_leave: bool,
     /// Where the object stands in the desired and in the base bundle.
     #[serde(skip)]
     pub desired: Option<ObjectId>,

@@ -1,30 +1,70 @@
 //! Fields that other managers own, as a 409 of server-side apply names them.
 
-use super::{Action, Change, Conflict, FieldChange};
+use super::{Action, Answer, Change, FieldChange, OnConflict, Op, Policy};
 use crate::model::path::push_key;
 use crate::yaml::View;
 
 /// Notes who owns the fields that a change would take from others, and makes it a conflict unless they are taken over.
 /// `after` is the object as it would be.
-pub(super) fn mark(change: &mut Change, conflicts: &[Conflict], after: View<'_>, force: bool) {
-    let mut held = Vec::new();
-    let mut taken = Vec::new();
-    for conflict in conflicts {
+///
+/// What somebody changed by hand after kplan had applied it is drift, not intent.
+pub(super) fn mark(change: &mut Change, answer: &Answer, after: View<'_>, policy: &Policy) {
+    let (mut held, mut taken, mut left, mut drift) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for conflict in &answer.conflicts {
         let path =
             field_path(after, &conflict.field).unwrap_or_else(|| conflict.field.trim_start_matches('.').to_owned());
         for field in change.fields.iter_mut().filter(|field| overlaps(field, &path)) {
             field.owner = Some(conflict.manager.clone());
         }
         let text = format!("{path} owned by \"{}\"", conflict.manager);
-        if force || conflict.is_taken_over() { taken.push(text) } else { held.push(text) }
+        match policy.on_conflict(&change.object.kind, &conflict.field, &conflict.manager) {
+            OnConflict::Force
+                if answer.is_known && conflict.is_update && !policy.succeeds(&conflict.manager, "Update") =>
+            {
+                drift.push(format!("{path} was changed by \"{}\" since it was applied", conflict.manager));
+            }
+            OnConflict::Force => taken.push(text),
+            OnConflict::Fail => held.push(text),
+            OnConflict::Leave => {
+                change.leaves.push(conflict.field.clone());
+                left.push(text);
+            }
+        }
     }
-    change.takes_over = !taken.is_empty();
+    change.takes_over = !taken.is_empty() || !drift.is_empty();
     if !held.is_empty() {
         change.action = Action::Conflict;
         change.why = held.join(", ");
-    } else if !taken.is_empty() {
-        change.why = format!("takes over {}", taken.join(", "));
+        return;
     }
+    inherit(change, &answer.inherits);
+    let gone = change.fields.iter().filter(|field| field.owner.is_some() && field.op == Op::Remove).count();
+    let parts = [
+        ("drift: ", drift.join(", ")),
+        ("takes over ", taken.join(", ")),
+        ("leaves ", left.join(", ")),
+        ("", if gone > 0 && !answer.inherits.is_empty() { passed_on(gone, &answer.inherits) } else { String::new() }),
+    ];
+    let parts = parts.iter().filter(|(_, text)| !text.is_empty()).map(|(head, text)| format!("{head}{text}"));
+    let why = parts.collect::<Vec<_>>().join("; ");
+    if !why.is_empty() {
+        change.why = why;
+    }
+}
+
+/// Fields that go away because nobody writes them any more are those of the managers that kplan succeeds.
+fn inherit(change: &mut Change, inherits: &[String]) {
+    let Some(manager) = inherits.first().filter(|_| change.action == Action::Update) else { return };
+    for field in change.fields.iter_mut().filter(|field| field.op == Op::Remove && field.owner.is_none()) {
+        field.owner = Some(manager.clone());
+    }
+}
+
+/// `2 fields that kubectl-client-side-apply set go away`.
+fn passed_on(number: usize, inherits: &[String]) -> String {
+    let fields = if number == 1 { "1 field".to_owned() } else { format!("{number} fields") };
+    let verb = if number == 1 { "goes" } else { "go" };
+    format!("{fields} that {} set {verb} away", inherits.join(", "))
 }
 
 fn overlaps(field: &FieldChange, path: &str) -> bool {

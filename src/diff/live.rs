@@ -58,6 +58,8 @@ const MADE: &[(&str, &[&str])] = &[
             "spec.serviceAccount",
             "spec.serviceAccountName",
             "spec.imagePullSecrets",
+            // Those of its node.
+            "metadata.labels/topology.kubernetes.io/",
         ],
     ),
     ("ValidatingWebhookConfiguration", &["webhooks[].clientConfig.caBundle"]),

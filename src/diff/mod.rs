@@ -8,6 +8,7 @@ mod identity;
 mod live;
 mod mask;
 mod place;
+mod policy;
 mod stored;
 mod update;
 
@@ -20,12 +21,14 @@ use crate::schema::Schema;
 use crate::validate;
 use crate::yaml::View;
 
-pub use answer::{Answer, Conflict, Knowledge, Refusal};
+pub use answer::{Anew, Answer, Conflict, Knowledge, Refusal};
 pub use change::{Action, Change, Fidelity, FieldChange, ObjectRef, Op, Risk};
 use identity::Pair;
 use mask::Masker;
 use place::Place;
+pub use policy::{ConflictRule, OnConflict, Policy};
 use stored::{Side, Stored};
+pub use update::is_immutability;
 
 /// Characters of the server's message in the reason of a change; the finding has all of it.
 const WHY: usize = 120;
@@ -130,6 +133,9 @@ impl<'a> Compare<'a> {
             restarts: 0,
             wave: 0,
             takes_over: false,
+            leaves: Vec::new(),
+            inherits: answer.map(|answer| answer.inherits.clone()).unwrap_or_default(),
+            needs_leave: false,
             desired: pair.desired,
             base: pair.base,
         };
@@ -145,7 +151,25 @@ impl<'a> Compare<'a> {
                 }
             }
         }
+        if let (Action::Replace, Some(answer)) = (change.action, answer) {
+            let old = plain.as_ref().map(Stored::view).or(self.views(pair).0);
+            change.fields = self.fields_anew(id, old, answer, place);
+        }
         Some(change)
+    }
+
+    /// What differs between an object and the new one in its place, which keeps nothing of it.
+    fn fields_anew(
+        &mut self,
+        id: ObjectId,
+        old: Option<View<'_>>,
+        answer: &Answer,
+        place: Place<'_>,
+    ) -> Vec<FieldChange> {
+        let object = self.desired.object(id);
+        let full = self.desired.full(id);
+        let stored = answer.made_anew().map(|stored| live::without_made(stored, full, &object.kind, place));
+        self.fields(object, old, Some(stored.as_ref().map_or(full, Stored::view)), place)
     }
 
     /// Whether the pair is an object that only the live cluster has and that a controller made.
@@ -172,15 +196,12 @@ impl<'a> Compare<'a> {
         let mut found: Vec<Diagnostic> = answer.warnings.iter().map(|text| self.warning(id, text)).collect();
         change.why.clone_from(&answer.note);
         if let Some(after) = after {
-            conflict::mark(change, &answer.conflicts, after, self.knowledge.force_conflicts);
+            conflict::mark(change, answer, after, &self.knowledge.policy);
         }
         let Some(refusal) = &answer.refusal else { return found };
-        let replace = change.action == Action::Update
-            && refusal.code == 422
-            && !refusal.causes.is_empty()
-            && refusal.causes.iter().all(update::is_immutability);
-        if replace {
+        if change.action == Action::Update && matches!(answer.anew, Some(Anew::Taken(_))) {
             change.action = Action::Replace;
+            change.needs_leave = !self.knowledge.policy.may_replace(&change.object.kind);
         }
         if refusal.causes.is_empty() || refusal.code != 422 {
             let first = refusal.message.lines().next().unwrap_or_default();
@@ -190,6 +211,9 @@ impl<'a> Compare<'a> {
             found.push(self.refused(id, refusal));
         } else {
             change.why = why(change.action, &refusal.causes, &change.fields);
+            if let Some(Anew::Refused(message)) = &answer.anew {
+                change.why.push_str(&format!("; a new one would be refused too: {message}"));
+            }
             let is_new = change.action == Action::Create;
             found.extend(self.refusals(id, refusal.causes.clone(), &refusal.message, is_new));
         }
@@ -245,7 +269,8 @@ impl<'a> Compare<'a> {
         let own = validate::object(group, &object.kind, after);
         let causes: Vec<Cause> = all.iter().filter(|cause| !own.contains(cause)).cloned().collect();
         if causes.is_empty() {
-            return Vec::new();
+            let texts = if all.is_empty() { update::warnings(group, &object.kind, live.view(), after) } else { vec![] };
+            return texts.iter().map(|text| self.warning(id, text)).collect();
         }
         if causes.iter().all(update::is_immutability) {
             change.action = Action::Replace;

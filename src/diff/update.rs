@@ -34,8 +34,15 @@ pub(super) fn causes(group: &str, kind: &str, old: View<'_>, new: View<'_>, plac
     found
 }
 
+/// What the API server warns of where it takes the update, less what a rule says better.
+pub(super) fn warnings(group: &str, kind: &str, old: View<'_>, new: View<'_>) -> Vec<String> {
+    let mut said = validate::update_warnings(group, kind, old, new);
+    said.retain(|text| !text.contains("fractional byte value"));
+    said
+}
+
 /// Whether a cause only says that a field cannot be changed, so that a new object may have it.
-pub(super) fn is_immutability(cause: &Cause) -> bool {
+pub fn is_immutability(cause: &Cause) -> bool {
     const PHRASES: [&str; 10] = [
         "field is immutable",
         "is immutable after creation",

@@ -42,7 +42,7 @@ pub(super) fn hpa_metric_without_request(cx: &mut Cx<'_>) {
     }
     let Some(id) = target(cx, cx.root) else { return };
     let object = cx.bundle.object(id);
-    let Some(template) = PodTemplate::of(object.group(), &object.kind, cx.bundle.full(id)) else { return };
+    let Some(template) = PodTemplate::of(object.group(), &object.kind, cx.bundle.admitted(id)) else { return };
     for (resource, at) in utilization_metrics(cx.root) {
         let lacking: Vec<&str> = template
             .containers()
@@ -103,4 +103,86 @@ pub(super) fn hpa_fixed_replicas(cx: &mut Cx<'_>) {
     diagnostic.help = Some("remove `replicas` here; the autoscaler's minReplicas takes its place".to_owned());
     let related = place.map(|(file, span)| Related { file, span, message: "scaled here".to_owned() });
     diagnostic.related.extend(related);
+}
+
+pub(super) fn hpa_min_low(cx: &mut Cx<'_>) {
+    if cx.root.at(&["spec", "minReplicas"]).and_then(View::int).unwrap_or(1) >= 2 {
+        return;
+    }
+    let is_written = cx.bundle.written(cx.id).at(&["spec", "minReplicas"]).is_some();
+    let field = if is_written { "spec.minReplicas" } else { "spec.maxReplicas" };
+    let message = "the autoscaler may go down to one pod, and there is none while it moves";
+    cx.report_field(field.to_owned(), message).help = Some("set minReplicas to at least 2".to_owned());
+}
+
+pub(super) fn hpa_min_equals_max(cx: &mut Cx<'_>) {
+    let number = |key: &str| cx.root.at(&["spec", key]).and_then(View::int);
+    let Some(most) = number("maxReplicas").filter(|most| *most == number("minReplicas").unwrap_or(1)) else { return };
+    let message = format!("minReplicas and maxReplicas are both {most}, so nothing is ever scaled");
+    cx.report_field("spec.maxReplicas".to_owned(), message).help = Some("raise maxReplicas, or remove it".to_owned());
+}
+
+/// Kind and name that an autoscaler scales; KEDA calls them the same, VPA otherwise.
+fn target_of(root: View<'_>) -> Option<(&str, &str)> {
+    let target = root.at(&["spec", "scaleTargetRef"]).or_else(|| root.at(&["spec", "targetRef"]))?;
+    Some((target.get_str("kind").unwrap_or("Deployment"), target.get_str("name")?))
+}
+
+/// The first other object of a kind that scales what this one scales.
+fn rival<'a>(cx: &Cx<'a>, kind: &str) -> Option<ObjectId> {
+    let mine = target_of(cx.root)?;
+    let others = cx.index.of_kind(cx.object, kind).iter().copied();
+    others.filter(|id| *id != cx.id).find(|id| {
+        let object = cx.bundle.object(*id);
+        object.namespace == cx.object.namespace
+            && object.key() != cx.object.key()
+            && target_of(cx.bundle.full(*id)) == Some(mine)
+    })
+}
+
+fn report_rival(cx: &mut Cx<'_>, other: ObjectId, effect: &str) {
+    let title = cx.bundle.object(other).title();
+    let key = if cx.root.at(&["spec", "scaleTargetRef"]).is_some() { "scaleTargetRef" } else { "targetRef" };
+    let (file, span) = cx.place_in(other, &format!("spec.{key}"));
+    let diagnostic = cx.report_field(format!("spec.{key}"), format!("{title} scales it too: {effect}"));
+    diagnostic.help = Some("keep one of the two".to_owned());
+    diagnostic.related.push(Related { file, span, message: "the other autoscaler".to_owned() });
+}
+
+pub(super) fn hpa_duplicate_target(cx: &mut Cx<'_>) {
+    let kind = cx.object.kind.clone();
+    // The second of the two is told.
+    if let Some(other) = rival(cx, &kind).filter(|other| *other < cx.id) {
+        report_rival(cx, other, "neither scales then");
+    }
+}
+
+pub(super) fn hpa_vpa_keda_conflict(cx: &mut Cx<'_>) {
+    if let Some(other) = rival(cx, "ScaledObject") {
+        return report_rival(cx, other, "KEDA makes an autoscaler of its own, and the two undo each other's steps");
+    }
+    let measures = |resource: &str| utilization_metrics(cx.root).iter().any(|(measured, _)| *measured == resource);
+    let Some(other) = rival(cx, "VerticalPodAutoscaler") else { return };
+    let policy = cx.bundle.full(other);
+    let is_off = policy.at(&["spec", "updatePolicy", "updateMode"]).and_then(View::str) == Some("Off");
+    let policies = policy.at(&["spec", "resourcePolicy", "containerPolicies"]).into_iter().flat_map(View::items);
+    let controlled: Vec<&str> =
+        policies.into_iter().flat_map(|policy| policy.list("controlledResources")).filter_map(View::str).collect();
+    let shared = ["cpu", "memory"]
+        .into_iter()
+        .find(|resource| measures(resource) && (controlled.is_empty() || controlled.contains(resource)));
+    if let Some(resource) = shared.filter(|_| !is_off) {
+        report_rival(cx, other, &format!("it changes the {resource} request that utilization is measured by"));
+    }
+}
+
+/// Kinds that have no scale.
+pub(super) fn hpa_target_not_scalable(cx: &mut Cx<'_>) {
+    const FIXED: [&str; 5] = ["DaemonSet", "Job", "CronJob", "Pod", "Service"];
+    let Some(kind) = cx.root.at(&["spec", "scaleTargetRef", "kind"]) else { return };
+    let text = kind.str().unwrap_or_default();
+    if FIXED.contains(&text) {
+        let message = format!("a {text} has no number of replicas to scale");
+        cx.report(kind, message).help = Some("scale a Deployment or StatefulSet".to_owned());
+    }
 }

@@ -1,6 +1,7 @@
 //! Rules on images.
 
 use super::Cx;
+use crate::model::image::Image;
 use crate::model::pod::ContainerRole;
 
 /// Tag and digest of an image reference.
@@ -43,5 +44,54 @@ pub(super) fn image_pull_policy(cx: &mut Cx<'_>) {
             _ => continue,
         };
         cx.report(policy, message).help = Some(help.to_owned());
+    }
+}
+
+/// What no image can be called: the pod is taken, and its node refuses it (InvalidImageName).
+pub(super) fn image_ref_invalid(cx: &mut Cx<'_>) {
+    let Some(template) = cx.template() else { return };
+    for container in template.containers() {
+        let Some(image) = container.view.get("image") else { continue };
+        let text = image.str().unwrap_or_default();
+        // Text that a template engine fills in is no name yet.
+        if text.is_empty() || text.contains("{{") || text.contains("${") || text.contains("$(") {
+            continue;
+        }
+        if let Err(why) = Image::parse(text) {
+            let message = format!("`{text}` is no name of an image: {why}");
+            cx.report(image, message).help = Some("write it as registry/path/name:tag, in lower case".to_owned());
+        }
+    }
+}
+
+/// Registries that no longer get or serve images, with what took their place.
+const RETIRED: [(&str, &str); 4] = [
+    ("k8s.gcr.io", "registry.k8s.io"),
+    ("docker.pkg.github.com", "ghcr.io"),
+    ("gcr.io/google_containers", "registry.k8s.io"),
+    ("gcr.io/google-containers", "registry.k8s.io"),
+];
+
+pub(super) fn image_registry_retired(cx: &mut Cx<'_>) {
+    let Some(template) = cx.template() else { return };
+    for image in template.containers().filter_map(|container| container.view.get("image")).collect::<Vec<_>>() {
+        let text = image.str().unwrap_or_default();
+        let found = RETIRED.iter().find(|(old, _)| text.strip_prefix(old).is_some_and(|rest| rest.starts_with('/')));
+        if let Some((old, new)) = found {
+            let message = format!("`{old}` is frozen and being switched off");
+            cx.report(image, message).help = Some(format!("take the image from {new}"));
+        }
+    }
+}
+
+pub(super) fn image_not_digest(cx: &mut Cx<'_>) {
+    let Some(template) = cx.template() else { return };
+    for container in template.containers().filter(|container| container.role != ContainerRole::Ephemeral) {
+        let Some(image) = container.view.get("image") else { continue };
+        let text = image.str().unwrap_or_default();
+        if !text.is_empty() && tag_and_digest(text).1.is_none() {
+            let message = format!("`{text}` may name another image tomorrow: it has no digest");
+            cx.report(image, message).help = Some("add the digest: name:tag@sha256:…".to_owned());
+        }
     }
 }

@@ -1,13 +1,15 @@
 //! The set by key, by label and by reference; what exists, and what only may exist.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
 use super::live::Live;
+use crate::admission::{Admission, Refusal};
 use crate::config::Settings;
 use crate::model::pod::{Labels, PodTemplate};
 use crate::model::{Bundle, Object, ObjectId, SetId};
+use crate::source::FileId;
 use crate::yaml::View;
 
 /// Whether something that an object refers to is there.
@@ -28,6 +30,31 @@ pub(super) struct Workload<'a> {
     pub labels: Labels<'a>,
 }
 
+/// Labels that controllers put on pods besides those of the template.
+const MADE_LABELS: [&str; 8] = [
+    "apps.kubernetes.io/pod-index",
+    "batch.kubernetes.io/job-completion-index",
+    "batch.kubernetes.io/job-name",
+    "controller-revision-hash",
+    "job-name",
+    "pod-template-hash",
+    "pod-template-generation",
+    "statefulset.kubernetes.io/pod-name",
+];
+
+/// Whether a plain selector may select the pods of a workload, with the labels that controllers add.
+pub(super) fn may_select(selector: View<'_>, name: &str, labels: &Labels<'_>) -> bool {
+    let holds = |(key, value): (&str, View<'_>)| match (key, value.str()) {
+        (_, None) => false,
+        ("statefulset.kubernetes.io/pod-name", Some(pod)) => {
+            pod.rsplit_once('-').is_some_and(|(owner, ordinal)| owner == name && ordinal.parse::<u32>().is_ok())
+        }
+        (key, Some(_)) if MADE_LABELS.contains(&key) => true,
+        (key, value) => labels.get(key).copied() == value,
+    };
+    !selector.is_empty() && selector.fields().all(holds)
+}
+
 type Name<'a> = (SetId, &'a str, &'a str, &'a str);
 
 /// Built once for a run.
@@ -43,6 +70,16 @@ pub(super) struct Index<'a> {
     assumed: GlobSet,
     /// Text of documents that cannot be read, by set: what they name may exist.
     broken: HashMap<SetId, Vec<&'a str>>,
+    /// Namespaces that hold something.
+    namespaces: HashSet<(SetId, &'a str)>,
+    /// ServiceAccounts that are subjects of a binding.
+    bound: HashSet<(SetId, &'a str, &'a str)>,
+    /// Namespaces, empty for all, in which a role of the set lets something make Secrets or ConfigMaps.
+    makers: HashSet<(SetId, &'static str, &'a str)>,
+    /// How many objects two files of one folder define both, and the first of them in the later file.
+    twins: HashMap<(FileId, FileId), (usize, ObjectId)>,
+    /// What admission goes by in the set and the cluster.
+    admission: Admission<'a>,
     /// The cluster around the sets.
     pub live: Live<'a>,
 }
@@ -57,13 +94,25 @@ impl<'a> Index<'a> {
             by_kind: BTreeMap::new(),
             assumed: assumed(&settings.assume_exists),
             broken: broken(bundle),
+            namespaces: HashSet::new(),
+            bound: HashSet::new(),
+            makers: HashSet::new(),
+            twins: HashMap::new(),
+            admission: Admission::of(bundle, live),
             live: Live::new(live, bundle),
         };
         for (id, object) in bundle.iter() {
             let namespace = object.namespace.as_deref().unwrap_or("");
             index.by_name.entry((object.set, &object.kind, namespace, &object.name)).or_default().push(id);
             index.by_kind.entry((object.set, &object.kind)).or_default().push(id);
-            if let Some(template) = PodTemplate::of(object.group(), &object.kind, bundle.full(id)) {
+            index.namespaces.insert((object.set, namespace));
+            if matches!(object.kind.as_str(), "RoleBinding" | "ClusterRoleBinding") {
+                index.add_subjects(object, bundle.admitted(id));
+            }
+            if matches!(object.kind.as_str(), "Role" | "ClusterRole") {
+                index.add_maker(object, bundle.admitted(id));
+            }
+            if let Some(template) = PodTemplate::of(object.group(), &object.kind, bundle.admitted(id)) {
                 let workload = Workload { id, template, labels: template.labels() };
                 let list = index.workloads.entry((object.set, namespace)).or_default();
                 for (key, value) in &workload.labels {
@@ -72,7 +121,69 @@ impl<'a> Index<'a> {
                 list.push(workload);
             }
         }
+        index.count_twins();
         index
+    }
+
+    fn count_twins(&mut self) {
+        for ids in self.by_name.values().filter(|ids| ids.len() > 1) {
+            for (place, id) in ids.iter().enumerate() {
+                let Some(first) = self.earlier(&ids[..place], *id) else { continue };
+                let files = (self.bundle.object(first).file, self.bundle.object(*id).file);
+                let twin = self.twins.entry(files).or_insert((0, *id));
+                *twin = (twin.0 + 1, twin.1.min(*id));
+            }
+        }
+    }
+
+    /// The first object among some with one name that is this one too: in its file, else in its folder.
+    fn earlier(&self, ids: &[ObjectId], id: ObjectId) -> Option<ObjectId> {
+        let object = self.bundle.object(id);
+        let folder = |file: FileId| {
+            let name = self.bundle.sources.get(file).name.as_str();
+            name.rfind(['/', '\\']).map_or("", |end| &name[..end]).to_owned()
+        };
+        let mut same = ids.iter().copied().filter(|other| self.bundle.object(*other).group() == object.group());
+        let own = folder(object.file);
+        same.clone()
+            .find(|other| self.bundle.object(*other).file == object.file)
+            .or_else(|| same.find(|other| folder(self.bundle.object(*other).file) == own))
+    }
+
+    /// The object that this one repeats, and how many objects their two files define both; `None` for all but the first
+    /// of many.
+    pub(super) fn repeated(&self, id: ObjectId) -> Option<(ObjectId, usize)> {
+        /// Files that share so many objects are alternatives to each other.
+        const MANY: usize = 4;
+        let object = self.bundle.object(id);
+        let namespace = object.namespace.as_deref().unwrap_or("");
+        let ids = self.by_name.get(&(object.set, object.kind.as_str(), namespace, object.name.as_str()))?;
+        let place = ids.iter().position(|other| *other == id)?;
+        let first = self.earlier(&ids[..place], id)?;
+        let file = self.bundle.object(first).file;
+        let (number, told) = self.twins.get(&(file, object.file)).copied()?;
+        let alone = file == object.file || number < MANY;
+        (alone || told == id).then_some((first, if alone { 1 } else { number }))
+    }
+
+    fn add_maker(&mut self, object: &'a Object, root: View<'a>) {
+        for rule in root.list("rules") {
+            let has = |key: &str, value: &str| {
+                rule.list(key).any(|item| item.str().is_some_and(|text| text == value || text == "*"))
+            };
+            for (kind, resource) in [("Secret", "secrets"), ("ConfigMap", "configmaps")] {
+                if has("resources", resource) && has("verbs", "create") && has("apiGroups", "") {
+                    let namespace = object.namespace.as_deref().unwrap_or("");
+                    self.makers.insert((object.set, kind, namespace));
+                }
+            }
+        }
+    }
+
+    /// Whether a program of the set may make objects of a kind in the namespace of `from` by itself.
+    pub(super) fn may_be_made(&self, from: &Object, kind: &'static str) -> bool {
+        let namespace = from.namespace.as_deref().unwrap_or("");
+        [namespace, ""].iter().any(|namespace| self.makers.contains(&(from.set, kind, *namespace)))
     }
 
     /// Looks for an object in the set and namespace of `from`.
@@ -99,14 +210,6 @@ impl<'a> Index<'a> {
         }
     }
 
-    /// All objects with the key of this one, itself included.
-    pub(super) fn same<'s>(&'s self, object: &'s Object) -> impl Iterator<Item = ObjectId> + 's {
-        let namespace = object.namespace.as_deref().unwrap_or("");
-        let ids = self.by_name.get(&(object.set, object.kind.as_str(), namespace, object.name.as_str()));
-        let group = object.group().to_owned();
-        ids.into_iter().flatten().copied().filter(move |id| self.bundle.object(*id).group() == group)
-    }
-
     /// Objects of a kind in the set of `from`.
     pub(super) fn of_kind<'s>(&'s self, from: &'s Object, kind: &'s str) -> &'s [ObjectId] {
         self.by_kind.get(&(from.set, kind)).map_or(&[], Vec::as_slice)
@@ -130,7 +233,8 @@ impl<'a> Index<'a> {
     /// that the whole map can select; all workloads where it has none.
     pub(super) fn with_label<'s>(&'s self, from: &'s Object, labels: Option<View<'s>>) -> Vec<&'s Workload<'a>> {
         let all = self.workloads(from);
-        let first = labels.and_then(|labels| labels.fields().find_map(|(key, value)| Some((key, value.str()?))));
+        let written = labels.into_iter().flat_map(View::fields).filter(|(key, _)| !MADE_LABELS.contains(key));
+        let first = written.into_iter().find_map(|(key, value)| Some((key, value.str()?)));
         let Some((key, value)) = first else { return all.iter().collect() };
         let namespace = from.namespace.as_deref().unwrap_or("");
         let places = self.by_label.get(&(from.set, namespace, key, value)).map_or(&[][..], Vec::as_slice);
@@ -149,11 +253,43 @@ impl<'a> Index<'a> {
         if self.live.is_known() { "in the set or the cluster" } else { "in the set" }
     }
 
+    /// Why admission refuses the pods of a workload, but for quotas.
+    pub(super) fn refuses_pod(&self, from: &Object, template: &PodTemplate<'_>) -> Option<Refusal> {
+        let namespace = self.admission.namespace(from.namespace.as_deref().unwrap_or(""));
+        self.admission.refuses_pod(namespace, template.metadata, template.spec)
+    }
+
     /// Names of a kind in the namespace of `from`, for suggestions.
     pub(super) fn names(&self, from: &Object, kind: &str) -> Vec<&'a str> {
+        self.names_in(from, kind, from.namespace.as_deref().unwrap_or(""))
+    }
+
+    pub(super) fn names_in(&self, from: &Object, kind: &str, namespace: &str) -> Vec<&'a str> {
         let ids = self.of_kind(from, kind).iter().map(|id| self.bundle.object(*id));
-        let live = self.live.of_kind(kind).iter().map(|live| live.object);
-        ids.chain(live).filter(|object| object.namespace == from.namespace).map(|object| object.name.as_str()).collect()
+        let all = ids.chain(self.live.of_kind(kind).iter().map(|live| live.object));
+        let of_namespace = all.filter(|object| object.namespace.as_deref().unwrap_or("") == namespace);
+        of_namespace.map(|object| object.name.as_str()).collect()
+    }
+
+    /// Whether the set of `from` holds anything in a namespace, or a cluster is known, which holds the rest.
+    pub(super) fn has_namespace(&self, from: &Object, namespace: &str) -> bool {
+        self.live.is_known() || self.namespaces.contains(&(from.set, namespace))
+    }
+
+    /// Whether a binding gives a ServiceAccount of the namespace of `from` any right.
+    pub(super) fn has_rights(&self, from: &Object, account: &str) -> bool {
+        let namespace = from.namespace.as_deref().unwrap_or("");
+        self.bundle.unrendered_sets.contains(&from.set) || self.bound.contains(&(from.set, namespace, account))
+    }
+
+    fn add_subjects(&mut self, object: &'a Object, root: View<'a>) {
+        for subject in root.list("subjects") {
+            let own = object.namespace.as_deref().unwrap_or("");
+            let namespace = subject.get_str("namespace").unwrap_or(own);
+            if let Some(name) = subject.get_str("name").filter(|_| subject.get_str("kind") == Some("ServiceAccount")) {
+                self.bound.insert((object.set, namespace, name));
+            }
+        }
     }
 }
 

@@ -4,14 +4,29 @@
 
 mod autoscaling;
 pub mod catalog;
+mod dispatch;
+mod env;
+mod gateway;
+mod host;
 mod images;
 mod index;
+mod ingress;
+mod jobs;
 mod live;
 mod networking;
+mod pod;
+mod policies;
 mod probes;
+mod rbac;
 mod references;
+mod resources;
+mod rollout;
 mod schema;
+mod secrets;
+mod security;
+mod services;
 mod storage;
+mod volumes;
 mod workload;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,6 +39,7 @@ use crate::model::pod::PodTemplate;
 use crate::model::{Bundle, Object, ObjectId, path};
 use crate::source::Span;
 use crate::yaml::View;
+use dispatch::Dispatch;
 use index::Index;
 
 /// The function of a rule.
@@ -31,45 +47,193 @@ type Check = fn(&mut Cx<'_>);
 
 /// Every rule that runs here, by the id of its catalogue file; other stages report the remaining ids.
 const CHECKS: &[(&str, Check)] = &[
+    ("apparmor-unconfined", security::apparmor_unconfined),
+    ("automount-token", rbac::automount_token),
+    ("bind-anonymous", rbac::bind_anonymous),
+    ("bind-default-sa", rbac::bind_default_sa),
+    ("bind-system-group", rbac::bind_system_group),
+    ("capability-added", security::capability_added),
+    ("capability-dangerous", security::capability_dangerous),
+    ("capability-not-dropped", security::capability_not_dropped),
+    ("cluster-admin-binding", rbac::cluster_admin_binding),
     ("configmap-key-missing", references::configmap_key_missing),
     ("configmap-missing", references::configmap_missing),
+    ("configmap-sensitive", secrets::configmap_sensitive),
+    ("cpu-limit-missing", resources::cpu_limit_missing),
+    ("cpu-request-missing", resources::cpu_request_missing),
+    ("cpu-unit-missing", resources::cpu_unit_missing),
+    ("cronjob-concurrency-allow", jobs::cronjob_concurrency_allow),
+    ("cronjob-never-fires", jobs::cronjob_never_fires),
+    ("cronjob-no-deadline", jobs::cronjob_no_deadline),
+    ("cronjob-suspended", jobs::cronjob_suspended),
+    ("default-namespace", workload::default_namespace),
+    ("default-sa-used", rbac::default_sa_used),
+    ("derived-name-too-long", workload::derived_name_too_long),
+    ("emptydir-memory-over-limit", resources::emptydir_memory_over_limit),
+    ("env-duplicate", env::env_duplicate),
+    ("env-from-secret", env::env_from_secret),
+    ("env-ref-unresolved", env::env_ref_unresolved),
+    ("env-secret-literal", env::env_secret_literal),
     ("env-value-null", schema::env_value_null),
+    ("envfrom-collision", env::envfrom_collision),
+    ("file-mode-decimal", volumes::file_mode_decimal),
+    ("fsgroup-missing", volumes::fsgroup_missing),
+    ("gateway-duplicate-listener", gateway::gateway_duplicate_listener),
+    ("gateway-ref-missing", gateway::gateway_ref_missing),
+    ("grace-period-zero", rollout::grace_period_zero),
+    ("host-ipc", host::host_ipc),
+    ("host-network", host::host_network),
+    ("host-path", host::host_path),
+    ("host-path-sensitive", host::host_path_sensitive),
+    ("host-path-writable", host::host_path_writable),
+    ("host-pid", host::host_pid),
+    ("host-port", host::host_port),
+    ("host-port-conflict", workload::host_port_conflict),
+    ("host-process", host::host_process),
+    ("hostnetwork-dns-policy", workload::hostnetwork_dns_policy),
+    ("hpa-duplicate-target", autoscaling::hpa_duplicate_target),
     ("hpa-fixed-replicas", autoscaling::hpa_fixed_replicas),
     ("hpa-metric-without-request", autoscaling::hpa_metric_without_request),
+    ("hpa-min-equals-max", autoscaling::hpa_min_equals_max),
+    ("hpa-min-low", autoscaling::hpa_min_low),
     ("hpa-target-missing", autoscaling::hpa_target_missing),
+    ("hpa-target-not-scalable", autoscaling::hpa_target_not_scalable),
+    ("hpa-vpa-keda-conflict", autoscaling::hpa_vpa_keda_conflict),
+    ("image-not-digest", images::image_not_digest),
     ("image-pull-policy", images::image_pull_policy),
+    ("image-ref-invalid", images::image_ref_invalid),
+    ("image-registry-retired", images::image_registry_retired),
     ("image-tag-mutable", images::image_tag_mutable),
     ("ingress-backend-missing", networking::ingress_backend_missing),
+    ("ingress-class-ambiguous", ingress::ingress_class_ambiguous),
+    ("ingress-class-missing", volumes::ingress_class_missing),
+    ("ingress-duplicate-route", ingress::ingress_duplicate_route),
+    ("ingress-nginx-retired", ingress::ingress_nginx_retired),
+    ("ingress-nginx-snippet", ingress::ingress_nginx_snippet),
+    ("ingress-no-tls", ingress::ingress_no_tls),
+    ("ingress-tls-host-mismatch", ingress::ingress_tls_host_mismatch),
+    ("ingress-tls-secret-missing", ingress::ingress_tls_secret_missing),
+    ("ingress-wildcard-host", ingress::ingress_wildcard_host),
+    ("init-request-dominates", resources::init_request_dominates),
+    ("job-ttl", jobs::job_ttl),
+    ("limitrange-violation", resources::limitrange_violation),
     ("liveness-kills-startup", probes::liveness_kills_startup),
+    ("liveness-probe-missing", probes::liveness_probe_missing),
+    ("memory-limit-missing", resources::memory_limit_missing),
     ("memory-milli-unit", schema::memory_milli_unit),
+    ("memory-request-missing", resources::memory_request_missing),
+    ("mount-shadow", volumes::mount_shadow),
+    ("naked-pod", workload::naked_pod),
+    ("networkpolicy-allow-all", policies::networkpolicy_allow_all),
+    ("networkpolicy-egress-no-dns", policies::networkpolicy_egress_no_dns),
+    ("networkpolicy-no-match", policies::networkpolicy_no_match),
+    ("networkpolicy-peer-or", policies::networkpolicy_peer_or),
+    ("networkpolicy-port-unexposed", policies::networkpolicy_port_unexposed),
+    ("networkpolicy-rules-ignored", policies::networkpolicy_rules_ignored),
+    ("no-pod-spreading", workload::no_pod_spreading),
     ("nodeport-collision", networking::nodeport_collision),
+    ("nonroot-uid-zero", security::nonroot_uid_zero),
     ("object-duplicate", references::object_duplicate),
+    ("object-too-big", secrets::object_too_big),
+    ("pdb-above-hpa-min", rollout::pdb_above_hpa_min),
+    ("pdb-blocks-eviction", rollout::pdb_blocks_eviction),
+    ("pdb-missing", rollout::pdb_missing),
+    ("pdb-no-match", rollout::pdb_no_match),
+    ("pdb-no-policy", rollout::pdb_no_policy),
+    ("pdb-overlap", rollout::pdb_overlap),
+    ("pod-port-conflict", services::pod_port_conflict),
+    ("port-name-duplicate", services::port_name_duplicate),
+    ("prestop-eats-grace", rollout::prestop_eats_grace),
+    ("priority-class-missing", volumes::priority_class_missing),
+    ("privilege-escalation", security::privilege_escalation),
+    ("privileged-container", security::privileged_container),
+    ("probe-host", security::probe_host),
     ("probe-port-undeclared", probes::probe_port_undeclared),
+    ("probe-timeout-ge-period", probes::probe_timeout_ge_period),
     ("probes-identical", probes::probes_identical),
+    ("proc-mount-unmasked", security::proc_mount_unmasked),
+    ("progress-deadline-short", rollout::progress_deadline_short),
+    ("psa-namespace-conflict", resources::psa_namespace_conflict),
     ("pull-secret-missing", references::pull_secret_missing),
+    ("pv-hostpath", volumes::pv_hostpath),
     ("pvc-missing", references::pvc_missing),
     ("pvc-no-pv", storage::pvc_no_pv),
+    ("rbac-csr-approve", rbac::rbac_csr_approve),
+    ("rbac-escalation", rbac::rbac_escalation),
+    ("rbac-nodes-proxy", rbac::rbac_nodes_proxy),
+    ("rbac-pod-create", rbac::rbac_pod_create),
+    ("rbac-pod-exec", rbac::rbac_pod_exec),
+    ("rbac-secrets-read", rbac::rbac_secrets_read),
+    ("rbac-subject-missing", rbac::rbac_subject_missing),
+    ("rbac-token-or-pv-create", rbac::rbac_token_or_pv_create),
+    ("rbac-webhooks", rbac::rbac_webhooks),
+    ("rbac-wildcard", rbac::rbac_wildcard),
+    ("readiness-probe-missing", probes::readiness_probe_missing),
+    ("reference-grant-missing", gateway::reference_grant_missing),
+    ("replicas-single", workload::replicas_single),
+    ("replicas-zero", workload::replicas_zero),
+    ("role-ref-missing", rbac::role_ref_missing),
+    ("rollout-zero-capacity", rollout::rollout_zero_capacity),
+    ("root-group", security::root_group),
+    ("route-backend-missing", gateway::route_backend_missing),
+    ("run-as-root", security::run_as_root),
+    ("runtime-class-missing", volumes::runtime_class_missing),
+    ("runtime-socket", host::runtime_socket),
+    ("rwo-volume-shared", volumes::rwo_volume_shared),
+    ("sa-field-deprecated", rbac::sa_field_deprecated),
+    ("sa-token-needed", rbac::sa_token_needed),
+    ("sa-token-secret", rbac::sa_token_secret),
+    ("seccomp-unconfined", security::seccomp_unconfined),
+    ("seccomp-unset", security::seccomp_unset),
+    ("secret-in-text", secrets::secret_in_text),
     ("secret-key-missing", references::secret_key_missing),
     ("secret-missing", references::secret_missing),
+    ("secret-trailing-newline", secrets::secret_trailing_newline),
+    ("secret-type-keys", secrets::secret_type_keys),
+    ("selector-volatile-label", workload::selector_volatile_label),
+    ("selinux-custom", security::selinux_custom),
     ("service-account-missing", references::service_account_missing),
+    ("service-external-ips", services::service_external_ips),
+    ("service-external-name", services::service_external_name),
+    ("service-loadbalancer", services::service_loadbalancer),
     ("service-no-match", networking::service_no_match),
+    ("service-nodeport", services::service_nodeport),
+    ("service-selects-strangers", services::service_selects_strangers),
     ("service-targetport-missing", networking::service_targetport_missing),
+    ("servicemonitor-no-match", services::servicemonitor_no_match),
+    ("servicemonitor-port-missing", services::servicemonitor_port_missing),
+    ("spread-selector-mismatch", workload::spread_selector_mismatch),
+    ("statefulset-service", rollout::statefulset_service),
+    ("storage-class-missing", volumes::storage_class_missing),
+    ("strategy-recreate", rollout::strategy_recreate),
+    ("system-namespace", workload::system_namespace),
+    ("unsafe-sysctl", security::unsafe_sysctl),
+    ("webhook-self-lock", services::webhook_self_lock),
+    ("webhook-service-missing", services::webhook_service_missing),
     ("workload-selector-overlap", workload::workload_selector_overlap),
+    ("writable-root-fs", security::writable_root_fs),
 ];
 
-/// Runs every rule over every object; a panic in one rule is one diagnostic, not the end. What `live` holds, the state of
+/// Runs the rules that are switched on over the objects of their kinds; a panic in one rule is one diagnostic, not the end. What `live` holds, the state of
 /// the cluster around the set, is there for references too.
 pub fn run(bundle: &Bundle, live: Option<&Bundle>, settings: &Settings) -> Vec<Diagnostic> {
     let index = Index::new(bundle, live, settings);
+    let dispatch = Dispatch::new(bundle, settings);
     let ids: Vec<ObjectId> = bundle.ids().collect();
-    ids.par_iter().flat_map_iter(|id| check_object(bundle, &index, *id)).collect()
+    ids.par_iter().flat_map_iter(|id| check_object(bundle, &index, &dispatch, settings, *id)).collect()
 }
 
-fn check_object(bundle: &Bundle, index: &Index<'_>, id: ObjectId) -> Vec<Diagnostic> {
+fn check_object<'a>(
+    bundle: &'a Bundle,
+    index: &Index<'a>,
+    dispatch: &Dispatch<'a>,
+    settings: &Settings,
+    id: ObjectId,
+) -> Vec<Diagnostic> {
     let object = bundle.object(id);
     let mut found = Vec::new();
-    for (rule, check) in CHECKS {
-        let mut cx = Cx { rule, bundle, index, id, object, root: bundle.full(id), found: Vec::new() };
+    for (rule, check) in dispatch.rules(object.group(), &object.kind) {
+        let mut cx = Cx { rule, bundle, index, settings, id, object, root: bundle.admitted(id), found: Vec::new() };
         match catch_unwind(AssertUnwindSafe(|| check(&mut cx))) {
             Ok(()) => found.append(&mut cx.found),
             Err(_) => {
@@ -82,14 +246,15 @@ fn check_object(bundle: &Bundle, index: &Index<'_>, id: ObjectId) -> Vec<Diagnos
     found
 }
 
-/// What a rule sees: one object with its defaults, and the set around it.
+/// What a rule sees: one object with its defaults and what admission adds, and the set around it.
 struct Cx<'a> {
     rule: &'static str,
     bundle: &'a Bundle,
     index: &'a Index<'a>,
+    settings: &'a Settings,
     id: ObjectId,
     object: &'a Object,
-    /// The object with defaults.
+    /// The object with its defaults and what admission adds.
     root: View<'a>,
     found: Vec<Diagnostic>,
 }

@@ -1,7 +1,7 @@
 //! Rules on Services and Ingresses.
 
 use super::Cx;
-use super::index::{Existence, Workload};
+use super::index::{Existence, Workload, may_select};
 use super::references::nearest;
 use crate::diag::Related;
 use crate::model::pod::{ContainerRole, Labels, PodTemplate, map_selects};
@@ -20,9 +20,10 @@ pub(super) fn service_no_match(cx: &mut Cx<'_>) {
     let likely = cx.index.with_label(cx.object, Some(selector));
     let namespace = cx.object.namespace.clone().unwrap_or_default();
     let live = cx.index.live.workloads(&namespace);
-    let matched = likely.iter().any(|workload| map_selects(selector, &workload.labels))
-        || live.iter().any(|workload| map_selects(selector, &workload.labels))
-        || cx.index.live.is_unread("Pod");
+    let matched =
+        likely.iter().any(|workload| may_select(selector, &cx.bundle.object(workload.id).name, &workload.labels))
+            || live.iter().any(|workload| map_selects(selector, &workload.labels))
+            || cx.index.live.is_unread("Pod");
     let wanted: Vec<(&str, &str)> = selector.fields().filter_map(|(key, value)| Some((key, value.str()?))).collect();
     if matched || cx.index.may_hide(cx.object, wanted.iter().map(|(_, value)| *value)) {
         return;

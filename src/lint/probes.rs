@@ -78,3 +78,51 @@ pub(super) fn probes_identical(cx: &mut Cx<'_>) {
         cx.report_key(container, "livenessProbe", message).help = Some(help.to_owned());
     }
 }
+
+/// A container behind a Service that gets requests as soon as it runs.
+pub(super) fn readiness_probe_missing(cx: &mut Cx<'_>) {
+    if matches!(cx.object.kind.as_str(), "Job" | "CronJob") || !super::rollout::has_service(cx) {
+        return;
+    }
+    let Some(template) = cx.template() else { return };
+    for container in super::pod::containers(&template) {
+        let serves = container.view.get("ports").is_some_and(|ports| !ports.is_empty());
+        let is_main = container.role == crate::model::pod::ContainerRole::Main;
+        // Where no container says which port it has, the first one serves.
+        let any = template.containers().any(|other| other.view.get("ports").is_some_and(|ports| !ports.is_empty()));
+        if !is_main || container.view.get("readinessProbe").is_some() || (any && !serves) {
+            continue;
+        }
+        let message = format!("container `{}` gets requests as soon as it runs, ready or not", container.name());
+        let help = "add a readinessProbe that asks what the Service's clients ask";
+        cx.report_key(container.view, "readinessProbe", message).help = Some(help.to_owned());
+    }
+}
+
+pub(super) fn liveness_probe_missing(cx: &mut Cx<'_>) {
+    if matches!(cx.object.kind.as_str(), "Job" | "CronJob") {
+        return;
+    }
+    let Some(template) = cx.template() else { return };
+    for container in super::pod::containers(&template) {
+        if container.role == crate::model::pod::ContainerRole::Main && container.view.get("livenessProbe").is_none() {
+            let message = format!("container `{}` is not restarted when it hangs", container.name());
+            let help = "add a livenessProbe, if a restart mends what can go wrong";
+            cx.report_key(container.view, "livenessProbe", message).help = Some(help.to_owned());
+        }
+    }
+}
+
+/// A probe that is still waiting when the next one is due.
+pub(super) fn probe_timeout_ge_period(cx: &mut Cx<'_>) {
+    let Some(template) = cx.template() else { return };
+    for probe in template.containers().flat_map(|container| PROBES.map(|probe| container.view.get(probe))).flatten() {
+        let period = probe.get_int("periodSeconds").unwrap_or(10);
+        let Some(timeout) = probe.get("timeoutSeconds").filter(|timeout| timeout.int().is_some_and(|t| t > period))
+        else {
+            continue;
+        };
+        let message = format!("an answer may take {} s, and the probe asks every {period} s", timeout.written());
+        cx.report(timeout, message).help = Some("raise periodSeconds, or lower timeoutSeconds".to_owned());
+    }
+}

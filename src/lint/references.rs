@@ -12,12 +12,22 @@ pub(super) fn object_duplicate(cx: &mut Cx<'_>) {
     if cx.object.name.is_empty() || cx.root.at(&["metadata", "name"]).is_none() {
         return;
     }
-    let Some(first) = cx.index.same(cx.object).next().filter(|first| *first != cx.id) else { return };
+    let Some((first, number)) = cx.index.repeated(cx.id) else { return };
     let same_file = cx.bundle.object(first).file == cx.object.file;
     let title = cx.object.title();
     let (file, span) = cx.place_in(first, "metadata.name");
-    let diagnostic = cx.report_field("metadata.name".to_owned(), format!("{title} is defined a second time"));
-    diagnostic.help = Some("remove one of the two, or give them different names".to_owned());
+    let message = match number {
+        1 => format!("{title} is defined a second time"),
+        number => {
+            let other = &cx.bundle.sources.get(file).name;
+            format!("{number} objects of this file stand in {other} too, {title} first")
+        }
+    };
+    let diagnostic = cx.report_field("metadata.name".to_owned(), message);
+    diagnostic.help = Some(match number {
+        1 => "remove one of the two, or give them different names".to_owned(),
+        _ => "apply one of the two files, or keep them in folders of their own".to_owned(),
+    });
     diagnostic.severity = (!same_file).then_some(Severity::Warning);
     diagnostic.related.push(crate::diag::Related { file, span, message: "first defined here".to_owned() });
 }
@@ -38,8 +48,8 @@ pub(super) fn secret_key_missing(cx: &mut Cx<'_>) {
     config_key_missing(cx, "Secret", &["data", "stringData"]);
 }
 
-fn config_missing(cx: &mut Cx<'_>, kind: &str) {
-    let Some(template) = cx.template() else { return };
+fn config_missing(cx: &mut Cx<'_>, kind: &'static str) {
+    let Some(template) = cx.template().filter(|_| !cx.index.may_be_made(cx.object, kind)) else { return };
     for reference in template.config_references() {
         if reference.kind == kind && reference.key.is_none() && !reference.optional {
             missing(cx, kind, reference.name);
@@ -79,7 +89,7 @@ fn is_made_by_cluster(kind: &str, name: &str) -> bool {
 }
 
 /// Secrets that a custom resource of the set makes: ExternalSecret, SealedSecret, Certificate and their like.
-fn is_produced(cx: &Cx<'_>, kind: &str, name: &str) -> bool {
+pub(super) fn is_produced(cx: &Cx<'_>, kind: &str, name: &str) -> bool {
     const PRODUCERS: [&str; 6] =
         ["ExternalSecret", "SealedSecret", "Certificate", "VaultStaticSecret", "VaultDynamicSecret", "OnePasswordItem"];
     const TARGETS: [&[&str]; 4] =

@@ -36,8 +36,11 @@ pub struct Object {
     pub name: String,
     /// The effective namespace; `None` when the kind is cluster-scoped.
     pub namespace: Option<String>,
-    /// The object with defaults and admission filled in; `None` where it does not decode or its kind is unknown.
+    /// The object with defaults filled in; `None` where it does not decode or its kind is unknown.
     pub full: Option<(Tree, NodeId)>,
+    /// The same with what admission adds to it, or to the pods of its template; `None` where that is nothing which the
+    /// set decides.
+    pub admitted: Option<(Tree, NodeId)>,
 }
 
 impl Object {
@@ -205,6 +208,14 @@ impl Bundle {
     pub fn written(&self, id: ObjectId) -> View<'_> {
         let object = self.object(id);
         self.file(object.file).tree.view(object.root)
+    }
+
+    /// The object as rules see it: with its defaults, and with what admission adds.
+    pub fn admitted(&self, id: ObjectId) -> View<'_> {
+        match &self.object(id).admitted {
+            Some((tree, root)) => tree.view(*root),
+            None => self.full(id),
+        }
     }
 
     /// The object as the cluster would see it; as written where defaults are not known. Spans are those of the file.

@@ -42,6 +42,15 @@ fn template_keys(group: &str, kind: &str) -> Option<(&'static [&'static str], &'
         ("", "Pod") => (&[], "spec"),
         ("", "PodTemplate") => (&["template"], "template.spec"),
         ("batch", "CronJob") => (&["spec", "jobTemplate", "spec", "template"], "spec.jobTemplate.spec.template.spec"),
+        // Custom kinds whose pods come from a template of the same shape: Argo Rollouts, Knative, OpenKruise.
+        ("argoproj.io", "Rollout")
+        | ("serving.knative.dev", "Service" | "Configuration")
+        | ("apps.kruise.io", "CloneSet" | "StatefulSet" | "DaemonSet" | "BroadcastJob") => {
+            (&["spec", "template"], "spec.template.spec")
+        }
+        ("apps.kruise.io", "AdvancedCronJob") => {
+            (&["spec", "template", "jobTemplate", "spec", "template"], "spec.template.jobTemplate.spec.template.spec")
+        }
         ("", "ReplicationController")
         | ("apps" | "extensions", "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet")
         | ("batch", "Job") => (&["spec", "template"], "spec.template.spec"),
@@ -50,7 +59,12 @@ fn template_keys(group: &str, kind: &str) -> Option<(&'static [&'static str], &'
 }
 
 impl<'a> PodTemplate<'a> {
-    /// The template in an object of a built-in workload kind; `None` for other kinds and where it is missing.
+    /// Whether objects of a kind hold a pod template.
+    pub fn is_in(group: &str, kind: &str) -> bool {
+        template_keys(group, kind).is_some()
+    }
+
+    /// The template in an object of a workload kind; `None` for other kinds and where it is missing.
     pub fn of(group: &str, kind: &str, root: View<'a>) -> Option<PodTemplate<'a>> {
         let (keys, path) = template_keys(group, kind)?;
         let template = root.at(keys)?;

@@ -85,6 +85,8 @@ pub struct Rule {
     pub since: &'static str,
     /// `tool:id` of the same check in other tools.
     pub aliases: &'static [&'static str],
+    /// A JSON object: the name of each parameter with its JSON Schema, which has a default and a description.
+    pub params: &'static str,
 }
 
 impl fmt::Display for Severity {

@@ -14,6 +14,8 @@ pub(super) fn update(change: &Change, old: Item<'_>, new: Item<'_>) -> Verdict {
         "RoleBinding" | "ClusterRoleBinding" => subjects(old.view, new.view),
         "NetworkPolicy" => policy(old.view, new.view),
         "Service" => service(change, old.view, new.view),
+        "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration" => hooks(Some(old.view), new.view),
+        "CustomResourceDefinition" => versions(old.view, new.view),
         _ => Verdict::default(),
     }
 }
@@ -25,6 +27,7 @@ pub(super) fn create(new: Item<'_>) -> Verdict {
         "RoleBinding" | "ClusterRoleBinding" if role == Some("cluster-admin") => {
             Verdict::new(Risk::Widens, "gives its subjects every right (cluster-admin)")
         }
+        "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration" => hooks(None, new.view),
         _ => Verdict::default(),
     }
 }
@@ -66,17 +69,64 @@ fn covers(have: &Right<'_>, want: &Right<'_>) -> bool {
 
 fn rules(old: View<'_>, new: View<'_>) -> Verdict {
     let have = rights(old);
-    let mut added = BTreeSet::new();
-    for right in rights(new).iter().filter(|right| !have.iter().any(|have| covers(have, right))) {
-        let [verb, _, resource, name] = right;
-        added.insert(if *name == "*" { format!("{verb} {resource}") } else { format!("{verb} {resource}/{name}") });
-    }
+    let added = rights(new).iter().filter(|right| !have.iter().any(|have| covers(have, right))).map(shown).collect();
+    let added: BTreeSet<String> = added;
     let selectors = old.at(&["aggregationRule"]).map(View::to_json) != new.at(&["aggregationRule"]).map(View::to_json);
-    if added.is_empty() && !selectors {
+    let mut verdict = Verdict::default();
+    if !added.is_empty() || selectors {
+        let text =
+            if added.is_empty() { "aggregates other roles".to_owned() } else { format!("adds {}", listed(&added)) };
+        verdict.add(Verdict::new(Risk::Widens, text));
+    }
+    let now = rights(new);
+    let gone = have.iter().filter(|right| !now.iter().any(|now| covers(now, right))).map(shown);
+    let gone: BTreeSet<String> = gone.collect();
+    if !gone.is_empty() && !selectors {
+        verdict.add(Verdict::new(Risk::Disruptive, format!("takes away {}", listed(&gone))));
+    }
+    verdict
+}
+
+/// `get pods`, `get secrets/token`.
+fn shown(right: &Right<'_>) -> String {
+    let [verb, _, resource, name] = right;
+    if *name == "*" { format!("{verb} {resource}") } else { format!("{verb} {resource}/{name}") }
+}
+
+/// Webhooks that must answer before the server takes what they are about.
+fn hooks(old: Option<View<'_>>, new: View<'_>) -> Verdict {
+    let mut verdict = Verdict::default();
+    let before: Vec<String> = old.into_iter().flat_map(|old| old.list("webhooks")).map(View::to_json).collect();
+    for hook in new.list("webhooks").filter(|hook| !before.contains(&hook.to_json())) {
+        if hook.get_str("failurePolicy").unwrap_or("Fail") != "Fail" {
+            continue;
+        }
+        let resources = hook.list("rules").flat_map(|rule| rule.list("resources")).filter_map(View::str);
+        let resources: BTreeSet<String> = resources.map(str::to_owned).collect();
+        let service = hook.at(&["clientConfig", "service"]);
+        let part = |key| service.and_then(|service| service.get_str(key)).unwrap_or_default();
+        let name = match service {
+            Some(_) => format!("Service {}/{}", part("namespace"), part("name")),
+            None => "its URL".to_owned(),
+        };
+        let text = format!("{} are refused while {name} gives no answer (failurePolicy Fail)", listed(&resources));
+        verdict.add(Verdict::new(Risk::Disruptive, text));
+    }
+    verdict
+}
+
+/// Versions of a custom kind that are served no more.
+fn versions(old: View<'_>, new: View<'_>) -> Verdict {
+    let served = |view: View<'_>| -> BTreeSet<String> {
+        let versions = view.get("spec").into_iter().flat_map(|spec| spec.list("versions"));
+        let served = versions.filter(|version| version.get_bool("served"));
+        served.filter_map(|version| version.get_str("name")).map(str::to_owned).collect()
+    };
+    let gone: BTreeSet<String> = served(old).difference(&served(new)).cloned().collect();
+    if gone.is_empty() {
         return Verdict::default();
     }
-    let text = if added.is_empty() { "aggregates other roles".to_owned() } else { format!("adds {}", listed(&added)) };
-    Verdict::new(Risk::Widens, text)
+    Verdict::new(Risk::Disruptive, format!("{} served no more: clients that ask for it find nothing", listed(&gone)))
 }
 
 fn subjects(old: View<'_>, new: View<'_>) -> Verdict {
@@ -87,11 +137,17 @@ fn subjects(old: View<'_>, new: View<'_>) -> Verdict {
     };
     let have: BTreeSet<String> = old.list("subjects").map(name).collect();
     let added: BTreeSet<String> = new.list("subjects").map(name).filter(|subject| !have.contains(subject)).collect();
-    if added.is_empty() {
-        return Verdict::default();
-    }
+    let now: BTreeSet<String> = new.list("subjects").map(name).collect();
+    let gone: BTreeSet<String> = have.difference(&now).cloned().collect();
     let role = new.at(&["roleRef", "name"]).and_then(View::str).unwrap_or_default();
-    Verdict::new(Risk::Widens, format!("gives {role} to {}", listed(&added)))
+    let mut verdict = Verdict::default();
+    if !added.is_empty() {
+        verdict.add(Verdict::new(Risk::Widens, format!("gives {role} to {}", listed(&added))));
+    }
+    if !gone.is_empty() {
+        verdict.add(Verdict::new(Risk::Disruptive, format!("takes {role} from {}", listed(&gone))));
+    }
+    verdict
 }
 
 /// At most three, and how many more.

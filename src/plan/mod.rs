@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use crate::config::Settings;
 use crate::diag::Diagnostic;
-use crate::diff::{Action, Change, Risk};
+use crate::diff::{Action, Change, Fidelity, Risk};
 use crate::model::{Bundle, Object, ObjectId};
 use crate::simulate::Placement;
 use crate::yaml::View;
@@ -123,7 +123,7 @@ impl<'a> Plan<'a> {
                 verdict.add(Verdict::new(Risk::Conflict, ""));
                 verdict
             }
-            (Action::Replace, Some(old), Some(_)) => self.replace(change, old),
+            (Action::Replace, Some(old), Some(new)) => self.replace(change, old, new),
             (Action::Delete, Some(old), _) => self.delete(old),
             _ => Verdict::default(),
         };
@@ -148,18 +148,26 @@ impl<'a> Plan<'a> {
     }
 
     /// Deleted and created again.
-    fn replace(&self, change: &Change, old: Item<'a>) -> Verdict {
+    fn replace(&self, change: &Change, old: Item<'a>, new: Item<'a>) -> Verdict {
         let pods = self.before.workload_of(old.object).and_then(|workload| workload.pods).unwrap_or(0);
+        // The new one takes the pods of the old one over.
+        let stays = old.object.kind == "StatefulSet" && change.fidelity != Fidelity::Approx && same_selector(old, new);
         let consequence = match old.object.kind.as_str() {
             "Job" => "the Job is made anew and runs again".to_owned(),
             "Service" => "made anew, with another address".to_owned(),
+            _ if stays => "made anew around its pods, which run on".to_owned(),
             _ if pods > 0 => format!("made anew, {} stop first", plural(pods, "pod")),
             _ => "deleted and created again".to_owned(),
         };
-        let why = format!("{}: {consequence}", change.why);
-        let mut verdict = Verdict { restarts: pods, ..Verdict::new(Risk::Replace, why) };
+        let leave =
+            if change.needs_leave { format!(" (needs --allow-replace {})", old.object.kind) } else { String::new() };
+        let why = format!("{}: {consequence}{leave}", change.why);
+        let mut verdict = Verdict { restarts: if stays { 0 } else { pods }, ..Verdict::new(Risk::Replace, why) };
+        if stays {
+            verdict.add(self.update(change, old, new));
+        }
         let claims = change.fields.iter().any(|field| field.path.starts_with("spec.volumeClaimTemplates"));
-        if let Some(lost) = storage::lost(old, &self.before) {
+        if let Some(lost) = storage::lost(old, &self.before).filter(|_| !stays) {
             verdict.add(lost);
         } else if old.object.kind == "StatefulSet" && claims {
             let text = "existing claims keep their form and data, new ones start empty";
@@ -223,6 +231,11 @@ impl<'a> Plan<'a> {
             change.why = verdict.why;
         }
     }
+}
+
+fn same_selector(old: Item<'_>, new: Item<'_>) -> bool {
+    let selector = |item: Item<'_>| item.view.at(&["spec", "selector"]).map(View::to_json);
+    selector(old) == selector(new)
 }
 
 /// The kind of a ConfigMap or Secret whose content changes or goes.

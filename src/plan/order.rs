@@ -7,6 +7,7 @@ use super::state::{Item, item};
 use crate::diag::Diagnostic;
 use crate::diff::{Action, Change, Risk};
 use crate::model::pod::selector_selects;
+use crate::model::quantity::Quantity;
 use crate::model::{Bundle, path};
 use crate::yaml::View;
 
@@ -86,12 +87,17 @@ pub(super) fn run(changes: &mut [Change], desired: &Bundle, base: &Bundle) -> Ve
             _ => {}
         }
     }
-    let (waves, cycle) = waves(&edges(&written));
+    let lowers = |(index, new): &(usize, Item<'_>)| {
+        let old = changes[*index].base.filter(|_| changes[*index].action == Action::Update).map(|id| item(base, id));
+        old.is_some_and(|old| lowers(&old, new))
+    };
+    let late: BTreeSet<usize> = (0..written.len()).filter(|node| lowers(&written[*node])).collect();
+    let (waves, cycle) = waves(&edges(&written, late));
     let last = waves.iter().copied().max().unwrap_or(0);
     for ((index, _), wave) in written.iter().zip(&waves) {
         changes[*index].wave = *wave;
     }
-    let (waves, _) = self::waves(&reversed(&edges(&deleted)));
+    let (waves, _) = self::waves(&reversed(&edges(&deleted, BTreeSet::new())));
     for ((index, _), wave) in deleted.iter().zip(&waves) {
         changes[*index].wave = last + wave;
     }
@@ -156,9 +162,27 @@ fn reversed(edges: &Edges) -> Edges {
 }
 
 /// What needs what among these objects.
-fn edges(items: &[(usize, Item<'_>)]) -> Edges {
-    let graph = Graph::new(items);
+fn edges(items: &[(usize, Item<'_>)], late: BTreeSet<usize>) -> Edges {
+    let graph = Graph::new(items, late);
     items.iter().enumerate().map(|(node, (_, item))| graph.before(node, item)).collect()
+}
+
+/// Whether a quota leaves less than before: it comes when what shrinks has shrunk.
+fn lowers(old: &Item<'_>, new: &Item<'_>) -> bool {
+    let hard = |item: &Item<'_>, key: &str| {
+        let value = item.view.at(&["spec", "hard", key])?;
+        Quantity::parse_json(&value.str().map_or_else(|| value.to_json(), str::to_owned)).ok()
+    };
+    let keys = |item: &Item<'_>| -> Vec<String> {
+        let hard = item.view.at(&["spec", "hard"]);
+        hard.into_iter().flat_map(|hard| hard.fields()).map(|(key, _)| key.to_owned()).collect()
+    };
+    new.object.kind == "ResourceQuota"
+        && keys(new).iter().any(|key| match (hard(old, key), hard(new, key)) {
+            (Some(before), Some(after)) => after < before,
+            (None, Some(_)) => true,
+            _ => false,
+        })
 }
 
 /// Look-ups over the objects of a plan.
@@ -174,11 +198,13 @@ struct Graph<'a> {
     volumes: HashMap<&'a str, Vec<usize>>,
     /// Everything that webhooks and policy bindings wait for.
     judged: BTreeSet<usize>,
+    /// Guards that come after what they bound.
+    late: BTreeSet<usize>,
     items: &'a [(usize, Item<'a>)],
 }
 
 impl<'a> Graph<'a> {
-    fn new(items: &'a [(usize, Item<'a>)]) -> Graph<'a> {
+    fn new(items: &'a [(usize, Item<'a>)], late: BTreeSet<usize>) -> Graph<'a> {
         let mut graph = Graph {
             by_name: HashMap::new(),
             definitions: HashMap::new(),
@@ -186,6 +212,7 @@ impl<'a> Graph<'a> {
             bindings: HashMap::new(),
             volumes: HashMap::new(),
             judged: BTreeSet::new(),
+            late,
             items,
         };
         for (node, (_, item)) in items.iter().enumerate() {
@@ -203,7 +230,7 @@ impl<'a> Graph<'a> {
         {
             self.definitions.insert((group, kind), node);
         }
-        if GUARDS.contains(&kind) {
+        if GUARDS.contains(&kind) && !self.late.contains(&node) {
             self.guards.entry(item.namespace()).or_default().push(node);
         }
         if matches!(kind, "RoleBinding" | "ClusterRoleBinding") {
@@ -244,6 +271,13 @@ impl<'a> Graph<'a> {
             before.extend(self.guarded(item));
         } else if LAST.contains(&kind) {
             before.extend(&self.judged);
+        }
+        if self.late.contains(&node) {
+            let bounded = |(_, other): &&(usize, Item<'_>)| {
+                other.namespace() == item.namespace()
+                    && (other.template().is_some() || other.object.kind == "PersistentVolumeClaim")
+            };
+            before.extend((0..self.items.len()).filter(|node| bounded(&&self.items[*node])));
         }
         before.remove(&node);
         before

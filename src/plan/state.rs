@@ -68,7 +68,22 @@ impl<'a> State<'a> {
     ) -> State<'a> {
         let wanted = changes.iter().filter_map(|change| change.desired).map(|id| item(desired, id));
         let kept = changes.iter().filter(|change| change.action == Action::Keep).filter_map(|change| change.base);
-        State::new(wanted.chain(kept.map(|id| item(base, id))).collect(), placement)
+        let mut state = State::new(wanted.chain(kept.map(|id| item(base, id))).collect(), placement);
+        // What an autoscaler sets stays as it is.
+        let pairs =
+            changes.iter().filter_map(|change| Some((item(desired, change.desired?), item(base, change.base?))));
+        for (new, old) in pairs.filter(|(new, _)| new.template().is_some()) {
+            let Some(scaler) = state.autoscaler(new) else { continue };
+            let (low, high) = bounds(scaler.view);
+            let live = old.view.at(&["spec", "replicas"]).and_then(View::int).unwrap_or(1).max(0) as u64;
+            let at =
+                state.workload_at.get(&(new.object.kind.as_str(), new.namespace(), new.object.name.as_str())).copied();
+            let workload = at.and_then(|at| state.workloads.get_mut(new.namespace())?.get_mut(at));
+            if let Some(workload) = workload {
+                workload.pods = Some(live.clamp(low, high.max(low)));
+            }
+        }
+        state
     }
 
     fn new(items: Vec<Item<'a>>, placement: Option<&Placement>) -> State<'a> {

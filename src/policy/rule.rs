@@ -184,6 +184,7 @@ impl Reader {
             fix: texts(self.text(root, "fix").or(Some("See the rule."))),
             since: texts(self.text(root, "since")),
             aliases: Vec::leak(root.list("aliases").filter_map(View::str).map(leak).collect()),
+            params: "{}",
         };
         let params = root.map("params").map(|(name, param)| {
             let default = param.get("default").unwrap_or(param);

@@ -145,7 +145,7 @@ impl<'a> Row<'a> {
 
 /// The page of a rule.
 pub fn rule_url(group: &str, id: &str) -> String {
-    format!("{}/blob/main/rules/{group}/{id}.yaml", env!("CARGO_PKG_REPOSITORY"))
+    format!("{}/blob/main/rules/{group}/{id}.md", env!("CARGO_PKG_REPOSITORY"))
 }
 
 /// Names an object as the report does.

@@ -140,6 +140,7 @@ fn placement() -> Placement {
             requested: amounts("200m", "200Mi", "1"),
             pods: vec!["default/celery-0".to_owned()],
             taints: vec!["dedicated=db:NoSchedule".to_owned()],
+            zone: None,
         }],
         pods: vec![pod(0, Some("one-node")), pod(1, None)],
         remedies: vec![Remedy {
@@ -148,6 +149,7 @@ fn placement() -> Placement {
             places: 1,
         }],
         scales: Vec::new(),
+        zones: Vec::new(),
         rollouts: vec![Rollout {
             owner: "Deployment/celery".to_owned(),
             namespace: "default".to_owned(),
@@ -177,6 +179,9 @@ fn change(action: Action, kind: &str, name: &str, risk: Risk, fields: Vec<FieldC
         restarts: u64::from(risk == Risk::Disruptive) * 3,
         wave: 2,
         takes_over: false,
+        leaves: Vec::new(),
+        inherits: Vec::new(),
+        needs_leave: false,
         desired: None,
         base: None,
     }

@@ -1,10 +1,8 @@
-//! What the scheduler looks up beside nodes and pods: namespaces, priorities, Services, budgets, storage.
+//! What the scheduler looks up beside nodes and pods: namespaces, Services, budgets, storage.
 
 use std::collections::BTreeMap;
 
 use super::labels::{Labels, Selector, labels};
-use super::pod::Toleration;
-use super::resources::{ResourceList, resource_list};
 use super::volumes::Volumes;
 use crate::model::{Bundle, Version};
 use crate::yaml::View;
@@ -17,8 +15,6 @@ pub struct Cluster {
     /// Selectors of Services that have one, by namespace and name.
     pub services: BTreeMap<(String, String), Selector>,
     pub budgets: Vec<Budget>,
-    pub priorities: BTreeMap<String, PriorityClass>,
-    pub runtimes: BTreeMap<String, RuntimeClass>,
     pub volumes: Volumes,
     pub version: Option<Version>,
 }
@@ -63,21 +59,6 @@ impl Amount {
     }
 }
 
-#[derive(Clone, Debug)]
-pub struct PriorityClass {
-    pub value: i32,
-    pub global_default: bool,
-    pub never_preempts: bool,
-}
-
-/// What a RuntimeClass adds to its pods.
-#[derive(Clone, Debug)]
-pub struct RuntimeClass {
-    pub overhead: ResourceList,
-    pub node_selector: Vec<(String, String)>,
-    pub tolerations: Vec<Toleration>,
-}
-
 impl Cluster {
     /// Collects the objects of a live cluster and of a set, and lets the controllers bind what they bind before pods
     /// exist. Objects of the set take the place of live ones, which lend them what only the server and its controllers
@@ -117,27 +98,6 @@ impl Cluster {
                     new.allowed = if view.get("status").is_some() { new.allowed } else { known.allowed };
                 }
                 self.budgets.push(new);
-            }
-            "PriorityClass" => {
-                let class = PriorityClass {
-                    value: view.get_int("value").and_then(|value| i32::try_from(value).ok()).unwrap_or(0),
-                    global_default: view.get_bool("globalDefault"),
-                    never_preempts: view.get_str("preemptionPolicy") == Some("Never"),
-                };
-                self.priorities.insert(name.to_owned(), class);
-            }
-            "RuntimeClass" => {
-                let scheduling = view.get("scheduling");
-                let class = RuntimeClass {
-                    overhead: resource_list(view.at(&["overhead", "podFixed"])),
-                    node_selector: labels(scheduling.and_then(|view| view.get("nodeSelector"))).into_iter().collect(),
-                    tolerations: scheduling
-                        .into_iter()
-                        .flat_map(|view| view.list("tolerations"))
-                        .map(Toleration::read)
-                        .collect(),
-                };
-                self.runtimes.insert(name.to_owned(), class);
             }
             _ => self.volumes.read(kind, name, namespace, view),
         }

@@ -1,212 +1,209 @@
-//! What the scheduler works out for one distinct pod, kept up to date while pods come and go: `CycleState`.
+//! What the scheduler works out for pods that are alike in everything but what they request: `CycleState`.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
+use super::counters::{Counted, Counters};
 use super::filters::inter_pod_affinity::{self, Affinities};
 use super::filters::pod_topology_spread::{self, Spreading};
-use super::filters::volume_binding::{self, PodVolumes};
-use super::filters::{self, Rejection, node_affinity};
+use super::filters::{self, Rejection};
+use super::kinds::Kinds;
+use super::labels::Labels;
+use super::nodes::Node;
 use super::pod::Pod;
-use super::scores::resources;
-use super::state::{ClassId, Event, NodeInfo, State};
-use super::topology::{Counter, Delta};
+use super::profiles::{Profile, Profiles};
+use super::scores::Fixed;
+use super::scores::image_locality::Images;
+use super::topology::{NO_DOMAIN, Place};
+use crate::model::Version;
 
-/// The standing of one class of pods: verdicts by node, scores that depend on the node alone, counters.
+/// The pod's constraints with their counters, and the verdicts that do not depend on what is requested of a node.
 #[derive(Clone, Debug)]
 pub struct Cycle {
-    pub pod: Arc<Pod>,
-    /// Events of the state that are taken in.
-    cursor: usize,
-    volumes_epoch: u64,
-    /// PreFilter turns the pod away everywhere.
-    pub rejected: Option<Rejection>,
-    /// Nodes that are looked at; the others fail NodeAffinity's PreFilter.
-    pub nodes: Vec<u32>,
-    /// By position in `nodes`: what the node alone decides.
-    fixed: Vec<Option<Rejection>>,
-    /// By position in `nodes`: what the node and its pods decide.
-    pub local: Vec<Option<Rejection>>,
-    /// By position in `nodes`: NodeResourcesFit and NodeResourcesBalancedAllocation.
-    pub resource_scores: Vec<i64>,
-    /// By position in `nodes`: scores of the node alone, where several nodes are looked at.
-    pub fixed_scores: super::scores::Fixed,
-    pub volumes: Option<PodVolumes>,
+    /// Counters that the pod looks at; places are in this order.
+    pub slots: Vec<u32>,
     pub spreading: Spreading,
     pub affinities: Affinities,
-    pub counters: Vec<Counter>,
-    /// The last answer, good until something happens.
-    pub answer: Option<super::engine::Answer>,
-    /// What a pod of another class adds.
-    deltas: HashMap<ClassId, Arc<Vec<Delta>>>,
+    /// Counters of what other pods carry that have been compared with the pod.
+    carried: usize,
+    images: Images,
+    version: Version,
+    /// By kind of node.
+    fixed: Vec<Option<(Option<Rejection>, Fixed)>>,
+    /// Nodes that are alike for the pod but for what is requested of them.
+    pub spots: Vec<Spot>,
+    ids: HashMap<(u32, Vec<i64>), u32>,
+    /// By profile.
+    pub spot_of: Vec<u32>,
+    /// How much of the profiles' journal is taken in.
+    pub cursor: usize,
+}
+
+/// A kind of node with what the counters say there.
+#[derive(Clone, Debug)]
+pub struct Spot {
+    pub fixed: Fixed,
+    pub places: Vec<Place>,
+    /// What the kind of node alone decides.
+    pub rejection: Option<Rejection>,
+}
+
+/// What the filters that look beyond a node compare with.
+#[derive(Clone, Debug, Default)]
+pub struct Bounds {
+    minimums: Vec<i64>,
+    /// No pod that it must be near is anywhere.
+    nobody: bool,
 }
 
 impl Cycle {
-    /// Works everything out for a class.
-    fn new(state: &mut State, class: ClassId) -> Cycle {
-        let pod = state.pod(class).clone();
-        let (mut rejected, mut nodes) = (None, None);
-        match node_affinity::pinned(&pod) {
-            Err(rejection) => rejected = Some(rejection),
-            Ok(pinned) => nodes = pinned,
-        }
-        let listed = |(index, node): (usize, &super::nodes::Node)| {
-            nodes.as_ref().is_none_or(|names| names.contains(&node.name)).then_some(index as u32)
-        };
-        let nodes: Vec<u32> = state.nodes.iter().enumerate().filter_map(listed).collect();
-        let mut volumes = None;
-        if rejected.is_none() && pod.has_claims() {
-            match volume_binding::pre_filter(state, &pod) {
-                Err(rejection) => rejected = Some(rejection),
-                Ok(found) => volumes = Some(found),
-            }
-        }
-        let version = state.cluster.version();
-        let fixed = nodes.iter().map(|node| filters::fixed(&pod, &state.nodes[*node as usize], version)).collect();
-        let mut counters = Vec::new();
-        let spreading = pod_topology_spread::prepare(&pod, &state.nodes, &mut state.topology, &mut counters);
-        let affinities =
-            inter_pod_affinity::prepare(&pod, &state.cluster, &state.nodes, &mut state.topology, &mut counters);
-        let fixed_scores = super::scores::Fixed::new(&pod, &state.nodes, &nodes);
-        let mut cycle = Cycle {
-            cursor: state.events.len(),
-            volumes_epoch: state.volumes_epoch,
-            rejected,
-            local: vec![None; nodes.len()],
-            resource_scores: vec![0; nodes.len()],
-            nodes,
-            fixed,
-            fixed_scores,
-            volumes,
+    /// Prepares a pod; `counter` gives the counter of a question.
+    pub fn new(
+        pod: &Pod,
+        namespace: &Labels,
+        nodes: &[Node],
+        version: Version,
+        counter: &mut dyn FnMut(&str, Counted) -> u32,
+    ) -> Cycle {
+        let mut slots = Vec::new();
+        let mut slot = |key: &str, counted: Counted| slot_of(&mut slots, counter(key, counted));
+        let spreading = pod_topology_spread::prepare(pod, &mut slot);
+        let affinities = inter_pod_affinity::prepare(pod, namespace, &mut slot);
+        let images =
+            if nodes.iter().any(|node| !node.images.is_empty()) { Images::new(pod, nodes) } else { Images::default() };
+        Cycle {
+            slots,
             spreading,
             affinities,
-            counters,
-            answer: None,
-            deltas: HashMap::new(),
-            pod,
-        };
-        (0..cycle.nodes.len()).for_each(|position| cycle.judge(state, position));
-        cycle.count_all(state);
-        cycle
-    }
-
-    /// The cycle of a class, up to date. Give it back with [`Cycle::keep`].
-    pub fn of(state: &mut State, class: ClassId) -> Cycle {
-        match state.cycles.remove(&class) {
-            Some(cycle) if cycle.pod.volumes.is_empty() || cycle.volumes_epoch == state.volumes_epoch => {
-                cycle.catch_up(state)
-            }
-            _ => Cycle::new(state, class),
+            carried: 0,
+            images,
+            version,
+            fixed: Vec::new(),
+            spots: Vec::new(),
+            ids: HashMap::new(),
+            spot_of: Vec::new(),
+            cursor: 0,
         }
     }
 
-    /// Keeps the cycle for the next pod of its class.
-    pub fn keep(self, state: &mut State, class: ClassId) {
-        state.cycles.insert(class, self);
-    }
-
-    fn catch_up(mut self, state: &mut State) -> Cycle {
-        let events: Vec<Event> = state.events.get(self.cursor..).unwrap_or_default().to_vec();
-        self.cursor = state.events.len();
-        if !events.is_empty() {
-            self.answer = None;
-        }
-        for event in &events {
-            for delta in self.deltas_of(state, event.class).iter().filter(|delta| !delta.dry_run_only) {
-                self.counters[delta.counter].add(event.node, delta.weight * event.sign);
+    /// Takes in what other pods carry by now.
+    pub fn meet(&mut self, pod: &Pod, namespace: &Labels, counters: &Counters) {
+        let new = counters.carried.get(self.carried..).unwrap_or_default();
+        self.carried = counters.carried.len();
+        for id in new {
+            let counted = &counters.counted[*id as usize];
+            if counted.carried().is_some_and(|term| term.matches(pod, namespace)) {
+                let slot = slot_of(&mut self.slots, *id);
+                inter_pod_affinity::meet(&mut self.affinities, counted, slot);
+                self.forget();
             }
         }
-        let mut touched: Vec<u32> = events.iter().map(|event| event.node).collect();
-        touched.sort_unstable();
-        touched.dedup();
-        for node in touched {
-            if let Ok(position) = self.nodes.binary_search(&node) {
-                self.judge(state, position);
-            }
-        }
-        self
     }
 
-    /// Works out the verdict and scores of one node.
-    fn judge(&mut self, state: &State, position: usize) {
-        let node = self.nodes[position] as usize;
-        let (shape, info) = (&state.nodes[node], &state.infos[node]);
-        self.local[position] = match &self.fixed[position] {
-            Some(rejection) => Some(rejection.clone()),
-            None => filters::local(state, &self.pod, shape, info, self.volumes.as_ref()),
-        };
-        if self.local[position].is_none() {
-            self.resource_scores[position] = resources::score(&self.pod, shape, info, state.cluster.version());
-        }
+    fn forget(&mut self) {
+        (self.spots, self.ids, self.spot_of, self.cursor) = Default::default();
     }
 
-    /// Takes in the pods that are on nodes already.
-    fn count_all(&mut self, state: &mut State) {
-        let counts_others = !self.counters.is_empty() || self.pod.has_pod_terms();
-        let classes: Vec<ClassId> = if counts_others {
-            (0..state.classes.len() as u32).map(ClassId).collect()
+    /// Gives every profile its spot.
+    pub fn sort(&mut self, pod: &Pod, kinds: &Kinds, profiles: &Profiles, counters: &Counters) {
+        let born = &profiles.journal[self.cursor.min(profiles.journal.len())..];
+        let all = self.spot_of.is_empty() || born.len() > profiles.list.len();
+        self.spot_of.resize(profiles.list.len(), 0);
+        if all {
+            (0..profiles.list.len()).for_each(|id| self.sort_one(id, pod, kinds, profiles, counters));
         } else {
-            state.with_terms.clone()
-        };
-        for class in classes {
-            let present = state.whereabouts[class.0 as usize].iter().any(|(_, count)| *count != 0);
-            if !present {
-                continue;
-            }
-            let deltas = self.deltas_of(state, class);
-            for (node, count) in &state.whereabouts[class.0 as usize] {
-                for delta in deltas.iter().filter(|delta| !delta.dry_run_only) {
-                    self.counters[delta.counter].add(*node, delta.weight * count);
+            born.iter().for_each(|id| self.sort_one(*id as usize, pod, kinds, profiles, counters));
+        }
+        self.cursor = profiles.journal.len();
+        for (slot, id) in self.slots.iter().enumerate() {
+            let counter = counters.get(*id);
+            if !counter.domains.hosts {
+                for spot in &mut self.spots {
+                    let place = &mut spot.places[slot];
+                    place.value = counter.sums.get(place.domain as usize).copied().unwrap_or(0);
                 }
             }
         }
     }
 
-    /// What a pod of a class adds to the counters.
-    pub fn deltas_of(&mut self, state: &mut State, class: ClassId) -> Arc<Vec<Delta>> {
-        if let Some(found) = self.deltas.get(&class) {
-            return found.clone();
+    fn sort_one(&mut self, id: usize, pod: &Pod, kinds: &Kinds, profiles: &Profiles, counters: &Counters) {
+        let profile = &*profiles.list[id];
+        let hosts = self.slots.iter().filter(|slot| counters.get(**slot).domains.hosts);
+        let key = (profile.kind, hosts.map(|slot| profile.count(*slot)).collect());
+        self.spot_of[id] = match self.ids.get(&key) {
+            Some(spot) => *spot,
+            None => {
+                let spot = self.spot(profile, pod, kinds, counters);
+                self.spots.push(spot);
+                self.ids.insert(key, self.spots.len() as u32 - 1);
+                self.spots.len() as u32 - 1
+            }
+        };
+    }
+
+    fn spot(&mut self, profile: &Profile, pod: &Pod, kinds: &Kinds, counters: &Counters) -> Spot {
+        let kind = profile.kind as usize;
+        if self.fixed.len() <= kind {
+            self.fixed.resize(kind + 1, None);
         }
-        let other = state.pod(class).clone();
-        let mut deltas = pod_topology_spread::deltas(&self.spreading, &self.pod, &other);
-        if self.pod.has_pod_terms() || other.has_pod_terms() {
-            let State { cluster, nodes, topology, .. } = state;
-            let (pod, counters) = (self.pod.clone(), &mut self.counters);
-            let more =
-                inter_pod_affinity::deltas(&mut self.affinities, &pod, &other, cluster, nodes, topology, counters);
-            deltas.extend(more);
+        let (rejection, fixed) =
+            self.fixed[kind].get_or_insert_with(|| fixed(pod, &kinds.like[kind], &self.images, self.version)).clone();
+        let place = |slot: &u32| {
+            let counter = counters.get(*slot);
+            let place = counter.place(kinds.example[kind]);
+            match counter.domains.hosts {
+                true if place.domain != NO_DOMAIN => Place { domain: 0, value: profile.count(*slot) },
+                _ => place,
+            }
+        };
+        Spot { fixed, rejection, places: self.slots.iter().map(place).collect() }
+    }
+
+    /// A spot for one node alone, told apart by its name.
+    pub fn spot_at(&self, pod: &Pod, node: &Node, index: u32, counters: &Counters) -> Spot {
+        let (rejection, fixed) = fixed(pod, node, &self.images, self.version);
+        let places = self.slots.iter().map(|slot| counters.get(*slot).place(index)).collect();
+        Spot { fixed, rejection, places }
+    }
+
+    /// What to compare with; `change` is added to the counters in the domains of a node.
+    pub fn bounds(&self, counters: &Counters, change: Option<(u32, &[i64])>) -> Bounds {
+        let minimum = |slot: usize| {
+            let counter = counters.get(self.slots[slot]);
+            match change {
+                Some((node, changes)) if changes[slot] != 0 && counter.domain(node).is_some() => {
+                    let mut counter = counter.clone();
+                    counter.add(node, changes[slot]);
+                    counter.minimum()
+                }
+                _ => counter.minimum(),
+            }
+        };
+        let total = |slot: &usize| {
+            let counter = counters.get(self.slots[*slot]);
+            let change = change.filter(|(node, _)| counter.domain(*node).is_some());
+            counter.total + change.map_or(0, |(_, changes)| changes[*slot])
+        };
+        Bounds {
+            minimums: pod_topology_spread::minimums(&self.spreading, &minimum),
+            nobody: self.affinities.near.iter().all(|slot| total(slot) == 0),
         }
-        let deltas = Arc::new(deltas);
-        self.deltas.insert(class, deltas.clone());
-        deltas
     }
 
-    /// Whether no plugin looks beyond the node.
-    pub fn looks_no_further(&self) -> bool {
-        let Affinities { near, apart, repelled, .. } = &self.affinities;
-        self.spreading.hard.is_empty() && near.is_empty() && apart.is_empty() && repelled.is_empty()
+    /// The filters that look beyond the node, for a node that passed the others.
+    pub fn beyond(&self, bounds: &Bounds, places: &[Place]) -> Option<Rejection> {
+        pod_topology_spread::filter(&self.spreading, &bounds.minimums, places)
+            .or_else(|| inter_pod_affinity::filter(&self.affinities, places, bounds.nobody))
     }
+}
 
-    /// The plugins that look beyond the node, for a node that passed the others.
-    pub fn beyond(&self, counters: &[Counter], minimums: &[i64], node: u32) -> Option<Rejection> {
-        pod_topology_spread::filter(&self.spreading, minimums, counters, node)
-            .or_else(|| inter_pod_affinity::filter(&self.affinities, counters, node))
-    }
+fn fixed(pod: &Pod, node: &Node, images: &Images, version: Version) -> (Option<Rejection>, Fixed) {
+    (filters::fixed(pod, node, version), Fixed::new(pod, node, images))
+}
 
-    /// All filters on a node that is not as the state has it.
-    pub fn filter(
-        &self,
-        state: &State,
-        node: u32,
-        info: &NodeInfo,
-        counters: &[Counter],
-        volumes: Option<&PodVolumes>,
-    ) -> Option<Rejection> {
-        let position = self.nodes.binary_search(&node).ok()?;
-        let minimums = pod_topology_spread::minimums(&self.spreading, counters);
-        self.fixed[position]
-            .clone()
-            .or_else(|| filters::local(state, &self.pod, &state.nodes[node as usize], info, volumes))
-            .or_else(|| self.beyond(counters, &minimums, node))
-    }
+fn slot_of(slots: &mut Vec<u32>, counter: u32) -> usize {
+    let known = slots.iter().position(|slot| *slot == counter);
+    known.unwrap_or_else(|| {
+        slots.push(counter);
+        slots.len() - 1
+    })
 }

@@ -1,22 +1,25 @@
 //! One pod against all nodes: PreFilter, Filter, Score, PostFilter, as `schedulePod` and its failure handler do.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::cycle::Cycle;
-use super::filters::{Rejection, node_affinity, pod_topology_spread, volume_binding};
+use super::filters::volume_binding::{self, PodVolumes};
+use super::filters::{Rejection, node_affinity};
 use super::message;
+use super::node_set::NodeSet;
+use super::pod::Pod;
 use super::preemption::{Preemption, preempt};
-use super::scores;
+use super::ranks::Ranks;
 use super::state::{ClassId, State};
+use super::survey::{self, Survey};
 
 /// What the scheduler says of a pod.
 #[derive(Clone, Debug)]
 pub enum Answer {
     Scheduled {
-        /// Nodes with the highest total score, in the order of the inventory.
-        best: Arc<Vec<u32>>,
-        /// Total score of every node that passed the filters; empty where only one did, which is not scored.
-        scores: Arc<Vec<(u32, i64)>>,
+        /// Nodes with the highest total score.
+        best: Arc<NodeSet>,
+        /// How many nodes passed the filters.
         feasible: usize,
     },
     Pending(Arc<Unschedulable>),
@@ -27,68 +30,105 @@ pub enum Answer {
 pub struct Unschedulable {
     /// The scheduler's sentence.
     pub message: String,
-    /// By node; empty where PreFilter turned the pod away.
-    pub rejections: Vec<(u32, Rejection)>,
+    /// With the number of nodes; empty where PreFilter turned the pod away.
+    pub rejections: Vec<(Rejection, usize)>,
     /// PreFilter's reason.
     pub prefilter: Option<String>,
     pub preemption: Preemption,
 }
 
+/// What was worked out for classes before.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    pub ranks: Ranks,
+    /// The last answers, each good as long as nothing happens.
+    answers: HashMap<ClassId, (u64, Answer)>,
+}
+
+impl Memory {
+    /// Forgets what came after a point of the profiles' journal.
+    pub fn rollback(&mut self, length: usize) {
+        self.ranks.rollback(length);
+    }
+}
+
 /// Asks for one pod of a class, without placing it.
 pub fn schedule(state: &mut State, class: ClassId) -> Answer {
-    let mut cycle = Cycle::of(state, class);
-    let answer = match cycle.answer.take() {
-        Some(answer) => answer,
-        None => answer(state, &mut cycle),
-    };
-    cycle.answer = Some(answer.clone());
-    cycle.keep(state, class);
+    if let Some((version, answer)) = state.memory.answers.get(&class)
+        && *version == state.version
+    {
+        return answer.clone();
+    }
+    let answer = answer(state, class);
+    state.memory.answers.insert(class, (state.version, answer.clone()));
     answer
 }
 
-fn answer(state: &mut State, cycle: &mut Cycle) -> Answer {
+/// Total score of every node that passes the filters; empty where only one does, which is not scored.
+pub fn scores(state: &mut State, class: ClassId) -> Vec<(u32, i64)> {
+    match ask(state, class, |state, survey| survey.scores(state)) {
+        Ok(scores) if scores.len() > 1 => scores,
+        _ => Vec::new(),
+    }
+}
+
+fn answer(state: &mut State, class: ClassId) -> Answer {
     let (total, version) = (state.nodes.len(), state.cluster.version());
     if total == 0 {
-        return pending("no nodes available to schedule pods".to_owned(), Vec::new(), None);
+        return pending("no nodes available to schedule pods".to_owned(), None);
     }
-    if let Some(rejection) = &cycle.rejected {
-        return pending(message::prefilter(total, rejection, version), Vec::new(), Some(rejection.reasons.join(", ")));
-    }
-    let minimums = pod_topology_spread::minimums(&cycle.spreading, &cycle.counters);
-    let local_only = cycle.looks_no_further();
-    let feasible: Vec<usize> = (0..cycle.nodes.len())
-        .filter(|position| cycle.local[*position].is_none())
-        .filter(|position| local_only || cycle.beyond(&cycle.counters, &minimums, cycle.nodes[*position]).is_none())
-        .collect();
-    match feasible.as_slice() {
-        [] => unschedulable(state, cycle, &minimums),
-        [only] => Answer::Scheduled { best: Arc::new(vec![cycle.nodes[*only]]), scores: Arc::default(), feasible: 1 },
-        _ => pick(cycle, &feasible),
-    }
+    let asked = ask(state, class, |state, survey| match survey.best(state) {
+        Some((best, feasible)) => Answer::Scheduled { best: Arc::new(best), feasible },
+        None => unschedulable(state, class, survey),
+    });
+    asked.unwrap_or_else(|rejection| {
+        pending(message::prefilter(total, &rejection, version), Some(rejection.reasons.join(", ")))
+    })
 }
 
-fn pending(message: String, rejections: Vec<(u32, Rejection)>, prefilter: Option<String>) -> Answer {
+/// Runs the filters over the nodes that PreFilter leaves.
+fn ask<T>(state: &mut State, class: ClassId, then: impl FnOnce(&mut State, &mut Survey) -> T) -> Result<T, Rejection> {
+    let pod = state.pod(class).clone();
+    let pinned = node_affinity::pinned(&pod)?;
+    let volumes = if pod.has_claims() { Some(pre_filter_volumes(state, &pod)?) } else { None };
+    let cycle = state.cycle(class);
+    let mut survey =
+        if pod.ports.is_empty() && pod.volumes.is_empty() && !state.index.kins[state.kin(class) as usize].by_name {
+            survey::profiles(state, class, cycle)
+        } else {
+            let nodes = match pinned {
+                Some(names) => {
+                    let mut nodes: Vec<u32> = names.iter().filter_map(|name| state.node(name)).collect();
+                    nodes.sort_unstable();
+                    nodes
+                }
+                None => (0..state.nodes.len() as u32).collect(),
+            };
+            survey::nodes(state, class, cycle, nodes, volumes)
+        };
+    let answer = then(state, &mut survey);
+    let Survey { cycle, ranks, .. } = survey;
+    state.keep(class, cycle);
+    state.memory.ranks.keep(class, ranks);
+    Ok(answer)
+}
+
+fn pre_filter_volumes(state: &State, pod: &Pod) -> Result<PodVolumes, Rejection> {
+    let is_used = |claim: &str| {
+        state.running().any(|(_, placed)| volume_binding::uses(state.pod(placed.class), &pod.namespace, claim))
+    };
+    volume_binding::pre_filter(&state.cluster.volumes, pod, &is_used)
+}
+
+fn pending(message: String, prefilter: Option<String>) -> Answer {
     let preemption = Preemption::NoCandidate(String::new());
-    Answer::Pending(Arc::new(Unschedulable { message, rejections, prefilter, preemption }))
+    Answer::Pending(Arc::new(Unschedulable { message, rejections: Vec::new(), prefilter, preemption }))
 }
 
-fn pick(cycle: &Cycle, feasible: &[usize]) -> Answer {
-    let totals = scores::total(cycle, feasible);
-    let scores: Vec<(u32, i64)> = feasible.iter().zip(totals).map(|(at, score)| (cycle.nodes[*at], score)).collect();
-    let highest = scores.iter().map(|(_, score)| *score).max();
-    let best = scores.iter().filter(|(_, score)| Some(*score) == highest).map(|(node, _)| *node).collect();
-    Answer::Scheduled { best: Arc::new(best), feasible: scores.len(), scores: Arc::new(scores) }
-}
-
-fn unschedulable(state: &mut State, cycle: &mut Cycle, minimums: &[i64]) -> Answer {
-    let mut rejections: Vec<(u32, Rejection)> = Vec::with_capacity(cycle.nodes.len());
-    for (position, node) in cycle.nodes.iter().enumerate() {
-        let local = cycle.local[position].clone();
-        let rejection = local.or_else(|| cycle.beyond(&cycle.counters, minimums, *node));
-        rejections.extend(rejection.map(|rejection| (*node, rejection)));
-    }
-    let preemption = preempt(state, cycle, &rejections);
-    let each = rejections.iter().map(|(_, rejection)| rejection);
+fn unschedulable(state: &State, class: ClassId, survey: &Survey) -> Answer {
+    let rejections = survey.rejections(state);
+    let preemption = preempt(state, class, survey, &rejections);
+    let each = rejections.iter().map(|(rejection, count)| (rejection, *count));
     let fit_error = message::fit_error(state.nodes.len(), each, node_affinity::NOT_PINNED);
     let message = message::unschedulable(fit_error, &preemption, state.cluster.version());
     Answer::Pending(Arc::new(Unschedulable { message, rejections, prefilter: None, preemption }))
@@ -100,7 +140,7 @@ pub fn bind_volumes(state: &mut State, class: ClassId, node: u32) {
     if !pod.has_claims() {
         return;
     }
-    let Ok(found) = volume_binding::pre_filter(state, &pod) else {
+    let Ok(found) = pre_filter_volumes(state, &pod) else {
         return;
     };
     let bindings = volume_binding::bindings(&state.cluster.volumes, &found, &state.nodes[node as usize]);

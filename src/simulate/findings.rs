@@ -86,8 +86,10 @@ fn cause(state: &State, pod: &Pod, outcome: &Outcome) -> Cause {
         return Cause::Tainted;
     }
     let mut counts: BTreeMap<Cause, usize> = BTreeMap::new();
-    for reason in why.into_iter().flat_map(|why| &why.rejections).flat_map(|(_, rejection)| &rejection.reasons) {
-        *counts.entry(by_reason(reason)).or_default() += 1;
+    for (rejection, nodes) in why.into_iter().flat_map(|why| &why.rejections) {
+        for reason in &rejection.reasons {
+            *counts.entry(by_reason(reason)).or_default() += nodes;
+        }
     }
     counts.remove(&Cause::NoMatch);
     let most = counts.iter().filter(|(cause, _)| **cause != Cause::Other).max_by_key(|(_, count)| **count);

@@ -1,121 +1,163 @@
 //! What becomes of the pods when a node goes away or is drained, and when autoscalers go to their maximum.
 
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::cluster::Budget;
+use rayon::prelude::*;
+
 use super::engine::{self, Answer};
 use super::expand::Expansion;
+use super::nodes::ZONE;
 use super::placement::{Blocked, Drain, Loss, ScaleOut};
 use super::preemption::NOT_STARTED;
 use super::queue::Outcome;
-use super::state::{Placed, PlacedId, State};
+use super::state::{ClassId, PlacedId, State};
 
-/// Beyond this many nodes, or pods times nodes, losses are left out of a run.
-const MAX_NODES: usize = 50;
-const MAX_WORK: usize = 200_000;
+/// With more pods than this, losses are left out of a run.
+const MAX_PODS: usize = 100_000;
 
 /// Losses and drains of every node.
 pub fn run(state: &State, expansion: &Expansion, outcomes: &[Outcome]) -> (Vec<Loss>, Vec<Drain>) {
-    let running = state.running().count();
-    if state.nodes.len() > MAX_NODES || running * state.nodes.len() > MAX_WORK || state.nodes.len() < 2 {
+    if state.nodes.len() < 2 || state.running().count() > MAX_PODS {
         return (Vec::new(), Vec::new());
     }
-    let pinned = pinned(expansion, outcomes);
-    let nodes = 0..state.nodes.len() as u32;
-    let losses = nodes.clone().map(|node| loss(state, node, &pinned)).collect();
-    let drains = nodes.map(|node| drain(state, node, &pinned)).collect();
-    (losses, drains)
+    what_if(state, &daemons(expansion, outcomes))
 }
 
 /// Pods of DaemonSets: they go with their node.
-fn pinned(expansion: &Expansion, outcomes: &[Outcome]) -> Vec<PlacedId> {
+fn daemons(expansion: &Expansion, outcomes: &[Outcome]) -> HashSet<PlacedId> {
     let daemons = expansion.replicas.iter().zip(outcomes).filter(|(replica, _)| {
         expansion.workloads.get(replica.workload).is_some_and(|workload| workload.kind == "DaemonSet")
     });
     daemons.filter_map(|(_, outcome)| outcome.placed).collect()
 }
 
+/// The loss and the drain of each node, one at a time; pods that `stay` go with their node.
+pub fn what_if(state: &State, stay: &HashSet<PlacedId>) -> (Vec<Loss>, Vec<Drain>) {
+    let nodes: Vec<u32> = (0..state.nodes.len() as u32).collect();
+    let budgets = Budgets::new(state);
+    let some = |nodes: &[u32]| -> Vec<(Loss, Drain)> {
+        let mut state = state.clone();
+        nodes.iter().map(|node| (loss(&mut state, *node, stay), drain(&mut state, *node, stay, &budgets))).collect()
+    };
+    let share = nodes.len().div_ceil(rayon::current_num_threads()).max(1);
+    let all: Vec<Vec<(Loss, Drain)>> = nodes.par_chunks(share).map(some).collect();
+    all.into_iter().flatten().unzip()
+}
+
 /// The pods of a node, in the order in which they came; those of DaemonSets and of the kubelet itself left out.
-fn movable(state: &State, node: u32, pinned: &[PlacedId]) -> Vec<(PlacedId, Placed)> {
-    let pods = state.infos.get(node as usize).map_or(&[][..], |info| &info.pods);
-    let named = |id: &&PlacedId| state.pod(state.placed[id.0 as usize].class).names_its_node();
-    let movable = pods.iter().filter(|id| !pinned.contains(id) && !named(id));
-    movable.map(|id| (*id, state.placed[id.0 as usize].clone())).collect()
+fn movable(state: &State, node: u32, stay: &HashSet<PlacedId>) -> Vec<(PlacedId, ClassId, Arc<str>)> {
+    let placed = |id: &PlacedId| &state.placed[id.0 as usize];
+    let moves = |id: &&PlacedId| !stay.contains(*id) && !state.pod(placed(id).class).names_its_node();
+    let pods = state.infos[node as usize].pods.iter().filter(moves);
+    pods.map(|id| (*id, placed(id).class, placed(id).name.clone())).collect()
+}
+
+/// The loss of each zone with all its nodes at once, where there are several.
+pub fn zones(state: &mut State, expansion: &Expansion, outcomes: &[Outcome]) -> Vec<Loss> {
+    let mut zones: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+    for (index, node) in state.nodes.iter().enumerate() {
+        if let Some(zone) = node.labels.get(ZONE) {
+            zones.entry(zone.clone()).or_default().push(index as u32);
+        }
+    }
+    if zones.len() < 2 || state.running().count() > MAX_PODS {
+        return Vec::new();
+    }
+    let stay = daemons(expansion, outcomes);
+    let lost = zones.into_iter().map(|(zone, nodes)| Loss { node: zone, pending: lose(state, &nodes, &stay) });
+    lost.collect()
 }
 
 /// The node is gone: its pods look for another.
-fn loss(state: &State, node: u32, pinned: &[PlacedId]) -> Loss {
-    let name = state.nodes[node as usize].name.clone();
-    let mut nodes = state.nodes.to_vec();
-    nodes.remove(node as usize);
-    let mut rest = State::new(state.cluster.clone(), nodes);
-    for (_, placed) in state.running().filter(|(_, placed)| placed.node != node) {
-        let class = rest.class(state.pod(placed.class));
-        let index = if placed.node > node { placed.node - 1 } else { placed.node };
-        rest.place(class, &placed.name, index, placed.started);
-    }
-    let mut pending = Vec::new();
-    for (_, placed) in movable(state, node, pinned) {
-        let class = rest.class(state.pod(placed.class));
-        if !move_to_best(&mut rest, class, &placed.name) {
-            pending.push(placed.name.to_string());
-        }
-    }
-    Loss { node: name, pending }
+fn loss(state: &mut State, node: u32, stay: &HashSet<PlacedId>) -> Loss {
+    Loss { node: state.nodes[node as usize].name.clone(), pending: lose(state, &[node], stay) }
+}
+
+/// The pods that find no place when nodes go at once.
+fn lose(state: &mut State, nodes: &[u32], stay: &HashSet<PlacedId>) -> Vec<String> {
+    let pods: Vec<_> = nodes.iter().flat_map(|node| movable(state, *node, stay)).collect();
+    let mark = state.mark();
+    nodes.iter().for_each(|node| state.lose(*node));
+    let pending = pods.into_iter().filter(|(_, class, name)| !move_to_best(state, *class, name));
+    let pending = pending.map(|(_, _, name)| name.to_string()).collect();
+    state.rollback(mark);
+    pending
 }
 
 /// The node is cordoned and its pods are evicted one by one, as far as budgets allow.
-fn drain(state: &State, node: u32, pinned: &[PlacedId]) -> Drain {
-    let mut nodes = state.nodes.to_vec();
-    let name = nodes[node as usize].name.clone();
-    nodes[node as usize].unschedulable = true;
-    let mut cordoned = state.with_nodes(nodes);
+fn drain(state: &mut State, node: u32, stay: &HashSet<PlacedId>, budgets: &Budgets) -> Drain {
+    let pods = movable(state, node, stay);
+    let mark = state.mark();
+    state.cordon(node);
     let (mut blocked, mut pending) = (Vec::new(), Vec::new());
-    for (id, placed) in movable(state, node, pinned) {
-        if let Some(budget) = forbidding(&cordoned, state, &placed) {
-            let pdb = format!("{}/{}", budget.namespace, budget.name);
-            blocked.push(Blocked { pdb, pod: placed.name.to_string() });
+    let mut down: HashMap<usize, i64> = HashMap::new();
+    for (id, class, name) in pods {
+        let guards = &budgets.of[class.0 as usize];
+        let forbids = |budget: &&usize| {
+            let missing = down.get(*budget).copied().unwrap_or(0);
+            budgets.healthy[**budget] - missing - 1 < budgets.desired[**budget]
+        };
+        if let Some(budget) = guards.iter().find(forbids) {
+            let budget = &state.cluster.budgets[*budget];
+            blocked.push(Blocked { pdb: format!("{}/{}", budget.namespace, budget.name), pod: name.to_string() });
             continue;
         }
-        cordoned.remove(id);
-        if !move_to_best(&mut cordoned, placed.class, &placed.name) {
-            pending.push(placed.name.to_string());
+        state.remove(id);
+        if !move_to_best(state, class, &name) {
+            guards.iter().for_each(|budget| *down.entry(*budget).or_default() += 1);
+            pending.push(name.to_string());
         }
     }
-    Drain { node: name, blocked, pending }
+    state.rollback(mark);
+    Drain { node: state.nodes[node as usize].name.clone(), blocked, pending }
 }
 
-fn move_to_best(state: &mut State, class: super::state::ClassId, name: &Arc<str>) -> bool {
+fn move_to_best(state: &mut State, class: ClassId, name: &Arc<str>) -> bool {
     let Answer::Scheduled { best, .. } = engine::schedule(state, class) else {
         return false;
     };
     if let Some(node) = best.first() {
-        state.place(class, name, *node, NOT_STARTED);
+        state.place(class, name, node, NOT_STARTED);
     }
     true
 }
 
-/// The budget that forbids to evict a pod now. The wanted number counts from the pods that ran before.
-fn forbidding<'a>(now: &State, before: &'a State, placed: &Placed) -> Option<&'a Budget> {
-    let pod = before.pod(placed.class);
-    let matches = |budget: &Budget, state: &State, other: &Placed| {
-        let other = state.pod(other.class);
-        budget.namespace == other.namespace
-            && budget.selector.as_ref().is_some_and(|selector| selector.matches(&other.labels))
-    };
-    before.cluster.budgets.iter().filter(|budget| budget.namespace == pod.namespace).find(|budget| {
-        if !matches(budget, before, placed) {
-            return false;
-        }
-        let expected = before.running().filter(|(_, other)| matches(budget, before, other)).count() as i64;
-        let healthy = now.running().filter(|(_, other)| matches(budget, now, other)).count() as i64;
-        let desired = match (budget.min_available, budget.max_unavailable) {
-            (Some(minimum), _) => minimum.of(expected, true),
-            (None, Some(most)) => expected - most.of(expected, true),
-            (None, None) => 0,
+/// What the PodDisruptionBudgets of a cluster ask for, given the pods that run.
+struct Budgets {
+    /// Budgets that select the pods of a class.
+    of: Vec<Vec<usize>>,
+    /// Pods that run, by budget.
+    healthy: Vec<i64>,
+    /// Pods that must keep running, by budget.
+    desired: Vec<i64>,
+}
+
+impl Budgets {
+    fn new(state: &State) -> Budgets {
+        let budgets = &state.cluster.budgets;
+        let select = |pod: &Arc<super::pod::Pod>| -> Vec<usize> {
+            let selects = |at: &usize| {
+                let budget = &budgets[*at];
+                budget.namespace == pod.namespace
+                    && budget.selector.as_ref().is_some_and(|selector| selector.matches(&pod.labels))
+            };
+            (0..budgets.len()).filter(selects).collect()
         };
-        healthy - 1 < desired
-    })
+        let of: Vec<Vec<usize>> = state.classes.iter().map(select).collect();
+        let mut healthy = vec![0; budgets.len()];
+        for (_, placed) in state.running() {
+            of[placed.class.0 as usize].iter().for_each(|budget| healthy[*budget] += 1);
+        }
+        let desired = budgets.iter().zip(&healthy).map(|(budget, healthy)| {
+            match (budget.min_available, budget.max_unavailable) {
+                (Some(minimum), _) => minimum.of(*healthy, true),
+                (None, Some(most)) => healthy - most.of(*healthy, true),
+                (None, None) => 0,
+            }
+        });
+        Budgets { of, desired: desired.collect(), healthy }
+    }
 }
 
 /// Every autoscaled workload at its maximum, one at a time.
@@ -132,7 +174,7 @@ pub fn scales(state: &mut State, expansion: &Expansion) -> Vec<ScaleOut> {
             let name: Arc<str> = Arc::from(format!("{}/{}-{index}", workload.namespace, workload.name));
             match engine::schedule(state, class) {
                 Answer::Scheduled { best, .. } => {
-                    best.first().map(|node| state.place(class, &name, *node, NOT_STARTED));
+                    best.first().map(|node| state.place(class, &name, node, NOT_STARTED));
                 }
                 Answer::Pending(why) => {
                     message.get_or_insert_with(|| why.message.clone());

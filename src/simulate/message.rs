@@ -10,14 +10,14 @@ use crate::model::Version;
 pub const NOT_HELPFUL: &str = "Preemption is not helpful for scheduling";
 
 /// `0/N nodes are available: …`: a histogram of reasons, sorted as bytes. `absent` is the reason of the nodes
-/// that have no rejection of their own.
-pub fn fit_error<'a>(total: usize, rejections: impl Iterator<Item = &'a Rejection>, absent: &str) -> String {
+/// that have no rejection of their own; each comes with the number of its nodes.
+pub fn fit_error<'a>(total: usize, rejections: impl Iterator<Item = (&'a Rejection, usize)>, absent: &str) -> String {
     let mut counts: HashMap<&str, usize> = HashMap::new();
     let mut explicit = 0;
-    for rejection in rejections {
-        explicit += 1;
+    for (rejection, nodes) in rejections {
+        explicit += nodes;
         for reason in &rejection.reasons {
-            *counts.entry(reason).or_default() += 1;
+            *counts.entry(reason).or_default() += nodes;
         }
     }
     if total > explicit {

@@ -5,27 +5,37 @@
 //! ```
 
 pub mod cluster;
+pub mod counters;
 mod cycle;
+#[cfg(test)]
+mod double;
 pub mod engine;
 pub mod expand;
 pub mod filters;
 pub mod findings;
+pub mod index;
+pub mod kinds;
 pub mod labels;
 pub mod losses;
 mod message;
+pub mod node_info;
+pub mod node_set;
 pub mod nodes;
 mod placement;
 pub mod pod;
 pub mod preemption;
+pub mod profiles;
 pub mod queue;
+mod ranks;
 pub mod remedies;
 mod report;
-mod requests;
-mod resources;
+pub mod requests;
+pub mod resources;
 pub mod rolling;
 pub mod rollout;
 mod scores;
 pub mod state;
+mod survey;
 mod topology;
 mod volumes;
 
@@ -59,6 +69,7 @@ pub fn run(bundle: &Bundle, inventory: &Inventory<'_>, settings: &Settings) -> (
     placement.rollouts = rollouts;
     placement.scales = losses::scales(&mut state, &expansion);
     (placement.losses, placement.drains) = losses::run(&state, &expansion, &outcomes);
+    placement.zones = losses::zones(&mut state, &expansion, &outcomes);
     let scheduled = outcomes.iter().filter(|outcome| outcome.verdict == Verdict::Scheduled).count();
     let trial = Trial { before: &before, expansion: &expansion, sequential: settings.sequential, scheduled };
     let groups = findings::groups(&state, &expansion, &outcomes).into_iter();
@@ -76,7 +87,7 @@ pub fn prepare(bundle: &Bundle, inventory: &Inventory<'_>, settings: &Settings) 
     cluster.volumes.add_claims(std::mem::take(&mut expansion.claims));
     cluster.volumes.settle();
     for replica in &mut expansion.replicas {
-        replica.unknown = cluster.volumes.unknown_class(&replica.pod);
+        replica.unknown = replica.unknown.take().or_else(|| cluster.volumes.unknown_class(&replica.pod));
     }
     let mut state = State::new(cluster, inventory.nodes.clone());
     for (pod, node) in &expansion.present {

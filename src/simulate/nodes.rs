@@ -200,10 +200,14 @@ fn node(view: View<'_>) -> Result<Node, NodeError> {
     let list = resource_list(amounts);
     let spec = view.get("spec");
     let taints = spec.map(|spec| spec.list("taints").map(taint).collect()).unwrap_or_default();
-    let images = status.into_iter().flat_map(|status| status.list("images")).flat_map(|image| {
+    let mut images = BTreeMap::new();
+    for image in status.into_iter().flat_map(|status| status.list("images")) {
         let size = image.get_int("sizeBytes").unwrap_or(0);
-        image.list("names").filter_map(View::str).map(move |name| (normalized_image(name), size))
-    });
+        for name in image.list("names").filter_map(View::str) {
+            // Of a name that is there twice the first size counts.
+            images.entry(normalized_image(name)).or_insert(size);
+        }
+    }
     Ok(Node {
         name: name.to_owned(),
         labels: labels(view.at(&["metadata", "labels"])),
@@ -212,7 +216,7 @@ fn node(view: View<'_>) -> Result<Node, NodeError> {
         max_pods: list.get("pods").map_or(0, Quantity::value),
         allocatable: Resources::from_list(&list),
         allocatable_display: list.iter().map(|(name, quantity)| (name.clone(), quantity.canonical())).collect(),
-        images: images.collect(),
+        images,
     })
 }
 

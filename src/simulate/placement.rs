@@ -16,6 +16,9 @@ pub struct Placement {
     /// Autoscaled workloads at their maximum; for people, not part of the JSON contract.
     #[serde(skip)]
     pub scales: Vec<ScaleOut>,
+    /// Losses of whole zones, each under the zone's name; for people, not part of the JSON contract.
+    #[serde(skip)]
+    pub zones: Vec<Loss>,
 }
 
 /// A node with what runs on it after the simulation; amounts are canonical quantities.
@@ -30,6 +33,9 @@ pub struct PlacedNode {
     /// `key=value:Effect`, for people; not part of the JSON contract.
     #[serde(skip)]
     pub taints: Vec<String>,
+    /// Label `topology.kubernetes.io/zone`, for people; not part of the JSON contract.
+    #[serde(skip)]
+    pub zone: Option<String>,
 }
 
 /// The first answer for a pod.

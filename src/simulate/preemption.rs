@@ -1,15 +1,16 @@
 //! DefaultPreemption: which less important pods would have to go (Kubernetes 1.36).
 
 use std::cmp::{Ordering, Reverse};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::cycle::Cycle;
-use super::filters::Rejection;
+use super::cycle::Spot;
 use super::filters::volume_binding::{PodVolumes, exclusive_uses};
+use super::filters::{self, Rejection};
 use super::message::{NOT_HELPFUL, fit_error};
-use super::pod::Pod;
-use super::state::{NodeInfo, PlacedId, State};
-use super::topology::Counter;
+use super::node_info::{NodeInfo, PlacedId};
+use super::state::{ClassId, State};
+use super::survey::Survey;
 
 /// What preemption comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,101 +23,203 @@ pub enum Preemption {
     Nominated { node: u32, victims: Vec<PlacedId>, ties: Vec<u32> },
 }
 
-/// A node where evictions would make room.
-struct Candidate {
+/// Nodes that are alike, where the same evictions would make room or none would.
+struct Alike {
+    /// The first of them.
     node: u32,
-    victims: Vec<PlacedId>,
-    violations: usize,
+    outcome: Outcome,
+    nodes: Vec<u32>,
 }
 
-/// Looks for a node where removing pods of lower priority makes room; `rejections` are the filters' by node.
-pub fn preempt(state: &mut State, cycle: &mut Cycle, rejections: &[(u32, Rejection)]) -> Preemption {
-    if cycle.pod.never_preempts {
+/// What came of a dry run.
+enum Outcome {
+    /// No pod is less important.
+    Nobody,
+    /// What still stands in the way when all less important pods are gone.
+    InVain(Rejection),
+    Candidate {
+        /// By their place among the pods of the node, the most important first.
+        victims: Vec<usize>,
+        /// How many of them a budget protects.
+        violations: usize,
+    },
+}
+
+/// Looks for a node where removing pods of lower priority makes room.
+pub fn preempt(state: &State, class: ClassId, survey: &Survey, rejections: &[(Rejection, usize)]) -> Preemption {
+    let pod = state.pod(class);
+    if pod.never_preempts {
         return Preemption::Never;
     }
-    let potential: Vec<u32> =
-        rejections.iter().filter(|(_, rejection)| !rejection.unresolvable).map(|(node, _)| *node).collect();
-    // `MinCandidateNodesAbsolute` and `MinCandidateNodesPercentage` of the default profile.
-    let enough = (potential.len() / 10).max(100);
-    let (mut candidates, mut statuses): (Vec<Candidate>, Vec<Rejection>) = (Vec::new(), Vec::new());
-    for node in potential {
-        match select_victims(state, cycle, node) {
-            Ok(candidate) => candidates.push(candidate),
-            Err(rejection) => statuses.push(rejection),
+    let groups = match state.has_lower_priority(pod.priority) {
+        true => {
+            DryRuns { state, class, survey, weights: HashMap::new(), groups: Vec::new(), by_profile: HashMap::new() }
+                .run()
         }
-        if candidates.len() >= enough && candidates.iter().any(|candidate| candidate.violations == 0) {
-            break;
-        }
+        false => Vec::new(),
+    };
+    if let Some((node, victims, ties)) = best(state, &groups) {
+        return Preemption::Nominated { node, victims, ties };
     }
-    match best(state, candidates) {
-        Some((Candidate { node, victims, .. }, ties)) => Preemption::Nominated { node, victims, ties },
-        None => Preemption::NoCandidate(fit_error(state.nodes.len(), statuses.iter(), NOT_HELPFUL)),
-    }
+    let no_victims = Rejection::unresolvable("No preemption victims found for incoming pod");
+    let tried: usize = groups.iter().map(|group| group.nodes.len()).sum();
+    let resolvable = rejections.iter().filter(|(rejection, _)| !rejection.unresolvable);
+    let untried = resolvable.map(|(_, nodes)| nodes).sum::<usize>().saturating_sub(tried);
+    let statuses = groups.iter().map(|group| match &group.outcome {
+        Outcome::InVain(rejection) => (rejection, group.nodes.len()),
+        _ => (&no_victims, group.nodes.len()),
+    });
+    let statuses = statuses.chain((untried > 0).then_some((&no_victims, untried)));
+    Preemption::NoCandidate(fit_error(state.nodes.len(), statuses, NOT_HELPFUL))
+}
+
+/// Dry runs for one pod.
+struct DryRuns<'a> {
+    state: &'a State,
+    class: ClassId,
+    survey: &'a Survey,
+    /// By kin: what a pod counts for in each of the incoming pod's counters.
+    weights: HashMap<u32, Arc<Vec<i64>>>,
+    groups: Vec<Alike>,
+    /// Groups by the profile of their nodes.
+    by_profile: HashMap<u32, Vec<usize>>,
 }
 
 /// A node on which victims are taken out and put back, without touching the state.
-struct DryRun<'a> {
-    state: &'a mut State,
-    cycle: &'a mut Cycle,
+struct DryRun<'a, 'b> {
+    all: &'b mut DryRuns<'a>,
     node: u32,
     info: NodeInfo,
-    counters: Vec<Counter>,
+    /// Added to the incoming pod's counters in the domains of the node.
+    changes: Vec<i64>,
+    spot: Spot,
     volumes: Option<PodVolumes>,
 }
 
-impl DryRun<'_> {
+impl DryRun<'_, '_> {
     fn shift(&mut self, id: PlacedId, sign: i64) {
-        let class = self.state.placed[id.0 as usize].class;
-        let other: Arc<Pod> = self.state.pod(class).clone();
+        let state = self.all.state;
+        let class = state.placed[id.0 as usize].class;
+        let other = state.pod(class);
         if sign > 0 {
-            self.info.add(id, &other)
+            self.info.add(id, other)
         } else {
-            self.info.remove(id, &other)
+            self.info.remove(id, other)
         }
-        let deltas = self.cycle.deltas_of(self.state, class);
-        self.counters.extend_from_slice(self.cycle.counters.get(self.counters.len()..).unwrap_or_default());
-        for delta in deltas.iter() {
-            self.counters[delta.counter].add(self.node, delta.weight * sign);
-        }
+        let weights = self.all.weights_of(state.kin(class));
+        self.changes.iter_mut().zip(weights.iter()).for_each(|(change, weight)| *change += weight * sign);
         if let Some(volumes) = &mut self.volumes {
-            volumes.exclusive_in_use += sign * exclusive_uses(&self.state.cluster.volumes, &self.cycle.pod, &other);
+            let pod = state.pod(self.all.class);
+            volumes.exclusive_in_use += sign * exclusive_uses(&state.cluster.volumes, pod, other);
         }
     }
 
     fn filter(&self) -> Option<Rejection> {
-        self.cycle.filter(self.state, self.node, &self.info, &self.counters, self.volumes.as_ref())
+        let (state, cycle) = (self.all.state, &self.all.survey.cycle);
+        let pod = state.pod(self.all.class);
+        let others = || state.pods_on(&self.info);
+        let shape = &state.nodes[self.node as usize];
+        let local = || filters::local(&state.cluster.volumes, pod, shape, &self.info, &others, self.volumes.as_ref());
+        self.spot.rejection.clone().or_else(local).or_else(|| {
+            if cycle.slots.is_empty() {
+                return None;
+            }
+            let counters = &state.index.counters;
+            let bounds = cycle.bounds(counters, Some((self.node, &self.changes)));
+            let mut places = self.spot.places.clone();
+            for ((place, change), slot) in places.iter_mut().zip(&self.changes).zip(&cycle.slots) {
+                if counters.get(*slot).domain(self.node).is_some() {
+                    place.value += change;
+                }
+            }
+            cycle.beyond(&bounds, &places)
+        })
     }
 }
 
-/// `SelectVictimsOnNode`: all less important pods go, then as many as possible come back, the most important
-/// ones first, those that a budget protects before the others.
-fn select_victims(state: &mut State, cycle: &mut Cycle, node: u32) -> Result<Candidate, Rejection> {
-    let info = state.infos[node as usize].clone();
-    let priority = |state: &State, id: PlacedId| state.pod(state.placed[id.0 as usize].class).priority;
-    let mut potential: Vec<PlacedId> =
-        info.pods.iter().copied().filter(|id| priority(state, *id) < cycle.pod.priority).collect();
-    if potential.is_empty() {
-        return Err(Rejection::unresolvable("No preemption victims found for incoming pod"));
+impl DryRuns<'_> {
+    fn weights_of(&mut self, kin: u32) -> Arc<Vec<i64>> {
+        let (state, survey) = (self.state, self.survey);
+        let weigh = || {
+            let kin = &state.index.kins[kin as usize];
+            let counted = survey.cycle.slots.iter().map(|slot| &state.index.counters.counted[*slot as usize]);
+            Arc::new(counted.map(|counted| counted.weight(&kin.pod, &kin.namespace, true)).collect())
+        };
+        self.weights.entry(kin).or_insert_with(weigh).clone()
     }
-    let (counters, volumes) = (cycle.counters.clone(), cycle.volumes.clone());
-    let mut run = DryRun { state, cycle, node, info, counters, volumes };
-    potential.iter().for_each(|id| run.shift(*id, -1));
-    if let Some(rejection) = run.filter() {
-        return Err(rejection);
-    }
-    sort_by_importance(run.state, &mut potential);
-    let (violating, rest) = split_by_budgets(run.state, &potential);
-    let (mut victims, mut violations) = (Vec::new(), 0);
-    for (id, violates) in violating.iter().map(|id| (*id, true)).chain(rest.iter().map(|id| (*id, false))) {
-        run.shift(id, 1);
-        if run.filter().is_some() {
-            run.shift(id, -1);
-            victims.push(id);
-            violations += usize::from(violates);
+
+    /// Tries the nodes whose rejection can be resolved, until there are enough candidates.
+    fn run(mut self) -> Vec<Alike> {
+        let potential = self.survey.resolvable(self.state);
+        // `MinCandidateNodesAbsolute` and `MinCandidateNodesPercentage` of the default profile.
+        let enough = (potential.len() / 10).max(100);
+        let (mut candidates, mut harmless) = (0, false);
+        for node in potential {
+            let profile = self.state.index.profiles.of[node as usize];
+            let known = self.by_profile.get(&profile).map_or(&[][..], Vec::as_slice);
+            let known = known.iter().copied().find(|at| self.are_alike(self.groups[*at].node, node));
+            let at = known.unwrap_or_else(|| {
+                let outcome = self.select_victims(node);
+                self.groups.push(Alike { node, outcome, nodes: Vec::new() });
+                self.by_profile.entry(profile).or_default().push(self.groups.len() - 1);
+                self.groups.len() - 1
+            });
+            let group = &mut self.groups[at];
+            group.nodes.push(node);
+            if let Outcome::Candidate { violations, .. } = group.outcome {
+                candidates += 1;
+                harmless |= violations == 0;
+            }
+            if candidates >= enough && harmless {
+                break;
+            }
         }
+        self.groups
     }
-    sort_by_importance(run.state, &mut victims);
-    Ok(Candidate { node, victims, violations })
+
+    /// Whether the same must come of two nodes of one profile: they have equal pods in the same order.
+    fn are_alike(&self, a: u32, b: u32) -> bool {
+        let (state, pod) = (self.state, self.state.pod(self.class));
+        let singly = !pod.volumes.is_empty()
+            || !pod.ports.is_empty()
+            || state.index.kins[state.kin(self.class) as usize].by_name;
+        let pods = |node: u32| state.infos[node as usize].pods.iter().map(|id| &state.placed[id.0 as usize]);
+        !singly && pods(a).zip(pods(b)).all(|(a, b)| a.class == b.class && a.started == b.started)
+    }
+
+    /// `SelectVictimsOnNode`: all less important pods go, then as many as possible come back, the most important
+    /// ones first, those that a budget protects before the others.
+    fn select_victims(&mut self, node: u32) -> Outcome {
+        let (state, pod) = (self.state, self.state.pod(self.class));
+        let priority = |id: PlacedId| state.pod(state.placed[id.0 as usize].class).priority;
+        let place = |id: &PlacedId| state.infos[node as usize].pods.iter().position(|other| other == id);
+        let pods = &state.infos[node as usize].pods;
+        let mut potential: Vec<PlacedId> = pods.iter().copied().filter(|id| priority(*id) < pod.priority).collect();
+        if potential.is_empty() {
+            return Outcome::Nobody;
+        }
+        let info = state.infos[node as usize].clone();
+        let (spot, volumes) = (self.survey.spot(state, node), self.survey.volumes.clone());
+        let changes = vec![0; self.survey.cycle.slots.len()];
+        let mut run = DryRun { all: self, node, info, changes, spot, volumes };
+        potential.iter().for_each(|id| run.shift(*id, -1));
+        if let Some(rejection) = run.filter() {
+            return Outcome::InVain(rejection);
+        }
+        sort_by_importance(state, &mut potential);
+        let (violating, rest) = split_by_budgets(state, &potential);
+        let (mut victims, mut violations) = (Vec::new(), 0);
+        for (id, violates) in violating.iter().map(|id| (*id, true)).chain(rest.iter().map(|id| (*id, false))) {
+            run.shift(id, 1);
+            if run.filter().is_some() {
+                run.shift(id, -1);
+                victims.push(id);
+                violations += usize::from(violates);
+            }
+        }
+        sort_by_importance(state, &mut victims);
+        Outcome::Candidate { victims: victims.iter().filter_map(place).collect(), violations }
+    }
 }
 
 /// Start of a pod that no kubelet has started.
@@ -124,7 +227,7 @@ pub const NOT_STARTED: i64 = i64::MAX;
 
 /// Whether the first pod is more important (`MoreImportantPod`). Pods that have not started count as started
 /// when they are looked at, so that the first of two is always the older one.
-fn more_important(state: &State, a: PlacedId, b: PlacedId) -> bool {
+pub(super) fn more_important(state: &State, a: PlacedId, b: PlacedId) -> bool {
     let (a, b) = (&state.placed[a.0 as usize], &state.placed[b.0 as usize]);
     match state.pod(a.class).priority.cmp(&state.pod(b.class).priority) {
         Ordering::Greater => true,
@@ -171,19 +274,28 @@ fn split_by_budgets(state: &State, pods: &[PlacedId]) -> (Vec<PlacedId>, Vec<Pla
     })
 }
 
-/// `pickOneNodeForPreemption`: the best candidate, and all nodes that are as good.
-fn best(state: &State, candidates: Vec<Candidate>) -> Option<(Candidate, Vec<u32>)> {
-    let pod = |id: &PlacedId| state.pod(state.placed[id.0 as usize].class);
-    let start = |id: &PlacedId| state.placed[id.0 as usize].started;
-    let rank = |candidate: &Candidate| {
-        let victims = &candidate.victims;
-        let highest = victims.first().map_or(i32::MIN, |id| pod(id).priority);
-        let sum: i64 = victims.iter().map(|id| i64::from(pod(id).priority) + i64::from(i32::MAX) + 1).sum();
-        let top = victims.iter().filter(|id| pod(id).priority == highest).map(start).min();
-        (candidate.violations, highest, sum, victims.len(), Reverse(top))
+/// `pickOneNodeForPreemption`: the first of the best candidates with its victims, and all nodes that are as good.
+fn best(state: &State, groups: &[Alike]) -> Option<(u32, Vec<PlacedId>, Vec<u32>)> {
+    let ids = |node: u32, victims: &[usize]| -> Vec<PlacedId> {
+        victims.iter().map(|at| state.infos[node as usize].pods[*at]).collect()
     };
-    let best = candidates.iter().map(rank).min()?;
-    let ties = candidates.iter().filter(|candidate| rank(candidate) == best).map(|candidate| candidate.node).collect();
-    let first = candidates.into_iter().find(|candidate| rank(candidate) == best)?;
-    Some((first, ties))
+    let placed = |id: &PlacedId| &state.placed[id.0 as usize];
+    let priority = |id: &PlacedId| state.pod(placed(id).class).priority;
+    let rank = |group: &Alike| {
+        let Outcome::Candidate { victims, violations } = &group.outcome else { return None };
+        let victims = ids(group.node, victims);
+        let highest = victims.first().map_or(i32::MIN, priority);
+        let sum: i64 = victims.iter().map(|id| i64::from(priority(id)) + i64::from(i32::MAX) + 1).sum();
+        let top = victims.iter().filter(|id| priority(id) == highest).map(|id| placed(id).started).min();
+        Some((*violations, highest, sum, victims.len(), Reverse(top)))
+    };
+    let ranks: Vec<_> = groups.iter().map(rank).collect();
+    let best = ranks.iter().flatten().min()?;
+    let as_good = || groups.iter().zip(&ranks).filter(|(_, rank)| rank.as_ref() == Some(best)).map(|(group, _)| group);
+    let mut ties: Vec<u32> = as_good().flat_map(|group| group.nodes.iter().copied()).collect();
+    ties.sort_unstable();
+    let first = *ties.first()?;
+    let group = as_good().find(|group| group.nodes.first() == Some(&first))?;
+    let Outcome::Candidate { victims, .. } = &group.outcome else { return None };
+    Some((first, ids(first, victims), ties))
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::engine::{self, Answer, Unschedulable};
 use super::expand::Replica;
+use super::node_set::NodeSet;
 use super::placement::{Settled, Verdict};
 use super::preemption::{NOT_STARTED, Preemption};
 use super::rolling::{End, Progress};
@@ -15,7 +16,8 @@ use super::state::{PlacedId, State};
 #[derive(Clone, Debug)]
 pub struct Outcome {
     pub verdict: Verdict,
-    pub best: Arc<Vec<u32>>,
+    /// The nodes with the highest score.
+    pub best: Arc<NodeSet>,
     pub feasible: usize,
     /// Where it is now, on a known node.
     pub placed: Option<PlacedId>,
@@ -94,7 +96,7 @@ pub fn run(
 }
 
 /// The verdict that needs no scheduler; pending where it needs one.
-pub(super) fn arrive(replica: &Replica) -> Outcome {
+pub fn arrive(replica: &Replica) -> Outcome {
     let pod = &replica.pod;
     let unknown = |why: String| Outcome::new(Verdict::Unknown, Some(format!("not simulated: {why}")));
     if let Some(why) = &replica.rejected {
@@ -119,7 +121,7 @@ impl Queue {
     /// A pod that runs already is there before any other.
     fn create(&mut self, state: &mut State, replicas: &[Replica], index: usize) {
         if let Some(node) = replicas[index].running {
-            let best = Arc::new(vec![node]);
+            let best = Arc::new(NodeSet::one(node));
             self.outcomes.push(Outcome { best, feasible: 1, ..Outcome::new(Verdict::Scheduled, None) });
             return self.place(state, replicas, index, node);
         }
@@ -182,8 +184,8 @@ impl Queue {
         }
         let class = state.class(&replicas[index].pod);
         match engine::schedule(state, class) {
-            Answer::Scheduled { best, feasible, .. } => {
-                let node = best.first().copied();
+            Answer::Scheduled { best, feasible } => {
+                let node = best.first();
                 self.outcomes[index] = Outcome { best, feasible, ..Outcome::new(Verdict::Scheduled, None) };
                 if let Some(node) = node {
                     self.place(state, replicas, index, node);
@@ -208,7 +210,7 @@ impl Queue {
         for (index, replica) in replicas.iter().enumerate() {
             let untried = self.is_waiting(index) && self.outcomes[index].why.is_none();
             if let Some(old) = replica.replaces.filter(|old| untried && state.is_placed(*old)) {
-                let best = Arc::new(vec![state.placed[old.0 as usize].node]);
+                let best = Arc::new(NodeSet::one(state.placed[old.0 as usize].node));
                 let message = self.outcomes[index].message.take();
                 let placed = Some(old);
                 let outcome = Outcome::new(Verdict::Scheduled, message);
@@ -228,8 +230,8 @@ impl Queue {
             if let Answer::Scheduled { best, .. } = engine::schedule(state, class)
                 && let Some(node) = best.first()
             {
-                self.place(state, replicas, index, *node);
-                let node = state.nodes.get(*node as usize).map(|node| node.name.clone());
+                self.place(state, replicas, index, node);
+                let node = state.nodes.get(node as usize).map(|node| node.name.clone());
                 self.outcomes[index].settled = Some(Settled { verdict: Verdict::Scheduled, node });
                 if let Some(next) = self.followers.remove(&index) {
                     self.waiting.push((replicas[next].pod.priority, Reverse(next)));
@@ -267,9 +269,9 @@ impl Queue {
             if let Answer::Scheduled { best, .. } = engine::schedule(state, class)
                 && let Some(node) = best.first()
             {
-                self.place(state, replicas, index, *node);
+                self.place(state, replicas, index, node);
                 settled.verdict = Verdict::Scheduled;
-                settled.node = state.nodes.get(*node as usize).map(|node| node.name.clone());
+                settled.node = state.nodes.get(node as usize).map(|node| node.name.clone());
             }
         }
         self.outcomes[index].settled = Some(settled);

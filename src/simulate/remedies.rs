@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::expand::{Expansion, Replica};
-use super::filters::taint_toleration;
+use super::filters::{taint_toleration, volume_binding};
 use super::findings::{Cause, Group};
 use super::nodes::{HOSTNAME, Node};
 use super::placement::{Remedy, Verdict};
@@ -33,7 +33,10 @@ impl Trial<'_> {
     /// when others lose theirs for it.
     fn places(&self, group: &Group, nodes: Option<Vec<Node>>, change: &dyn Fn(&Replica) -> Option<Pod>) -> usize {
         let nodes = nodes.unwrap_or_else(|| self.before.nodes.to_vec());
-        let mut state = self.before.with_nodes(nodes);
+        self.places_in(group, self.before.with_nodes(nodes), change)
+    }
+
+    fn places_in(&self, group: &Group, mut state: State, change: &dyn Fn(&Replica) -> Option<Pod>) -> usize {
         let mut replicas = self.expansion.replicas.clone();
         for replica in &mut replicas {
             if let Some(pod) = change(replica) {
@@ -67,13 +70,13 @@ pub fn find(trial: &Trial<'_>, group: &Group) -> Vec<Remedy> {
     match &group.cause {
         Cause::Exceeds(resource) | Cause::Insufficient(resource) => lower_request(trial, group, resource)
             .into_iter()
-            .chain(one_more_node(trial, group))
+            .chain(more_nodes(trial, group))
             .chain(tolerate(trial, group, &pod))
             .collect(),
         Cause::Tainted => tolerate(trial, group, &pod),
         Cause::NoMatch => label(trial, group, &pod),
-        Cause::Claims | Cause::Volumes => Vec::new(),
-        _ => one_more_node(trial, group).into_iter().collect(),
+        Cause::Claims | Cause::Volumes => volume(trial, group, &pod).into_iter().collect(),
+        _ => more_nodes(trial, group),
     }
 }
 
@@ -134,6 +137,62 @@ fn join(names: &[&str]) -> String {
         [head @ .., last] if !head.is_empty() => format!("{} and {last}", head.join(", ")),
         names => names.join(""),
     }
+}
+
+/// One more node; where that does not place all, the smallest number of copies of the largest node that fits.
+fn more_nodes(trial: &Trial<'_>, group: &Group) -> Vec<Remedy> {
+    let one = one_more_node(trial, group);
+    let wanted = group.replicas.len();
+    if one.as_ref().is_some_and(|remedy| remedy.places == wanted) || wanted < 2 {
+        return one.into_iter().collect();
+    }
+    let replicas = || group.replicas.iter().filter_map(|index| trial.expansion.replicas.get(*index));
+    let matches = |node: &&Node| replicas().all(|replica| replica.pod.selects_node(&node.name, &node.labels));
+    let like = trial.before.nodes.iter().filter(matches);
+    let Some(like) = like.max_by_key(|node| (node.allocatable.cpu, node.allocatable.memory)) else {
+        return one.into_iter().collect();
+    };
+    let places = |count: usize| {
+        let copies = (1..=count).map(|index| {
+            let name = format!("another-node-{index}");
+            let mut node = Node { name: name.clone(), ..like.clone() };
+            node.labels.insert(HOSTNAME.to_owned(), name);
+            node
+        });
+        trial.places(group, Some(trial.before.nodes.iter().cloned().chain(copies).collect()), &|_| None)
+    };
+    if places(wanted) < wanted {
+        return one.into_iter().collect();
+    }
+    let (mut few, mut enough) = (1, wanted);
+    while few < enough {
+        let middle = few + (enough - few) / 2;
+        if places(middle) == wanted { enough = middle } else { few = middle + 1 }
+    }
+    let text = match enough {
+        1 => format!("one more node like {}", like.name),
+        count => format!("{count} more nodes like {}", like.name),
+    };
+    trial.remedy(group, text, wanted).into_iter().collect()
+}
+
+/// A volume for each claim that nothing serves.
+fn volume(trial: &Trial<'_>, group: &Group, pod: &Pod) -> Option<Remedy> {
+    let mut state = trial.before.with_nodes(trial.before.nodes.to_vec());
+    let mut volumes = state.cluster.volumes.clone();
+    let keys = volume_binding::claims(pod, true).map(|name| format!("{}/{name}", pod.namespace));
+    let mut texts = Vec::new();
+    for key in keys.collect::<Vec<_>>() {
+        let claim = volumes.claims.get(&key).filter(|claim| !claim.bound && claim.volume.is_empty())?.clone();
+        let modes = claim.access_modes.join(" and ");
+        let class = if claim.class.is_empty() { "no class".to_owned() } else { format!("class {}", claim.class) };
+        texts.push(format!("a PersistentVolume with ≥ {}, {modes} and {class}", claim.request));
+        volumes.add_volume_for(&claim);
+    }
+    volumes.settle();
+    state.set_volumes(volumes);
+    let places = trial.places_in(group, state, &|_| None);
+    if texts.is_empty() { None } else { trial.remedy(group, texts.join(", "), places) }
 }
 
 /// One node that is just large enough for the group; a copy of a node where labels matter.

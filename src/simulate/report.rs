@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::expand::{Expansion, Replica, Workload};
+use super::nodes::ZONE;
 use super::placement::{PlacedNode, PlacedPod, Placement, Verdict};
 use super::preemption::Preemption;
 use super::queue::Outcome;
@@ -55,11 +56,11 @@ fn placed_pod(state: &State, workload: &Workload, replica: &Replica, outcome: &O
         namespace: workload.namespace.clone(),
         owner: workload.owner(),
         verdict: outcome.verdict,
-        nodes: outcome.best.iter().map(|node| name(*node)).collect(),
+        nodes: outcome.best.iter().map(name).collect(),
         feasible: outcome.feasible,
         node: match outcome.verdict {
             Verdict::Bypassed => replica.pod.node_name.clone(),
-            _ => outcome.best.first().filter(|_| scheduled).map(|node| name(*node)),
+            _ => outcome.best.first().filter(|_| scheduled).map(name),
         },
         message: outcome.message.clone(),
         nominated_node: nominated,
@@ -78,6 +79,7 @@ fn placed_nodes(state: &State) -> Vec<PlacedNode> {
             requested,
             pods: info.pods.iter().map(|id| state.placed[id.0 as usize].name.to_string()).collect(),
             taints: node.taints.iter().map(ToString::to_string).collect(),
+            zone: node.labels.get(ZONE).cloned(),
         }
     });
     each.collect()

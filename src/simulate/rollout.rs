@@ -148,7 +148,7 @@ impl Progress<'_> {
         while self.waiting > 0 {
             match engine::schedule(self.state, class) {
                 Answer::Scheduled { best, .. } => {
-                    let Some(node) = best.first().copied() else {
+                    let Some(node) = best.first() else {
                         return;
                     };
                     engine::bind_volumes(self.state, class, node);

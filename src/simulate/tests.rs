@@ -1,15 +1,10 @@
-//! The recorded answers of a real kube-scheduler, pod by pod.
+//! Small sets placed from end to end; what the real scheduler says of pods is in `tests/placement_cases`.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::engine::{self, Answer};
 use super::nodes::Inventory;
-use super::preemption::{NOT_STARTED, Preemption};
-use super::queue;
-use super::state::{PlacedId, State};
 use super::{Verdict, prepare};
 use crate::config::Settings;
 use crate::model::{Bundle, Object, ParsedFile, Role, SetId};
@@ -48,6 +43,7 @@ pub fn bundle(objects: &[Value]) -> Bundle {
             namespace: namespace.filter(|_| !cluster_scoped.contains(&kind.as_str())),
             kind,
             full: None,
+            admitted: None,
         });
     }
     bundle.files.push(ParsedFile {
@@ -57,178 +53,6 @@ pub fn bundle(objects: &[Value]) -> Bundle {
         role: Role::Manifest,
     });
     bundle
-}
-
-fn list<'a>(row: &'a Value, key: &str) -> &'a [Value] {
-    row[key].as_array().map_or(&[], Vec::as_slice)
-}
-
-/// Plays a row, each pod on the recorded placements of those before it; gives what differs.
-fn play(row: &Value) -> Vec<String> {
-    let objects: Vec<Value> =
-        ["nodes", "objects", "pods"].iter().flat_map(|key| list(row, key).iter().cloned()).collect();
-    let bundle = bundle(&objects);
-    let settings = Settings::default();
-    let (mut state, expansion) = prepare(&bundle, &Inventory::from_bundle(&bundle), &settings);
-    let mut places: BTreeMap<String, PlacedId> = BTreeMap::new();
-    let mut wrong = Vec::new();
-    for (index, result) in list(row, "results").iter().enumerate() {
-        let name = result["pod"].as_str().unwrap_or("");
-        let Some(replica) = expansion.replicas.iter().find(|replica| replica.full_name() == name) else {
-            // A pod that has ended takes no room and is not reported.
-            if result["outcome"] != "bypassed" {
-                wrong.push(format!("{name}: not expanded"));
-            }
-            continue;
-        };
-        for difference in compare(&mut state, replica, result) {
-            wrong.push(format!("{name} ({index}): {difference}"));
-        }
-        settle(&mut state, replica, result, &mut places);
-    }
-    wrong
-}
-
-fn differs(what: &str, ours: &str, theirs: &str) -> Option<String> {
-    (ours != theirs).then(|| format!("{what}\n    kplan    {ours}\n    recorded {theirs}"))
-}
-
-/// What kplan says of a pod that the scheduler never sees, against the record.
-fn compare_arrival(arrived: &queue::Outcome, result: &Value) -> Vec<String> {
-    let text = |key: &str| result[key].as_str().unwrap_or("");
-    let ours = match arrived.verdict {
-        Verdict::Rejected => "rejected",
-        Verdict::Bypassed => "bypassed",
-        Verdict::Gated => "gated",
-        _ => "unknown",
-    };
-    let says = ours == "rejected" || ours == "gated";
-    let message = says.then(|| differs("message", arrived.message.as_deref().unwrap_or(""), text("message")));
-    differs("verdict", ours, text("outcome")).into_iter().chain(message.flatten()).collect()
-}
-
-/// What kplan says of one pod, against the record.
-fn compare(state: &mut State, replica: &super::expand::Replica, result: &Value) -> Vec<String> {
-    let arrived = queue::arrive(replica);
-    if arrived.verdict != Verdict::Pending {
-        return compare_arrival(&arrived, result);
-    }
-    let recorded = result["outcome"].as_str().unwrap_or("");
-    let text = |key: &str| result[key].as_str().map(str::to_owned);
-    let mut out = Vec::new();
-    let mut check = |what: &str, ours: String, theirs: String| out.extend(differs(what, &ours, &theirs));
-    let class = state.class(&replica.pod);
-    let name = |node: &u32| state.nodes[*node as usize].name.clone();
-    match engine::schedule(&mut state.clone(), class) {
-        Answer::Scheduled { best, scores, .. } => {
-            check("verdict", "scheduled".to_owned(), recorded.to_owned());
-            let ours: Vec<String> = best.iter().map(name).collect();
-            let theirs: Option<Vec<String>> = serde_json::from_value(result["best"].clone()).ok();
-            match theirs {
-                Some(mut theirs) => {
-                    theirs.sort();
-                    let mut ours = ours.clone();
-                    ours.sort();
-                    check("best", ours.join(" "), theirs.join(" "));
-                }
-                None => check(
-                    "node among best",
-                    format!("{}", ours.contains(&text("node").unwrap_or_default())),
-                    "true".to_owned(),
-                ),
-            }
-            let theirs: Option<BTreeMap<String, i64>> = serde_json::from_value(result["scores"].clone()).ok();
-            if let Some(theirs) = theirs {
-                let ours: BTreeMap<String, i64> = scores.iter().map(|(node, score)| (name(node), *score)).collect();
-                check("scores", format!("{ours:?}"), format!("{theirs:?}"));
-            }
-        }
-        Answer::Pending(why) => {
-            let preempts = recorded == "preempting" || recorded == "nominated" || recorded == "preempts";
-            check(
-                "verdict",
-                "unschedulable".to_owned(),
-                if preempts { "unschedulable".to_owned() } else { recorded.to_owned() },
-            );
-            check("message", why.message.clone(), text("message").unwrap_or_default());
-            if let Preemption::Nominated { node, victims, ties } = &why.preemption {
-                let theirs = text("nominated_node").unwrap_or_default();
-                check("nominated", ties.iter().map(name).any(|tie| tie == theirs).to_string(), "true".to_owned());
-                let mut victims: Vec<&str> = victims.iter().map(|id| &*state.placed[id.0 as usize].name).collect();
-                victims.sort_unstable();
-                let recorded: Vec<&str> = list(result, "victims").iter().filter_map(Value::as_str).collect();
-                if name(node) == theirs {
-                    check("victims", victims.join(" "), recorded.join(" "));
-                }
-            } else {
-                check("nominated", String::new(), text("nominated_node").unwrap_or_default());
-            }
-        }
-    }
-    out
-}
-
-/// Does what the record says happened.
-fn settle(
-    state: &mut State,
-    replica: &super::expand::Replica,
-    result: &Value,
-    places: &mut BTreeMap<String, PlacedId>,
-) {
-    for victim in list(result, "victims").iter().filter_map(Value::as_str) {
-        if let Some(id) = places.remove(victim) {
-            state.remove(id);
-        }
-    }
-    let node = result["settled_node"].as_str().or(result["node"].as_str()).and_then(|name| state.node(name));
-    if let Some(node) = node {
-        let class = state.class(&replica.pod);
-        engine::bind_volumes(state, class, node);
-        let name = replica.full_name();
-        let id = state.place(class, &Arc::from(name.as_str()), node, replica.started.unwrap_or(NOT_STARTED));
-        places.insert(name, id);
-    }
-}
-
-/// Plays a file; gives how many rows agree, of how many.
-fn agreement(name: &str, text: &str) -> (usize, usize) {
-    let rows: Vec<Value> =
-        text.lines().filter(|line| !line.is_empty()).map(|line| serde_json::from_str(line).unwrap()).collect();
-    let mut agree = 0;
-    for row in &rows {
-        let wrong = play(row);
-        if wrong.is_empty() {
-            agree += 1;
-        }
-        for difference in wrong {
-            println!("{}: {difference}", row["name"].as_str().unwrap_or("?"));
-        }
-    }
-    println!("{name}: {agree} of {}", rows.len());
-    (agree, rows.len())
-}
-
-#[test]
-fn recorded_placements() {
-    let (agree, all) = agreement("placement-1.36", include_str!("../../fixtures/recorded/placement-1.36.jsonl"));
-    assert_eq!(agree, all);
-}
-
-/// Rows found by random clusters on a real control plane, all kinds of plugins.
-#[test]
-fn random_placements() {
-    let text = include_str!("../../fixtures/simulate/placement-1.36.jsonl");
-    let (agree, all) = agreement("fixtures/simulate/placement-1.36", text);
-    assert_eq!(agree, all);
-}
-
-/// Rows from elsewhere: `KPLAN_PLACEMENT=FILE cargo test --lib placements_of_a_file -- --nocapture`.
-#[test]
-fn placements_of_a_file() {
-    if let Ok(path) = std::env::var("KPLAN_PLACEMENT") {
-        let (agree, all) = agreement(&path, &std::fs::read_to_string(&path).unwrap());
-        assert_eq!(agree, all);
-    }
 }
 
 fn node(name: &str, cpu: &str, memory: &str) -> Value {

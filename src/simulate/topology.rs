@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::nodes::Node;
+use super::nodes::{HOSTNAME, Node};
 
 /// Stands in [`Domains::of`] for a node without the label.
 pub const NO_DOMAIN: u32 = u32::MAX;
@@ -15,12 +15,34 @@ pub struct Domains {
     pub of: Vec<u32>,
     /// Number of domains.
     pub count: usize,
+    /// Hosts: nodes are told apart by what their domain holds, not by the domain.
+    pub hosts: bool,
+    /// Nodes by domain.
+    pub members: Vec<Vec<u32>>,
+}
+
+impl Domains {
+    fn new(of: Vec<u32>, count: usize, hosts: bool) -> Domains {
+        let mut members = vec![Vec::new(); count];
+        for (node, domain) in of.iter().enumerate() {
+            if let Some(members) = members.get_mut(*domain as usize) {
+                members.push(node as u32);
+            }
+        }
+        Domains { of, count, hosts, members }
+    }
+
+    /// The domain of a node, or [`NO_DOMAIN`].
+    pub fn at(&self, node: u32) -> u32 {
+        self.of.get(node as usize).copied().unwrap_or(NO_DOMAIN)
+    }
 }
 
 /// The domains of every label that was asked for; they change only with the nodes.
 #[derive(Clone, Debug, Default)]
 pub struct Topology {
     by_key: HashMap<String, Arc<Domains>>,
+    each_node: Option<Arc<Domains>>,
 }
 
 impl Topology {
@@ -40,19 +62,18 @@ impl Topology {
                 None => NO_DOMAIN,
             });
         }
-        let domains = Arc::new(Domains { of, count: known.len() });
+        let domains = Arc::new(Domains::new(of, known.len(), key == HOSTNAME));
         self.by_key.insert(key.to_owned(), domains.clone());
         domains
     }
 
-    /// Every node that has the label a domain of its own; for one label only.
-    pub fn each_node(&mut self, nodes: &[Node], key: &str) -> Arc<Domains> {
+    /// Every node that has a host name a domain of its own.
+    pub fn each_node(&mut self, nodes: &[Node]) -> Arc<Domains> {
         let domain = |(index, node): (usize, &Node)| {
-            if node.labels.contains_key(key) { index as u32 } else { NO_DOMAIN }
+            if node.labels.contains_key(HOSTNAME) { index as u32 } else { NO_DOMAIN }
         };
-        let each = || Arc::new(Domains { of: nodes.iter().enumerate().map(domain).collect(), count: nodes.len() });
-        // No label has an empty key.
-        self.by_key.entry(String::new()).or_insert_with(each).clone()
+        let each = || Arc::new(Domains::new(nodes.iter().enumerate().map(domain).collect(), nodes.len(), true));
+        self.each_node.get_or_insert_with(each).clone()
     }
 }
 
@@ -63,39 +84,70 @@ pub struct Counter {
     /// Nodes whose pods count; `None` for all.
     pub eligible: Option<Arc<Vec<bool>>>,
     pub sums: Vec<i64>,
+    /// Nodes that count, by domain.
+    pub nodes: Vec<u32>,
     /// Over all domains.
     pub total: i64,
 }
 
 impl Counter {
     pub fn new(domains: Arc<Domains>, eligible: Option<Arc<Vec<bool>>>) -> Counter {
-        let sums = vec![0; domains.count];
-        Counter { domains, eligible, sums, total: 0 }
+        let mut counter =
+            Counter { sums: vec![0; domains.count], nodes: vec![0; domains.count], domains, eligible, total: 0 };
+        (0..counter.domains.of.len() as u32).for_each(|node| counter.stand(node, true));
+        counter
     }
 
-    /// Adds an amount to the domain of a node, if the node has one and counts.
-    pub fn add(&mut self, node: u32, amount: i64) {
+    /// The domain that a node counts for; `None` where it has none or does not count.
+    pub fn domain(&self, node: u32) -> Option<usize> {
         let counts = self.eligible.as_ref().is_none_or(|eligible| eligible.get(node as usize) == Some(&true));
-        let domain = self.domains.of.get(node as usize).copied().unwrap_or(NO_DOMAIN);
-        if let Some(sum) = self.sums.get_mut(domain as usize).filter(|_| counts) {
-            *sum += amount;
-            self.total += amount;
+        let domain = self.domains.at(node);
+        (counts && domain != NO_DOMAIN).then_some(domain as usize)
+    }
+
+    /// Adds an amount to the domain of a node; false where the node does not count.
+    pub fn add(&mut self, node: u32, amount: i64) -> bool {
+        let Some(domain) = self.domain(node) else { return false };
+        self.sums[domain] += amount;
+        self.total += amount;
+        true
+    }
+
+    /// A node is there, or is there no longer.
+    pub fn stand(&mut self, node: u32, there: bool) {
+        if let Some(domain) = self.domain(node) {
+            let count = &mut self.nodes[domain];
+            *count = if there { *count + 1 } else { count.saturating_sub(1) };
         }
     }
 
-    /// The sum of a node's domain; `None` when the node lacks the label.
-    pub fn at(&self, node: u32) -> Option<i64> {
-        let domain = self.domains.of.get(node as usize).copied().unwrap_or(NO_DOMAIN);
-        self.sums.get(domain as usize).copied()
+    /// What a node has of it.
+    pub fn place(&self, node: u32) -> Place {
+        let domain = self.domains.at(node);
+        Place { domain, value: self.sums.get(domain as usize).copied().unwrap_or(0) }
+    }
+
+    /// The smallest sum of the domains that have a node which counts, and the number of those domains.
+    pub fn minimum(&self) -> (Option<i64>, usize) {
+        let present = self.sums.iter().zip(&self.nodes).filter(|(_, nodes)| **nodes > 0);
+        present.fold((None, 0), |(least, count), (sum, _)| {
+            (Some(least.map_or(*sum, |least: i64| least.min(*sum))), count + 1)
+        })
     }
 }
 
-/// What one pod of a class adds to a counter of another class.
-#[derive(Clone, Copy, Debug)]
-pub struct Delta {
-    pub counter: usize,
-    pub weight: i64,
-    /// Counts only while victims are taken out and put back: the scheduler then forgets two exemptions
-    /// (`updateWithPod` in podtopologyspread/filtering.go, 1.34 to 1.36).
-    pub dry_run_only: bool,
+/// A counter as a node sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// Domain of the node, or [`NO_DOMAIN`].
+    pub domain: u32,
+    /// Sum of that domain.
+    pub value: i64,
+}
+
+impl Place {
+    /// The sum; `None` where the node lacks the label.
+    pub fn at(self) -> Option<i64> {
+        (self.domain != NO_DOMAIN).then_some(self.value)
+    }
 }

@@ -7,6 +7,7 @@ use super::labels::{Labels, NodeTerm, Operator, Requirement, Selector, labels, n
 use super::nodes::Node;
 use super::pod::Pod;
 use super::resources::quantity;
+use crate::admission::default_storage_class;
 use crate::model::quantity::Quantity;
 use crate::yaml::View;
 
@@ -246,6 +247,26 @@ impl Volumes {
         self.bind(key, &name);
     }
 
+    /// Adds the volume that a claim asks for, to be bound to it.
+    pub fn add_volume_for(&mut self, claim: &Claim) {
+        let name = format!("for-{}-{}", claim.namespace, claim.name);
+        let volume = PersistentVolume {
+            name: name.clone(),
+            labels: Labels::new(),
+            class: claim.class.clone(),
+            capacity: claim.request.clone(),
+            access_modes: claim.access_modes.clone(),
+            block: claim.block,
+            attributes_class: claim.attributes_class.clone(),
+            claim: Some(format!("{}/{}", claim.namespace, claim.name)),
+            available: true,
+            deleting: false,
+            node_terms: None,
+            csi: None,
+        };
+        self.volumes.insert(name, volume);
+    }
+
     /// The smallest volume that a claim can take, on a node or anywhere (`FindMatchingVolume` of
     /// component-helpers); a volume reserved for the claim comes first.
     pub fn find(&self, claim: &Claim, node: Option<&Labels>, taken: &BTreeSet<String>, waits: bool) -> Option<String> {
@@ -379,13 +400,11 @@ fn class(view: View<'_>) -> StorageClass {
             })
             .collect()
     });
-    let marks = ["storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"];
-    let annotations = view.at(&["metadata", "annotations"]);
     StorageClass {
         provisioner: view.get_str("provisioner").unwrap_or("").to_owned(),
         waits: view.get_str("volumeBindingMode") == Some("WaitForFirstConsumer"),
         topologies: topologies.collect(),
-        is_default: annotations.is_some_and(|map| marks.iter().any(|mark| map.get_str(mark) == Some("true"))),
+        is_default: default_storage_class::is_default(view),
     }
 }
 

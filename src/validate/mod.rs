@@ -19,6 +19,7 @@ mod obj;
 mod pod_failure;
 mod pod_security;
 mod policy;
+mod quotas;
 mod rbac;
 mod rules;
 mod schedule;
@@ -28,12 +29,14 @@ mod storage;
 mod tests;
 mod update;
 mod update_pod;
+mod update_warnings;
 mod warnings;
 
 pub use errors::{Errors, Shown, status_message};
 pub use rules::rule_for;
 pub use stage::run;
 pub use update::update;
+pub use update_warnings::update_warnings;
 pub use warnings::{deprecation, warnings};
 
 use self::core::{config, endpoints, namespace, node, pod, quota, service, storage as volumes};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::{errors, fixes, object, rules, warnings};
-use crate::admission::{Namespace, Plugin};
+use super::{errors, fixes, object, quotas, rules, warnings};
+use crate::admission::{Admission, Admitted, Plugin, Refusal};
 use crate::diag::{Cause, Diagnostic, Server};
 use crate::model::names;
 use crate::model::{Bundle, CustomKind, Object, ObjectId, path};
@@ -14,16 +14,64 @@ use crate::schema::{Kind, Life, Lookup, Schema};
 use crate::source::Span;
 use crate::yaml::View;
 
-/// Judges every object as the API server would.
-pub fn run(bundle: &Bundle, schema: &Schema) -> Vec<Diagnostic> {
+/// Judges every object as the API server would; `live` is the state of the cluster around the set.
+pub fn run(bundle: &Bundle, live: Option<&Bundle>, schema: &Schema) -> Vec<Diagnostic> {
     let ids: Vec<ObjectId> = bundle.ids().collect();
-    let namespaces = Namespace::all(bundle);
+    let admission = Admission::of(bundle, live);
     let judge = |id: &ObjectId| {
         let object = bundle.object(*id);
-        let namespace = namespaces.get(object.namespace.as_deref().unwrap_or("default"));
-        Judge { bundle, schema, id: *id, object, namespace }.run()
+        let admitted = admission.mutate(object, bundle.full(*id));
+        let full = admitted.as_ref().map_or_else(|| bundle.full(*id), Admitted::view);
+        let refused = admitted.as_ref().and_then(|admitted| admitted.refused.as_ref());
+        let refused = refused.filter(|refused| !refused.is_absence);
+        Judge { bundle, schema, admission: &admission, id: *id, object, full, refused }.run()
     };
-    ids.par_iter().flat_map_iter(judge).collect()
+    let mut found: Vec<Diagnostic> = ids.par_iter().flat_map_iter(judge).collect();
+    found.extend(quotas::run(bundle, live, schema, &admission, &found));
+    found
+}
+
+/// A finding at a field of an object as written.
+pub(super) fn diagnostic(
+    bundle: &Bundle,
+    id: ObjectId,
+    rule: &'static str,
+    field: &str,
+    message: impl Into<String>,
+) -> Diagnostic {
+    let object = bundle.object(id);
+    let mut diagnostic = Diagnostic::new(rule, object.file, path::place(bundle.written(id), field), message);
+    diagnostic.object = Some(id);
+    diagnostic.document = Some(object.document);
+    diagnostic.field = Some(field.to_owned());
+    diagnostic
+}
+
+/// What admission says of an object that is valid: the answer 403. `resource` is the plural of its kind.
+pub(super) fn forbidden(bundle: &Bundle, id: ObjectId, resource: &str, refusal: &Refusal) -> Diagnostic {
+    let object = bundle.object(id);
+    let problem = &refusal.message;
+    let resource = match object.group() {
+        "" => resource.to_owned(),
+        group => format!("{resource}.{group}"),
+    };
+    let message: Arc<str> = format!("{resource} {} is forbidden: {problem}", errors::quote(&object.name)).into();
+    let (rule, text) = match refusal.plugin {
+        Plugin::LimitRanger => ("limit-range", format!("a LimitRange of the namespace refuses it: {problem}")),
+        Plugin::ResourceQuota => ("resource-quota", format!("a ResourceQuota of the namespace refuses it: {problem}")),
+        Plugin::PodSecurity => ("pod-security", format!("the namespace refuses it: {problem}")),
+        Plugin::Priority | Plugin::RuntimeClass | Plugin::ServiceAccount => {
+            ("admission-refused", format!("{:?} refuses it: {problem}", refusal.plugin))
+        }
+    };
+    let field = match refusal.plugin {
+        Plugin::Priority if object.kind == "PriorityClass" => "globalDefault",
+        _ if bundle.written(id).get("spec").is_some() => "spec",
+        _ => "metadata.name",
+    };
+    let mut diagnostic = diagnostic(bundle, id, rule, field, text);
+    diagnostic.server = Some(Server { code: 403, reason: "Forbidden", message, causes: Vec::new() });
+    diagnostic
 }
 
 struct Judge<'a> {
@@ -31,8 +79,11 @@ struct Judge<'a> {
     schema: &'a Schema,
     id: ObjectId,
     object: &'a Object,
-    /// What the set says of its namespace.
-    namespace: Option<&'a Namespace<'a>>,
+    admission: &'a Admission<'a>,
+    /// The object as validation sees it: with its defaults, and with what admission adds.
+    full: View<'a>,
+    /// The answer of admission before the object is validated.
+    refused: Option<&'a Refusal>,
 }
 
 impl Judge<'_> {
@@ -77,7 +128,7 @@ impl Judge<'_> {
 
     /// A diagnostic at a field of the object as written.
     fn diagnostic(&self, rule: &'static str, field: &str, message: impl Into<String>) -> Diagnostic {
-        self.diagnostic_at(rule, path::place(self.bundle.written(self.id), field), field, message)
+        diagnostic(self.bundle, self.id, rule, field, message)
     }
 
     fn diagnostic_at(&self, rule: &'static str, span: Span, field: &str, message: impl Into<String>) -> Diagnostic {
@@ -228,18 +279,16 @@ impl Judge<'_> {
         let Object { api_version, kind, name, .. } = self.object;
         let successor = self.schema.stands_for(api_version, kind).map_or(api_version.as_str(), |kind| kind.api_version);
         let group = successor.split_once('/').map_or("", |(group, _)| group);
-        let full = self.bundle.full(self.id);
-        let limits = self.namespace.and_then(|namespace| namespace.limits.as_ref());
-        let admitted =
-            limits.filter(|_| group.is_empty() && kind == "Pod").map(|limits| limits.mutate(full, &["spec"]));
-        let full = admitted.as_ref().map_or(full, |(tree, root)| tree.view(*root));
-        let causes = object(group, kind, full);
+        let asked = asked && decoded.message.is_none();
+        found.extend(self.refused.filter(|_| asked).and_then(|refused| self.forbidden(refused)));
+        let asked = asked && self.refused.is_none();
+        let causes = object(group, kind, self.full);
         if causes.is_empty() {
-            found.extend(self.refused(full).filter(|_| asked && decoded.message.is_none()));
+            let refused = self.admission.refuses(self.object, self.full).filter(|_| asked);
+            found.extend(refused.and_then(|refused| self.forbidden(&refused)));
             return;
         }
         let message: Arc<str> = errors::status_message(kind, group, name, &causes).into();
-        let asked = asked && decoded.message.is_none();
         let wrong: Vec<&str> = decoded.error.iter().chain(&decoded.others).map(|error| error.path.as_str()).collect();
         let no_selector = causes.iter().any(|cause| rules::rule_for(kind, cause) == "selector-missing");
         let (implied, causes): (Vec<Cause>, Vec<Cause>) = causes
@@ -264,32 +313,10 @@ impl Judge<'_> {
         }
     }
 
-    /// What admission says of a pod or claim that is valid: the answer 403.
-    fn refused(&self, full: View<'_>) -> Option<Diagnostic> {
-        let Object { kind, name, .. } = self.object;
-        let (namespace, spec) = (self.namespace?, full.get("spec")?);
-        let (plural, plugin, problem) = match (self.object.group(), kind.as_str()) {
-            ("", "Pod") => {
-                let (plugin, problem) = namespace.refuses_pod(full.get("metadata"), spec)?;
-                ("pods", plugin, problem)
-            }
-            ("", "PersistentVolumeClaim") => {
-                let problem = namespace.limits.as_ref()?.validate_claim(spec)?;
-                ("persistentvolumeclaims", Plugin::LimitRanger, problem)
-            }
-            _ => return None,
-        };
-        let message: Arc<str> = format!("{plural} {} is forbidden: {problem}", errors::quote(name)).into();
-        let (rule, text) = match plugin {
-            Plugin::LimitRanger => ("limit-range", format!("a LimitRange of the namespace refuses it: {problem}")),
-            Plugin::ResourceQuota => {
-                ("resource-quota", format!("a ResourceQuota of the namespace refuses it: {problem}"))
-            }
-            Plugin::PodSecurity => ("pod-security", format!("the namespace refuses it: {problem}")),
-        };
-        let mut diagnostic = self.diagnostic(rule, "spec", text);
-        diagnostic.server = Some(Server { code: 403, reason: "Forbidden", message, causes: Vec::new() });
-        Some(diagnostic)
+    fn forbidden(&self, refusal: &Refusal) -> Option<Diagnostic> {
+        let Object { api_version, kind, .. } = self.object;
+        let kind = self.schema.stands_for(api_version, kind)?;
+        Some(forbidden(self.bundle, self.id, kind.plural, refusal))
     }
 
     fn cause(&self, cause: &Cause) -> Diagnostic {
@@ -313,14 +340,14 @@ impl Judge<'_> {
     fn security_warning(&self, full: View<'_>) -> Option<String> {
         let pod = pod_of(self.object.group(), &self.object.kind, full)?;
         let (metadata, spec) = (pod.get("metadata"), pod.get("spec")?);
-        let policy = self.namespace?.policy?;
+        let policy = self.admission.namespace(self.object.namespace.as_deref()?)?.policy;
         let refused = self.object.kind == "Pod" && policy.enforced(metadata, spec).is_some();
         policy.warning(metadata, spec).filter(|_| !refused)
     }
 
     /// What the server would say in a `Warning` header, less what other rules say better.
     fn warnings(&self, found: &mut Vec<Diagnostic>) {
-        let full = self.bundle.full(self.id);
+        let full = self.full;
         let (group, kind) = (self.object.group(), self.object.kind.as_str());
         let security = self.security_warning(full).into_iter();
         for warning in warnings::warnings(group, kind, full).into_iter().chain(security) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{object, status_message, update, warnings};
+use super::{object, status_message, update, update_warnings, warnings};
 use crate::diag::Cause;
 use crate::model::Version;
 use crate::schema::{Schema, decode};
@@ -34,15 +34,15 @@ fn judged(row: &Value) -> Option<(Vec<Cause>, String, Vec<String>)> {
     let (group, kind) = group_kind(new);
     let (tree, id) = defaulted(new)?;
     let view = tree.view(id);
-    let found = match old {
-        None => object(group, kind, view),
+    let (found, said) = match old {
+        None => (object(group, kind, view), warnings(group, kind, view)),
         Some(old) => {
             let (old_tree, old_id) = defaulted(old)?;
-            update(group, kind, old_tree.view(old_id), view)
+            let old = old_tree.view(old_id);
+            (update(group, kind, old, view), update_warnings(group, kind, old, view))
         }
     };
     let message = status_message(kind, group, new["metadata"]["name"].as_str().unwrap_or(""), &found);
-    let said = warnings(group, kind, view);
     Some((found, message, said))
 }
 
@@ -94,10 +94,7 @@ fn compare(rows: &[Value]) -> (usize, Vec<String>) {
                 let mut own = ours(&found);
                 // Those about API versions come from the facts file.
                 let version = |text: &Value| text.as_str().is_some_and(|text| text.contains("is deprecated in v1."));
-                if let Some(listed) = row["warnings"]
-                    .as_array()
-                    .filter(|list| !list.iter().any(version))
-                    .filter(|_| row.get("old").is_none())
+                if let Some(listed) = row["warnings"].as_array().filter(|list| !list.iter().any(version))
                     && row["verdict"] == "accepted"
                     && *listed != said.iter().map(|text| Value::from(text.as_str())).collect::<Vec<_>>()
                 {

@@ -1,5 +1,5 @@
 //! The `Warning` headers that the API server adds to a create, kind by kind; those about API versions come from the
-//! facts file.
+//! facts file, those of an update are in `update_warnings`.
 //!
 //! `pkg/registry/*/*/strategy.go` `WarningsOnCreate`, `pkg/api/{persistentvolume,persistentvolumeclaim,service,job,
 //! node}` (Kubernetes 1.36).
@@ -18,14 +18,7 @@ pub fn warnings(group: &str, kind: &str, view: View<'_>) -> Vec<String> {
     let object = Obj(Some(view));
     let (meta, spec) = (object.at("metadata"), object.at("spec"));
     let mut out = Vec::new();
-    let repeated = repeated_owners(meta);
-    if !repeated.is_empty() {
-        out.push(format!(
-            ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may \
-             reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: {}",
-            repeated.join(", ")
-        ));
-    }
+    owners(&mut out, meta);
     let path = Path::root("spec");
     match (group, kind) {
         ("", "Pod") => {
@@ -49,21 +42,41 @@ pub fn warnings(group: &str, kind: &str, view: View<'_>) -> Vec<String> {
             let template = path.child("jobTemplate");
             job_spec(&mut out, spec.at("jobTemplate").at("spec"), &template.child("spec"));
         }
-        ("", "Service") => service(&mut out, meta, spec),
-        ("", "PersistentVolume") => persistent_volume(&mut out, meta, spec),
-        ("", "PersistentVolumeClaim") => persistent_volume_claim(&mut out, meta, spec),
         ("networking.k8s.io", "Ingress") => ingress(&mut out, meta),
-        ("networking.k8s.io", "NetworkPolicy") => network_policy(&mut out, spec),
         ("", "ResourceQuota") => resource_quota(&mut out, spec.at("hard")),
         ("", "ServiceAccount") => service_account(&mut out, meta),
-        ("", "Secret") => secret(&mut out, object),
-        ("", "Endpoints") => endpoints(&mut out, object),
-        ("", "Node") => node(&mut out, spec),
-        ("node.k8s.io", "RuntimeClass") => runtime_class(&mut out, object),
-        ("storage.k8s.io", "StorageClass") => storage_class(&mut out, object),
-        _ => {}
+        _ => always(&mut out, group, kind, object),
     }
     out
+}
+
+/// The kinds of which the server says the same whether they are made or changed.
+pub(super) fn always(out: &mut Vec<String>, group: &str, kind: &str, object: Obj) {
+    let (meta, spec) = (object.at("metadata"), object.at("spec"));
+    match (group, kind) {
+        ("", "Service") => service(out, meta, spec),
+        ("", "PersistentVolume") => persistent_volume(out, meta, spec),
+        ("", "PersistentVolumeClaim") => persistent_volume_claim(out, meta, spec),
+        ("networking.k8s.io", "NetworkPolicy") => network_policy(out, spec),
+        ("", "Secret") => secret(out, object),
+        ("", "Endpoints") => endpoints(out, object),
+        ("", "Node") => node(out, spec),
+        ("node.k8s.io", "RuntimeClass") => runtime_class(out, object),
+        ("storage.k8s.io", "StorageClass") => storage_class(out, object),
+        _ => {}
+    }
+}
+
+/// Owners that are named twice (`dedupOwnerReferencesAndAddWarning` of apiserver `pkg/endpoints/handlers`).
+pub(super) fn owners(out: &mut Vec<String>, meta: Obj) {
+    let repeated = repeated_owners(meta);
+    if !repeated.is_empty() {
+        out.push(format!(
+            ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may \
+             reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: {}",
+            repeated.join(", ")
+        ));
+    }
 }
 
 /// What the server says of a deprecated version of a kind (apiserver `pkg/endpoints/deprecation`, `WarningMessage`).
@@ -98,7 +111,7 @@ fn dns_label(out: &mut Vec<String>, meta: Obj, why: &str) {
     }
 }
 
-fn template(out: &mut Vec<String>, template: Obj, path: &Path) {
+pub(super) fn template(out: &mut Vec<String>, template: Obj, path: &Path) {
     pod_warnings::warnings_for_pod(out, template.at("metadata"), template.at("spec"), Some(path));
 }
 
@@ -111,20 +124,25 @@ fn workload(out: &mut Vec<String>, kind: &str, meta: Obj, spec: Obj) {
     if kind != "StatefulSet" {
         return;
     }
-    if spec.int("revisionHistoryLimit") < 0 {
-        out.push(
-            "spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended"
-                .to_owned(),
-        );
-    }
+    history(out, spec);
     let claims = path.child("volumeClaimTemplates");
     for (index, claim) in spec.list("volumeClaimTemplates").enumerate() {
         claim_spec(out, claim.at("spec"), &claims.index(index));
     }
 }
 
+/// A StatefulSet that keeps all its revisions.
+pub(super) fn history(out: &mut Vec<String>, spec: Obj) {
+    if spec.int("revisionHistoryLimit") < 0 {
+        out.push(
+            "spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended"
+                .to_owned(),
+        );
+    }
+}
+
 /// `WarningsForJobSpec`.
-fn job_spec(out: &mut Vec<String>, spec: Obj, path: &Path) {
+pub(super) fn job_spec(out: &mut Vec<String>, spec: Obj, path: &Path) {
     let many = spec.int("completions") > 100_000 && spec.int("parallelism") > 10_000;
     if spec.str("completionMode") == "Indexed" && many {
         out.push(format!("{path}: In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, Kubernetes might not be able to track completedIndexes when a big number of indexes fail"));
@@ -329,7 +347,7 @@ fn resource_quota(out: &mut Vec<String>, hard: Obj) {
     }
 }
 
-fn service_account(out: &mut Vec<String>, meta: Obj) {
+pub(super) fn service_account(out: &mut Vec<String>, meta: Obj) {
     let key = "kubernetes.io/enforce-mountable-secrets";
     if meta.at("annotations").entry(key).is_some() {
         out.push(format!(

@@ -17,19 +17,22 @@ pub(super) struct ScalarNode<'a> {
     pub span: Span,
     pub text: &'a str,
     pub resolved: Scalar,
+    /// Where the text stands in the source as it is; `None` where that is not known.
+    pub at: Option<u32>,
     /// A plain `<<`, which merges where it stands as a key.
     pub merges: bool,
 }
 
+/// An open container; `first` is where its entries or items start among those of all open ones.
 enum Frame {
-    Seq { start: u32, items: Vec<NodeId> },
+    Seq { id: NodeId, start: u32, first: usize },
     Map(MapFrame),
 }
 
 struct MapFrame {
     id: NodeId,
     start: u32,
-    entries: Vec<Entry>,
+    first: usize,
     hashed: HashMap<String, usize>,
     pending: Option<Pending>,
 }
@@ -44,12 +47,14 @@ enum Pending {
 pub(super) struct Builder<'t> {
     pub tree: &'t mut Tree,
     frames: Vec<Frame>,
+    entries: Vec<Entry>,
+    items: Vec<NodeId>,
     root: Option<NodeId>,
 }
 
 impl<'t> Builder<'t> {
     pub(super) fn new(tree: &'t mut Tree) -> Builder<'t> {
-        Builder { tree, frames: Vec::new(), root: None }
+        Builder { tree, frames: Vec::new(), entries: Vec::new(), items: Vec::new(), root: None }
     }
 
     /// The root, once every bracket is closed.
@@ -92,11 +97,18 @@ impl<'t> Builder<'t> {
                 return Err(format!("json: unsupported value: {shown}"));
             }
             Scalar::Float(value) => Value::Float(value),
-            Scalar::Str => Value::Str(self.tree.text_at(scalar.span, scalar.text)),
+            Scalar::Str => Value::Str(self.text(scalar)),
         };
         let id = self.tree.push(scalar.span, value);
         self.value(id)?;
         Ok(Some(id))
+    }
+
+    fn text(&mut self, scalar: &ScalarNode<'_>) -> Text {
+        match scalar.at {
+            Some(at) => Tree::source_text(at, scalar.text.len()),
+            None => self.tree.text_at(scalar.span, scalar.text),
+        }
     }
 
     fn key(&mut self, scalar: &ScalarNode<'_>) -> Result<(), String> {
@@ -104,7 +116,7 @@ impl<'t> Builder<'t> {
             Pending::Merge
         } else {
             let text = match scalar.resolved {
-                Scalar::Str => self.tree.text_at(scalar.span, scalar.text),
+                Scalar::Str => self.text(scalar),
                 // The error names the value, which is still to come; `value` finds the empty key span marker.
                 Scalar::Null => return Err(unsupported_key("%!s(<nil>)", "<nil>")),
                 Scalar::Uint(value) => return Err(unsupported_key("uint64", &format!("{value:#x}"))),
@@ -138,7 +150,7 @@ impl<'t> Builder<'t> {
             _ => Scalar::Str,
         };
         let text = view.str().unwrap_or_default().to_owned();
-        self.key(&ScalarNode { span, text: &text, resolved, merges: false })
+        self.key(&ScalarNode { span, text: &text, resolved, at: None, merges: false })
     }
 
     /// Opens a sequence or a map; a container in the place of a key stays apart until it is closed.
@@ -148,9 +160,9 @@ impl<'t> Builder<'t> {
         }
         let id = self.tree.push(Span { start, end: start }, Value::Null);
         self.frames.push(if is_map {
-            Frame::Map(MapFrame { id, start, entries: Vec::new(), hashed: HashMap::new(), pending: None })
+            Frame::Map(MapFrame { id, start, first: self.entries.len(), hashed: HashMap::new(), pending: None })
         } else {
-            Frame::Seq { start, items: vec![id] }
+            Frame::Seq { id, start, first: self.items.len() }
         });
         Ok(id)
     }
@@ -159,16 +171,18 @@ impl<'t> Builder<'t> {
     pub(super) fn close(&mut self, end: u32) -> Result<NodeId, String> {
         let id = match self.frames.pop() {
             Some(Frame::Map(map)) => {
-                let run = self.tree.entry_run(&map.entries);
+                let run = self.tree.entry_run(&self.entries[map.first..]);
+                self.entries.truncate(map.first);
                 self.tree.set_value(map.id, Value::Map(run));
                 self.tree.set_span(map.id, Span { start: map.start, end: end.max(map.start) });
                 map.id
             }
-            Some(Frame::Seq { start, items }) => {
-                let run = self.tree.item_run(&items[1..]);
-                self.tree.set_value(items[0], Value::Seq(run));
-                self.tree.set_span(items[0], Span { start, end: end.max(start) });
-                items[0]
+            Some(Frame::Seq { id, start, first }) => {
+                let run = self.tree.item_run(&self.items[first..]);
+                self.items.truncate(first);
+                self.tree.set_value(id, Value::Seq(run));
+                self.tree.set_span(id, Span { start, end: end.max(start) });
+                id
             }
             None => return Err("yaml: unbalanced brackets".to_owned()),
         };
@@ -182,10 +196,12 @@ impl<'t> Builder<'t> {
     fn value(&mut self, id: NodeId) -> Result<(), String> {
         match self.frames.last_mut() {
             None => self.root = Some(id),
-            Some(Frame::Seq { items, .. }) => items.push(id),
+            Some(Frame::Seq { .. }) => self.items.push(id),
             Some(Frame::Map(map)) => match map.pending.take() {
-                Some(Pending::Key(key, key_span)) => map.set(self.tree, Entry { key, key_span, value: id }, true),
-                Some(Pending::Merge) => merge(self.tree, map, id)?,
+                Some(Pending::Key(key, key_span)) => {
+                    map.set(self.tree, &mut self.entries, Entry { key, key_span, value: id }, true);
+                }
+                Some(Pending::Merge) => merge(self.tree, &mut self.entries, map, id)?,
                 None => {}
             },
         }
@@ -195,38 +211,40 @@ impl<'t> Builder<'t> {
 
 impl MapFrame {
     /// Sets a key; the last value counts, and a key written twice is remembered with both places.
-    fn set(&mut self, tree: &mut Tree, entry: Entry, written: bool) {
-        let position = if self.entries.len() >= HASH_FROM {
-            if self.hashed.len() != self.entries.len() {
-                let keys = self.entries.iter().enumerate();
+    fn set(&mut self, tree: &mut Tree, all: &mut Vec<Entry>, entry: Entry, written: bool) {
+        let entries = &mut all[self.first..];
+        let count = entries.len();
+        let position = if count >= HASH_FROM {
+            if self.hashed.len() != count {
+                let keys = entries.iter().enumerate();
                 self.hashed = keys.map(|(at, entry)| (tree.str(entry.key).to_owned(), at)).collect();
             }
             self.hashed.get(tree.str(entry.key)).copied()
         } else {
-            self.entries.iter().position(|old| tree.str(old.key) == tree.str(entry.key))
+            entries.iter().position(|old| tree.are_same(old.key, entry.key))
         };
         match position {
             Some(position) => {
-                let first = self.entries[position].key_span;
+                let first = entries[position].key_span;
                 // A key that a merge brought in lies outside this map and may be overridden.
                 if written && first.start >= self.start {
                     let (key, second) = (entry.key, entry.key_span);
                     tree.duplicates.push(Duplicate { map: self.id, key, first, second });
                 }
-                self.entries[position] = entry;
+                entries[position] = entry;
             }
             None => {
-                if self.entries.len() >= HASH_FROM {
-                    self.hashed.insert(tree.str(entry.key).to_owned(), self.entries.len());
+                if count >= HASH_FROM {
+                    self.hashed.insert(tree.str(entry.key).to_owned(), count);
                 }
-                self.entries.push(entry);
+                all.push(entry);
             }
         }
     }
 }
 
 /// `<<`: overwrites in document order; of a list the earlier map wins.
-fn merge(tree: &mut Tree, map: &mut MapFrame, id: NodeId) -> Result<(), String> {
+fn merge(tree: &mut Tree, all: &mut Vec<Entry>, map: &mut MapFrame, id: NodeId) -> Result<(), String> {
     let maps: Vec<NodeId> = match tree.node(id).value {
         Value::Map(_) => vec![id],
         Value::Seq(run) => tree.items(run).iter().rev().copied().collect(),
@@ -240,7 +258,7 @@ fn merge(tree: &mut Tree, map: &mut MapFrame, id: NodeId) -> Result<(), String> 
             return Err(WANT_MAP.to_owned());
         };
         for entry in tree.entries(run).to_vec() {
-            map.set(tree, entry, false);
+            map.set(tree, all, entry, false);
         }
     }
     Ok(())

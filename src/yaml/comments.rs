@@ -1,4 +1,4 @@
-//! Comments, which libyaml drops: every `#` outside of scalars that starts one.
+//! Comments, which the scanner drops: every `#` outside of scalars that starts one.
 
 use crate::source::Span;
 

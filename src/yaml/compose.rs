@@ -31,15 +31,16 @@ pub(super) fn compose(tree: &mut Tree, text: &str, base: usize, lines_before: u6
     let mut patched = Cow::Borrowed(text);
     loop {
         let duplicates = tree.duplicates.len();
-        let out = compose_once(tree, &patched, base, lines_before);
-        // libyaml does not know the escape `\'`, which kubectl takes: put something of its length in its place.
+        let out = compose_once(tree, &patched, base, lines_before, matches!(patched, Cow::Owned(_)));
+        // The scanner keeps to libyaml, which does not know the escape `\'` that kubectl takes: put something of its
+        // length in its place.
         let Some(at) = unknown_escape(&out, base).filter(|at| patched[*at..].starts_with("\\'")) else { return out };
         patched.to_mut().replace_range(at..at + 2, STAND_IN);
         tree.duplicates.truncate(duplicates);
     }
 }
 
-/// Stands for `\'` while libyaml scans; two bytes, and hardly ever in a manifest.
+/// Stands for `\'` while the text is scanned; two bytes, and hardly ever in a manifest.
 const STAND_IN: &str = "\u{7ff}";
 
 fn unknown_escape(out: &Composed, base: usize) -> Option<usize> {
@@ -47,7 +48,7 @@ fn unknown_escape(out: &Composed, base: usize) -> Option<usize> {
     Some(error.span.start as usize - base)
 }
 
-fn compose_once(tree: &mut Tree, text: &str, base: usize, lines_before: u64) -> Composed {
+fn compose_once(tree: &mut Tree, text: &str, base: usize, lines_before: u64, patched: bool) -> Composed {
     let limit = tree.source().len().min(base + text.len());
     let mut composer = Composer {
         builder: Builder::new(tree),
@@ -57,6 +58,7 @@ fn compose_once(tree: &mut Tree, text: &str, base: usize, lines_before: u64) -> 
         aliased: false,
         lines_before,
         decoding: None,
+        patched,
         out: Composed::default(),
     };
     let chunk = Span::new(base, limit);
@@ -94,11 +96,13 @@ struct Composer<'t, 's> {
     lines_before: u64,
     /// What go-yaml finds only when it decodes the parsed document: any syntax error further on comes first.
     decoding: Option<ReadError>,
+    /// [`STAND_IN`] stands in the text where the source has something else.
+    patched: bool,
     out: Composed,
 }
 
-impl Composer<'_, '_> {
-    fn next(&mut self, chunk: Span) -> Result<Event, ReadError> {
+impl<'s> Composer<'_, 's> {
+    fn next(&mut self, chunk: Span) -> Result<Event<'s>, ReadError> {
         self.parser.next().map_err(|error| self.scan_error(&error, chunk))
     }
 
@@ -115,7 +119,7 @@ impl Composer<'_, '_> {
         }
     }
 
-    fn event(&mut self, event: &Event, chunk: Span) -> Result<(), ReadError> {
+    fn event(&mut self, event: &Event<'_>, chunk: Span) -> Result<(), ReadError> {
         let span = event.span;
         let decoded = match event.kind {
             EventKind::Alias => return self.alias(event),
@@ -186,7 +190,7 @@ impl Composer<'_, '_> {
         message
     }
 
-    fn alias(&mut self, event: &Event) -> Result<(), ReadError> {
+    fn alias(&mut self, event: &Event<'_>) -> Result<(), ReadError> {
         self.aliased = true;
         let name = event.anchor().unwrap_or_default();
         let span = event.span;
@@ -201,17 +205,16 @@ impl Composer<'_, '_> {
         Ok(())
     }
 
-    fn scalar(&mut self, event: &Event, style: Style, chunk: Span) -> Result<(), ReadError> {
+    fn scalar(&mut self, event: &Event<'_>, style: Style, chunk: Span) -> Result<(), ReadError> {
         let span = event.span;
-        let source = self.builder.tree.source().clone();
-        let written = &source[span.range()];
-        self.out.scalars.push(content_span(&source, span, style));
-        if let Some(at) = slash_escape(written).filter(|_| style == Style::DoubleQuoted) {
+        self.out.scalars.push(content_span(self.builder.tree.source(), span, style));
+        let escapes = style == Style::DoubleQuoted && matches!(event.value, Cow::Owned(_));
+        if let Some(at) = if escapes { slash_escape(self.written(span)) } else { None } {
             let line = self.line_of(span.start + at as u32, chunk);
             let message = self.with_line(line, self.line_of(span.start, chunk), true, "found unknown escape character");
             return Err(ReadError { message, span });
         }
-        if style == Style::Plain && self.in_flow() && written.contains('?') {
+        if style == Style::Plain && self.in_flow() && self.written(span).contains('?') {
             return Err(ReadError { message: self.question_mark(span, chunk), span });
         }
         if let Err(message) = self.decode_scalar(event, style, chunk)? {
@@ -221,13 +224,17 @@ impl Composer<'_, '_> {
     }
 
     /// The part of a scalar that go-yaml looks at only after the whole document is parsed.
-    fn decode_scalar(&mut self, event: &Event, style: Style, chunk: Span) -> Result<Result<(), String>, ReadError> {
-        let mut text = Cow::Borrowed(event.value());
-        if style == Style::DoubleQuoted && text.contains(STAND_IN) && !self.written(event.span).contains(STAND_IN) {
+    fn decode_scalar(&mut self, event: &Event<'_>, style: Style, chunk: Span) -> Result<Result<(), String>, ReadError> {
+        let mut text = Cow::Borrowed(&*event.value);
+        if self.patched
+            && style == Style::DoubleQuoted
+            && text.contains(STAND_IN)
+            && !self.written(event.span).contains(STAND_IN)
+        {
             text = text.replace(STAND_IN, "'").into();
         }
         let resolved = match event.tag() {
-            None if event.plain_implicit() && style == Style::Plain => scalar::resolve(&text),
+            None if event.plain_implicit && style == Style::Plain => scalar::resolve(&text),
             None => Scalar::Str,
             Some("tag:yaml.org,2002:binary") => match decode_binary(&text) {
                 Ok(decoded) => {
@@ -242,7 +249,8 @@ impl Composer<'_, '_> {
             },
         };
         let merges = &*text == "<<" && event.tag().is_none() && style == Style::Plain;
-        let node = ScalarNode { span: event.span, text: &text, resolved, merges };
+        let at = if matches!(text, Cow::Borrowed(_)) { place_of(event, style) } else { None };
+        let node = ScalarNode { span: event.span, text: &text, resolved, at, merges };
         let id = match self.builder.scalar(&node) {
             Ok(id) => id,
             Err(message) => {
@@ -284,15 +292,26 @@ impl Composer<'_, '_> {
     fn peek_value(&mut self, chunk: Span) -> Result<String, ReadError> {
         let event = self.next(chunk)?;
         Ok(match event.kind {
-            EventKind::Scalar(Style::Plain) if event.tag().is_none() => match scalar::resolve(event.value()) {
+            EventKind::Scalar(Style::Plain) if event.tag().is_none() => match scalar::resolve(&event.value) {
                 Scalar::Null => "<nil>".to_owned(),
-                Scalar::Str => format!("{:?}", event.value()),
-                _ => event.value().to_owned(),
+                Scalar::Str => format!("{:?}", event.value),
+                _ => event.value.into_owned(),
             },
-            EventKind::Scalar(_) => format!("{:?}", event.value()),
+            EventKind::Scalar(_) => format!("{:?}", event.value),
             _ => "interface {}(nil)".to_owned(),
         })
     }
+}
+
+/// Where the value of a scalar stands in the source as it is; an anchor or a tag may stand before it.
+fn place_of(event: &Event<'_>, style: Style) -> Option<u32> {
+    let Cow::Borrowed(text) = &event.value else { return None };
+    let quote = match style {
+        Style::Plain => 0,
+        Style::SingleQuoted | Style::DoubleQuoted => 1,
+        Style::Block => return None,
+    };
+    Some(event.span.end - quote - text.len() as u32)
 }
 
 /// A block collection ends where the next token starts; its span should end with its last line instead.
@@ -300,20 +319,18 @@ fn trimmed_end(tree: &Tree, span: Span) -> u32 {
     if span.end > span.start {
         return span.end;
     }
-    let before = &tree.source()[..span.start as usize];
-    let mut end = before.len();
+    let mut before = &tree.source()[..span.start as usize];
     loop {
-        let line_start = before[..end].rfind('\n').map_or(0, |at| at + 1);
-        let line = before[line_start..end].trim();
-        if line_start == 0 || !(line.is_empty() || line.starts_with('#')) {
-            let kept = before[line_start..end].trim_end().len();
-            return (line_start + kept) as u32;
+        before = before.trim_end();
+        let line_start = memchr::memrchr(b'\n', before.as_bytes()).map_or(0, |at| at + 1);
+        if line_start == 0 || !before[line_start..].trim_start().starts_with('#') {
+            return before.len() as u32;
         }
-        end = line_start - 1;
+        before = &before[..line_start];
     }
 }
 
-/// A run of opening brackets beyond any depth, which libyaml would take long to find out.
+/// A run of opening brackets beyond any depth.
 fn opens_too_much(text: &str) -> bool {
     let mut run = 0;
     text.len() > MAX_DEPTH
@@ -327,7 +344,7 @@ fn opens_too_much(text: &str) -> bool {
         })
 }
 
-/// kubectl takes no `%YAML` directive but 1.1; libyaml also takes 1.2.
+/// kubectl takes no `%YAML` directive but 1.1; the scanner, like libyaml, also takes 1.2.
 fn has_other_version(text: &str) -> bool {
     let mut lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
     let version = lines.next().and_then(|line| line.strip_prefix("%YAML "));
@@ -346,7 +363,7 @@ fn content_span(source: &str, span: Span, style: Style) -> Span {
     Span { start: span.start + header as u32, end: span.end }
 }
 
-/// Where `\/` stands, which is no escape in kubectl's YAML, though libyaml takes it.
+/// Where `\/` stands, which is no escape in kubectl's YAML, though the scanner, like libyaml, takes it.
 fn slash_escape(quoted: &str) -> Option<usize> {
     let mut bytes = quoted.bytes().enumerate();
     while let Some((at, byte)) = bytes.next() {

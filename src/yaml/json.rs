@@ -144,7 +144,7 @@ impl Reader<'_, '_> {
 
     fn scalar(&mut self, start: usize, text: &str, resolved: Scalar) -> Result<(), JsonError> {
         let span = Span::new(start, self.at);
-        let node = ScalarNode { span, text, resolved, merges: false };
+        let node = ScalarNode { span, text, resolved, at: None, merges: false };
         self.builder.scalar(&node).map(|_| ()).map_err(|message| self.error(&message))
     }
 

@@ -7,10 +7,12 @@ mod builder;
 mod comments;
 mod compose;
 pub mod edit;
-mod events;
+pub mod events;
 mod json;
 pub mod scalar;
+mod scan;
 mod split;
+mod states;
 mod tree;
 mod view;
 

@@ -61,6 +61,14 @@ fn looks_like_timestamp(text: &str) -> bool {
 
 /// Resolves a plain scalar without tag.
 pub fn resolve(text: &str) -> Scalar {
+    // Most scalars are names, which begin with none of these.
+    let first = text.as_bytes().first().copied().unwrap_or(b'~');
+    if !matches!(
+        first,
+        b'0'..=b'9' | b'+' | b'-' | b'.' | b'~' | b'y' | b'Y' | b'n' | b'N' | b't' | b'T' | b'f' | b'F' | b'o' | b'O'
+    ) {
+        return Scalar::Str;
+    }
     if let Some(word) = resolve_word(text) {
         return word;
     }
@@ -84,6 +92,12 @@ fn resolve_word(text: &str) -> Option<Scalar> {
 }
 
 fn resolve_number(text: &str) -> Scalar {
+    if !text.starts_with(['0', '+', '-', '_'])
+        && text.bytes().all(|byte| byte.is_ascii_digit())
+        && let Ok(value) = text.parse()
+    {
+        return Scalar::Int(value);
+    }
     let plain: String = text.chars().filter(|char| *char != '_').collect();
     let (negative, digits) = match plain.as_bytes().first() {
         Some(b'-') => (true, &plain[1..]),

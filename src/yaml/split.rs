@@ -17,23 +17,23 @@ pub(super) struct Chunk {
 pub(super) fn chunks(text: &str, from: usize) -> Vec<Chunk> {
     let mut found = Vec::new();
     let mut start = from;
-    let mut line_start = from;
     let mut lines_before = 0;
-    for line in text[from..].split_inclusive('\n') {
-        let line_end = line_start + line.len();
-        if let Some(rest) = line.strip_prefix("---") {
-            let rest = rest.trim();
-            let bad = !(rest.is_empty() || rest.starts_with('#'));
-            let bad = bad.then(|| {
-                let at = line_end - line[3..].trim_start().len();
-                (rest.to_owned(), Span::new(at, at + rest.len()))
-            });
-            let ends_nothing = start == line_start && lines_before == 0;
-            push(&mut found, text, Span::new(start, line_start), lines_before, bad);
-            lines_before = u64::from(ends_nothing);
-            start = line_end;
-        }
-        line_start = line_end;
+    let first = text[from..].starts_with("---").then_some(from);
+    let later = memchr::memmem::find_iter(&text.as_bytes()[from..], "\n---").map(|at| from + at + 1);
+    for line_start in first.into_iter().chain(later) {
+        let rest_of_text = &text.as_bytes()[line_start..];
+        let line_end = memchr::memchr(b'\n', rest_of_text).map_or(text.len(), |at| line_start + at + 1);
+        let behind = &text[line_start + 3..line_end];
+        let rest = behind.trim();
+        let bad = !(rest.is_empty() || rest.starts_with('#'));
+        let bad = bad.then(|| {
+            let at = line_end - behind.trim_start().len();
+            (rest.to_owned(), Span::new(at, at + rest.len()))
+        });
+        let ends_nothing = start == line_start && lines_before == 0;
+        push(&mut found, text, Span::new(start, line_start), lines_before, bad);
+        lines_before = u64::from(ends_nothing);
+        start = line_end;
     }
     push(&mut found, text, Span::new(start, text.len()), lines_before, None);
     found

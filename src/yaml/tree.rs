@@ -120,6 +120,24 @@ impl Tree {
         if text.start & HEAP == 0 { &self.text[range] } else { &self.heap[range] }
     }
 
+    fn bytes(&self, text: Text) -> &[u8] {
+        let start = (text.start & !HEAP) as usize;
+        let whole = if text.start & HEAP == 0 { &*self.text } else { self.heap.as_str() };
+        &whole.as_bytes()[start..start + text.len as usize]
+    }
+
+    /// Whether a string of the tree reads so; most differ by their length already.
+    #[inline]
+    pub fn is(&self, text: Text, other: &str) -> bool {
+        text.len as usize == other.len() && self.bytes(text) == other.as_bytes()
+    }
+
+    /// Whether two strings of the tree read the same.
+    #[inline]
+    pub(super) fn are_same(&self, text: Text, other: Text) -> bool {
+        text.len == other.len && self.bytes(text) == self.bytes(other)
+    }
+
     pub fn entries(&self, run: Run) -> &[Entry] {
         &self.entries[run.start as usize..(run.start + run.len) as usize]
     }
@@ -150,6 +168,11 @@ impl Tree {
             return Text { start: span.start, len: text.len() as u32 };
         }
         self.heap_text(text)
+    }
+
+    /// Refers to a place of the source, where the text of this length stands.
+    pub(super) fn source_text(start: u32, len: usize) -> Text {
+        Text { start, len: len as u32 }
     }
 
     /// Copies the text to the heap.
@@ -199,7 +222,7 @@ impl Tree {
         let Node { span, value: Value::Map(run) } = self.node(map) else {
             return;
         };
-        let position = self.entries(run).iter().position(|entry| self.str(entry.key) == key);
+        let position = self.entries(run).iter().position(|entry| self.is(entry.key, key));
         if let Some(position) = position {
             self.entries[run.start as usize + position].value = value;
             return;
@@ -223,7 +246,7 @@ impl Tree {
         let Value::Map(run) = self.node(map).value else {
             return;
         };
-        let kept: Vec<Entry> = self.entries(run).iter().filter(|entry| self.str(entry.key) != key).copied().collect();
+        let kept: Vec<Entry> = self.entries(run).iter().filter(|entry| !self.is(entry.key, key)).copied().collect();
         let run = self.entry_run(&kept);
         self.set_value(map, Value::Map(run));
     }
@@ -242,10 +265,9 @@ impl Tree {
     /// Copies a subtree of another tree over the same source text (or, with spans kept, of any other);
     /// shared nodes become separate ones, so that the copy can be changed in place.
     pub fn copy(&mut self, from: &Tree, id: NodeId) -> NodeId {
-        let same_source = Arc::ptr_eq(&self.text, &from.text);
         let node = from.node(id);
         let value = match node.value {
-            Value::Str(text) => Value::Str(self.copy_text(from, text, same_source)),
+            Value::Str(text) => Value::Str(self.copy_text(from, text)),
             Value::Seq(run) => {
                 let items: Vec<NodeId> = from.items(run).iter().map(|item| self.copy(from, *item)).collect();
                 Value::Seq(self.item_run(&items))
@@ -254,7 +276,7 @@ impl Tree {
                 let mut entries = Vec::with_capacity(run.len as usize);
                 for entry in from.entries(run) {
                     entries.push(Entry {
-                        key: self.copy_text(from, entry.key, same_source),
+                        key: self.copy_text(from, entry.key),
                         key_span: entry.key_span,
                         value: self.copy(from, entry.value),
                     });
@@ -266,7 +288,9 @@ impl Tree {
         self.push(node.span, value)
     }
 
-    fn copy_text(&mut self, from: &Tree, text: Text, same_source: bool) -> Text {
-        if same_source && text.start & HEAP == 0 { text } else { self.heap_text(from.str(text)) }
+    /// A string of another tree as one of this tree.
+    pub fn copy_text(&mut self, from: &Tree, text: Text) -> Text {
+        let in_source = text.start & HEAP == 0 && Arc::ptr_eq(&self.text, &from.text);
+        if in_source { text } else { self.heap_text(from.str(text)) }
     }
 }

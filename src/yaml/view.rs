@@ -45,7 +45,7 @@ impl<'a> View<'a> {
         let Value::Map(run) = self.value() else {
             return None;
         };
-        let entry = self.tree.entries(run).iter().find(|entry| self.tree.str(entry.key) == key)?;
+        let entry = self.tree.entries(run).iter().find(|entry| self.tree.is(entry.key, key))?;
         Some((*entry, self.tree.view(entry.value)))
     }
 
@@ -126,7 +126,8 @@ impl<'a> View<'a> {
         }
     }
 
-    fn entry_slice(self) -> &'a [Entry] {
+    /// Entries of a map in the order written; nothing for anything else.
+    pub fn entry_slice(self) -> &'a [Entry] {
         match self.value() {
             Value::Map(run) => self.tree.entries(run),
             _ => &[],

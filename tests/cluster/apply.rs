@@ -28,7 +28,8 @@ pub fn trials() -> Vec<Trial> {
         trial("apply::conflict", Needs::Own, conflict),
         trial("apply::takes_over_from_kubectl", Needs::Own, takes_over),
         trial("apply::secret_keys_go_away", Needs::Own, secret_keys),
-        trial("apply::replacement_is_refused", Needs::Own, replacement),
+        trial("apply::replacement", Needs::Own, replacement),
+        trial("apply::replacement_by_name", Needs::Own, replacement_by_name),
         trial("apply::refused_objects_stop_it", Needs::Own, refused),
     ]
 }
@@ -421,11 +422,44 @@ fn replacement(plane: &Plane) -> Result<(), Failed> {
     write(&folder, &[job("job:2")]);
     let report = planned(plane, &folder, &namespace)?;
     expect(&change(&report, "Job/migrate")["action"], json!("replace"))?;
-    let (run, report) = apply(plane, &folder, &namespace, &[]);
+    contains(change(&report, "Job/migrate")["why"].as_str().unwrap_or_default(), "runs again")?;
+    applied(plane, &folder, &namespace)?;
+    let live = namespace.get(&["job", "migrate"])?;
+    expect(&json!(live["metadata"]["uid"] == uid), json!(false))?;
+    expect(&live["spec"]["template"]["spec"]["containers"][0]["image"], json!("job:2"))?;
+    is_empty(plane, &folder, &namespace)
+}
+
+/// What serves is made anew only where its kind is named, and what is merely wrong never is.
+fn replacement_by_name(plane: &Plane) -> Result<(), Failed> {
+    let namespace = plane.namespace("replace-name")?;
+    let folder = set("replace-name", &[deployment("web", 1, "web:1.0")]);
+    applied(plane, &folder, &namespace)?;
+    let uid = namespace.get(&["deployment", "web"])?["metadata"]["uid"].clone();
+    let mut other = deployment("web", 1, "web:1.0");
+    other["spec"]["selector"]["matchLabels"] = json!({"app": "web"});
+    write(&folder, &[other.clone()]);
+    let report = planned(plane, &folder, &namespace)?;
+    contains(
+        change(&report, "Deployment/web")["why"].as_str().unwrap_or_default(),
+        "needs --allow-replace Deployment",
+    )?;
+    let (run, _) = apply(plane, &folder, &namespace, &[]);
     expect(&json!(run.code), json!(1))?;
-    expect(&report["changes"][0]["action"], json!("replace"))?;
-    contains(&run.stderr, "can only be made anew")?;
-    expect(&namespace.get(&["job", "migrate"])?["metadata"]["uid"], uid)
+    contains(&run.stderr, "can only be made anew, which --allow-replace Deployment allows")?;
+    // A new one would be refused too.
+    other["spec"]["selector"]["matchLabels"] = json!({"app": "elsewhere"});
+    write(&folder, &[other.clone()]);
+    let (run, report) = apply(plane, &folder, &namespace, &["--allow-replace", "Deployment"]);
+    expect(&json!(run.code), json!(1))?;
+    expect(&change(&report, "Deployment/web")["action"], json!("update"))?;
+    expect(&namespace.get(&["deployment", "web"])?["metadata"]["uid"], uid.clone())?;
+    other["spec"]["selector"]["matchLabels"] = json!({"app": "web"});
+    write(&folder, &[other]);
+    let (run, _) = apply(plane, &folder, &namespace, &["--allow-replace", "deployment"]);
+    expect(&json!(run.code), json!(0)).map_err(|_| run.shown())?;
+    expect(&json!(namespace.get(&["deployment", "web"])?["metadata"]["uid"] == uid), json!(false))?;
+    is_empty(plane, &folder, &namespace)
 }
 
 fn refused(plane: &Plane) -> Result<(), Failed> {

@@ -15,7 +15,9 @@ mod proxy;
 
 mod apply;
 mod bad_input;
+mod come_true;
 mod inventory;
+mod like_kubectl;
 #[path = "plane.rs"]
 mod of_plane;
 mod read_only;
@@ -35,8 +37,11 @@ fn main() {
     trials.extend(inventory::trials());
     trials.extend(read_only::trials());
     trials.extend(situations::trials());
+    trials.extend(come_true::trials());
+    trials.extend(like_kubectl::trials());
     let conclusion = libtest_mimic::run(&arguments, trials);
     situations::end();
+    come_true::end();
     plane::stop();
     conclusion.exit();
 }

@@ -9,10 +9,10 @@
 
 mod change;
 mod cycle;
-mod fields;
+pub mod fields;
 mod sentence;
 mod set;
-pub use set::unique;
+pub use set::{make_namespace, unique};
 mod verdict;
 
 use std::collections::BTreeMap;

@@ -17,11 +17,15 @@ const KEYS: [&str; 13] =
     ["id", "group", "class", "tier", "severity", "kinds", "title", "why", "fix", "since", "aliases", "params", "check"];
 
 /// The groups in the order of the line they are found on, with what they hold.
-const GROUPS: [(&str, &str); 12] = [
+const GROUPS: [(&str, &str); 16] = [
     ("yaml", "What is read: files, documents, keys"),
     ("schema", "Fields, types and names, judged by the schema of the kind"),
     ("api", "API versions, and what else the API server says"),
     ("workload", "Deployments, Jobs and the other things with a pod template"),
+    ("security", "What containers may do, and what they take of their node"),
+    ("secrets", "Secrets, and what is one although it stands elsewhere"),
+    ("rbac", "Roles, and who holds them"),
+    ("resources", "What containers request and may use"),
     ("images", "Images and when they are pulled"),
     ("probes", "Liveness, readiness and startup probes"),
     ("references", "Names of other objects"),
@@ -90,10 +94,12 @@ struct Entry {
 pub fn run(check: bool) -> Result<(), String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("the xtask folder has no parent")?;
     let entries = read(&root.join("rules"))?;
-    for (name, text) in [(TABLE, table(&entries)), (README, readme(&entries))] {
-        let path = root.join(name);
+    let mut files = vec![(TABLE.to_owned(), table(&entries)), (README.to_owned(), readme(&entries))];
+    files.extend(entries.iter().map(|entry| (format!("rules/{}/{}.md", entry.group, entry.id), page(entry))));
+    for (name, text) in files {
+        let path = root.join(&name);
         if check {
-            compare(name, &path, &text)?;
+            compare(&name, &path, &text)?;
         } else {
             write(&path, &text)?;
         }
@@ -144,8 +150,8 @@ fn read(folder: &Path) -> Result<Vec<Entry>, String> {
     Ok(entries)
 }
 
-/// The files of the catalogue: everything in a group's folder. Beside the folders only the
-/// generated table is expected.
+/// The files of the catalogue: everything in a group's folder but the generated pages, each of
+/// which has its rule. Beside the folders only the generated table is expected.
 fn files(folder: &Path) -> Result<Vec<PathBuf>, String> {
     let list = |folder: &Path| -> Result<Vec<PathBuf>, String> {
         let listed = fs::read_dir(folder).and_then(|l| l.map(|e| e.map(|e| e.path())).collect());
@@ -156,7 +162,12 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, String> {
     let mut found = Vec::new();
     for path in list(folder)? {
         if path.is_dir() {
-            found.extend(list(&path)?);
+            let (pages, rules): (Vec<_>, Vec<_>) =
+                list(&path)?.into_iter().partition(|file| file.extension().is_some_and(|end| end == "md"));
+            if let Some(page) = pages.iter().find(|page| !page.with_extension("yaml").is_file()) {
+                return Err(format!("{}: the page of no rule", shown(folder, page)));
+            }
+            found.extend(rules);
         } else if !path.ends_with("README.md") {
             return Err(format!("{}: a rule belongs into its group's folder", shown(folder, &path)));
         }
@@ -229,11 +240,17 @@ fn judge(entry: &Entry, path: &Path) -> Vec<String> {
             format!("alias `{alias}` is not written tool:id"),
         );
     }
-    want(entry.params.is_empty(), "the generated table has no place for params yet".into());
+    for (name, schema) in &entry.params {
+        let has = |key: &str| schema.get(key).is_some();
+        want(
+            has("type") && has("default") && has("description"),
+            format!("param `{}` has no type, default or description", name.as_str().unwrap_or_default()),
+        );
+    }
     mistakes
 }
 
-/// The Rust table. It is laid out here, so that no formatter is needed to compare it.
+/// The Rust table, a rule a line. It is laid out here, so that no formatter is needed to compare it.
 fn table(entries: &[Entry]) -> String {
     let mut text = format!(
         "//! Generated from `rules/` by `{COMMAND}`; edit the catalogue, not this file.\n\n\
@@ -243,15 +260,64 @@ fn table(entries: &[Entry]) -> String {
          pub static RULES: &[Rule] = &[\n"
     );
     for e in entries {
-        let _ = write!(
+        let _ = writeln!(
             text,
-            "    Rule {{\n        id: {:?}, group: {:?}, class: Class::{:?}, tier: Tier::{:?}, \
-             severity: Severity::{:?},\n        kinds: &{:?},\n        title: {:?},\n        \
-             why: {:?},\n        fix: {:?},\n        since: {:?}, aliases: &{:?},\n    }},\n",
-            e.id, e.group, e.class, e.tier, e.severity, e.kinds, e.title, e.why, e.fix, e.since, e.aliases
+            "    Rule {{ id: {:?}, group: {:?}, class: Class::{:?}, tier: Tier::{:?}, \
+             severity: Severity::{:?}, kinds: &{:?}, title: {:?}, why: {:?}, fix: {:?}, \
+             since: {:?}, aliases: &{:?}, params: {:?} }},",
+            e.id,
+            e.group,
+            e.class,
+            e.tier,
+            e.severity,
+            e.kinds,
+            e.title,
+            e.why,
+            e.fix,
+            e.since,
+            e.aliases,
+            params(e)
         );
     }
     text.push_str("];\n");
+    text
+}
+
+/// The parameters as a JSON object of schemas.
+fn params(entry: &Entry) -> String {
+    serde_json::to_string(&entry.params).unwrap_or_default()
+}
+
+/// The page of a rule: what `kplan explain` prints, with links.
+fn page(entry: &Entry) -> String {
+    let lower = |word: String| word.to_lowercase();
+    let (id, group) = (&entry.id, &entry.group);
+    let mut text = format!(
+        "<!-- Generated by `{COMMAND}` from {id}.yaml. -->\n# {id}\n\n{}\n\n{}\n\nFix: {}\n\n",
+        entry.title, entry.why, entry.fix
+    );
+    let mut rows = vec![
+        ("group", group.clone()),
+        ("class", lower(format!("{:?}", entry.class))),
+        ("severity", lower(format!("{:?}", entry.severity))),
+        ("tier", lower(format!("{:?}", entry.tier))),
+        ("kinds", entry.kinds.join(", ")),
+        ("since", entry.since.clone()),
+    ];
+    if !entry.aliases.is_empty() {
+        rows.push(("also", entry.aliases.join(", ")));
+    }
+    for (name, schema) in &entry.params {
+        let text = |key: &str| schema.get(key).and_then(|value| serde_json::to_string(value).ok()).unwrap_or_default();
+        let described = schema.get("description").and_then(serde_yaml::Value::as_str).unwrap_or_default();
+        let name = name.as_str().unwrap_or_default();
+        rows.push(("param", format!("{name}: {described} (default {})", text("default"))));
+    }
+    text.push_str("| | |\n|---|---|\n");
+    for (name, value) in rows {
+        let _ = writeln!(text, "| {name} | {} |", value.replace('|', "\\|"));
+    }
+    let _ = write!(text, "\nExamples: [fixtures/rules/{id}](../../fixtures/rules/{id}).\n");
     text
 }
 
@@ -283,7 +349,7 @@ fn readme(entries: &[Entry]) -> String {
              |---|---|---|---|---|---|\n"
         );
         for e in members {
-            let link = format!("[{0}]({group}/{0}.yaml)", e.id);
+            let link = format!("[{0}]({group}/{0}.md)", e.id);
             let lower = |word: String| word.to_lowercase();
             let _ = writeln!(
                 text,

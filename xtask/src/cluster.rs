@@ -12,6 +12,7 @@ pub(crate) mod build;
 mod components;
 mod dump;
 mod files;
+pub(crate) mod placements;
 mod ports;
 mod process;
 mod serve;

@@ -28,6 +28,8 @@ usage: cargo xtask COMMAND
           save what `schemas` reads: DIR/facts.json, and DIR itself for --openapi
   oracle [OPTION...] [FOLDER...] | down
           compare kplan with a real API server; `oracle --help` lists the options
+  oracle placement [OPTION...]
+          compare where pods land with a real scheduler
   test [FILTER...]
           run all tests; names and counts what cannot run here";
 

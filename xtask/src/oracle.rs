@@ -1,4 +1,4 @@
-//! `cargo xtask oracle`: a real API server is started and asked, and kplan beside it.
+//! `cargo xtask oracle`: a real API server is started and asked, and kplan beside it; for `placement` a scheduler too.
 //!
 //! What asks and compares is the package `oracle`: it needs kplan itself, which this program must not need, or nothing
 //! could be generated while kplan does not compile.
@@ -6,16 +6,26 @@
 use std::process::Command;
 
 use crate::Outcome;
-use crate::cluster::verdicts;
+use crate::cluster::placements;
+use crate::cluster::verdicts::{self, Address};
 
-/// Runs the package with the address of the server; `down` stops the server.
+/// Runs the package with the address of the server; `down` stops the servers.
 pub(crate) fn run(options: &[&str]) -> Outcome {
-    if options == ["down"] {
-        return verdicts::down();
+    match options {
+        ["down"] => verdicts::down().and(placements::down()),
+        ["placement", options @ ..] => {
+            let (address, log) = placements::up()?;
+            ask(&["placement"], &address, &[&["--log", &log], options].concat())
+        }
+        _ => ask(&[], &verdicts::up()?, options),
     }
-    let address = verdicts::up()?;
+}
+
+fn ask(command: &[&str], address: &Address, options: &[&str]) -> Outcome {
     let status = Command::new("cargo")
-        .args(["run", "--quiet", "--package", "oracle", "--", "--server", &address.url, "--token", &address.token])
+        .args(["run", "--quiet", "--package", "oracle", "--"])
+        .args(command)
+        .args(["--server", &address.url, "--token", &address.token])
         .args(options)
         .status()
         .map_err(|error| format!("cargo: {error}"))?;

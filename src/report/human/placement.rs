@@ -1,13 +1,13 @@
 //! Tables of the placement: nodes with what is requested of them, pods that wait, rollouts, losses, drains.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use anstyle::AnsiColor;
 
 use super::super::summary::{count, verdict_name};
 use super::paint::{Paint, columns};
 use crate::model::quantity::Quantity;
-use crate::simulate::{PlacedNode, PlacedPod, Placement, Remedy, Verdict};
+use crate::simulate::{Drain, Loss, PlacedNode, PlacedPod, Placement, Remedy, Verdict};
 
 /// Cells of a bar.
 const BAR: usize = 14;
@@ -15,8 +15,11 @@ const BAR: usize = 14;
 pub(in super::super) fn write(page: &mut String, placement: &Placement, paint: &Paint) {
     let header = ["NODE", "PODS", "CPU requested", "MEMORY requested", ""];
     let mut rows = vec![header.map(|title| paint.bold(title)).to_vec()];
-    rows.extend(placement.nodes.iter().map(|node| node_row(node, placement, paint)));
+    let owners: HashMap<String, &str> =
+        placement.pods.iter().map(|pod| (format!("{}/{}", pod.namespace, pod.name), short(&pod.owner))).collect();
+    rows.extend(placement.nodes.iter().map(|node| node_row(node, &owners, paint)));
     page.push_str(&columns(&rows, ""));
+    zones(page, placement, paint);
     page.push('\n');
     let before = page.len();
     waiting(page, placement, paint);
@@ -28,13 +31,41 @@ pub(in super::super) fn write(page: &mut String, placement: &Placement, paint: &
     }
 }
 
-fn node_row(node: &PlacedNode, placement: &Placement, paint: &Paint) -> Vec<String> {
+/// What is left free in each zone, where there are several.
+fn zones(page: &mut String, placement: &Placement, paint: &Paint) {
+    let mut zones: BTreeMap<&str, Vec<&PlacedNode>> = BTreeMap::new();
+    for node in &placement.nodes {
+        zones.entry(node.zone.as_deref().unwrap_or("")).or_default().push(node);
+    }
+    if zones.len() < 2 {
+        return;
+    }
+    for (zone, nodes) in zones {
+        let free = |resource: &str| {
+            let sum = |amounts: fn(&PlacedNode) -> &BTreeMap<String, String>| {
+                let each = nodes.iter().filter_map(|node| Quantity::parse(amounts(node).get(resource)?).ok());
+                each.map(|quantity| quantity.milli_value_saturating() as f64).sum::<f64>()
+            };
+            let (all, taken) = (sum(|node| &node.allocatable), sum(|node| &node.requested));
+            if all > 0.0 { ((1.0 - taken / all) * 100.0).max(0.0).round() } else { 0.0 }
+        };
+        let name = if zone.is_empty() { "no zone" } else { zone };
+        let text = format!(
+            "{name}: {}, {}% cpu and {}% memory not requested",
+            count(nodes.len(), "node"),
+            free("cpu"),
+            free("memory")
+        );
+        line(page, &format!("{:<9}", "ZONE"), &text, paint);
+    }
+}
+
+fn node_row(node: &PlacedNode, owner_of: &HashMap<String, &str>, paint: &Paint) -> Vec<String> {
     let pods = node.allocatable.get("pods").map_or("?", String::as_str);
     let mut owners: BTreeMap<&str, usize> = BTreeMap::new();
-    let names: std::collections::HashSet<&str> = node.pods.iter().map(String::as_str).collect();
-    for pod in &placement.pods {
-        if names.contains(format!("{}/{}", pod.namespace, pod.name).as_str()) {
-            *owners.entry(short(&pod.owner)).or_default() += 1;
+    for pod in &node.pods {
+        if let Some(owner) = owner_of.get(pod) {
+            *owners.entry(owner).or_default() += 1;
         }
     }
     let taints = node.taints.iter().map(|taint| format!("taint {taint}"));
@@ -151,11 +182,27 @@ fn scales(page: &mut String, placement: &Placement, paint: &Paint) {
 }
 
 fn losses(page: &mut String, placement: &Placement, paint: &Paint) {
-    for loss in &placement.losses {
+    /// With more nodes than this only those are named whose loss is felt.
+    const FEW: usize = 50;
+    let few = placement.losses.len() <= FEW;
+    let hurts = |loss: &&Loss| few || !loss.pending.is_empty();
+    let hinders = |drain: &&Drain| few || !drain.pending.is_empty() || !drain.blocked.is_empty();
+    let (losses, drains) = (placement.losses.iter().filter(hurts), placement.drains.iter().filter(hinders));
+    let named = losses.clone().count().max(drains.clone().count());
+    if !few {
+        let (all, most) = (placement.losses.len(), named.min(FEW));
+        let text = format!("{all} nodes tried one by one; {named} would be felt, the first {most} are named");
+        line(page, &format!("{:<9}", "LOSS"), &text, paint);
+    }
+    for zone in &placement.zones {
+        let text = format!("zone {}: {}", zone.node, pending_text(&zone.pending));
+        line(page, &format!("{:<9}", "LOSS"), &text, paint);
+    }
+    for loss in losses.take(FEW) {
         let text = format!("{}: {}", loss.node, pending_text(&loss.pending));
         line(page, &format!("{:<9}", "LOSS"), &text, paint);
     }
-    for drain in &placement.drains {
+    for drain in drains.take(FEW) {
         let blocked: Vec<String> =
             drain.blocked.iter().map(|blocked| format!("{} by {}", blocked.pod, blocked.pdb)).collect();
         let allowed =

@@ -1,6 +1,5 @@
 //! From workloads to pods, by the controllers' rules (kube-controller-manager 1.36).
 
-mod admission;
 mod autoscaler;
 mod daemonset;
 mod jobs;
@@ -16,8 +15,8 @@ use super::nodes::Node;
 use super::pod::{Pod, Volume};
 use super::state::PlacedId;
 use super::volumes::Claim;
-use crate::admission::Namespace;
-use crate::admission::resource_quota::{Charge, Quotas};
+use crate::admission::resource_quota::Quotas;
+use crate::admission::{Admission, Admitted, Charge, Namespace};
 use crate::model::{Bundle, ObjectId};
 use crate::yaml::View;
 
@@ -100,6 +99,14 @@ impl Replica {
         }
     }
 
+    /// Stands for the replicas beyond [`MAX_REPLICAS`].
+    fn rest(name: &str, count: i64, workload: usize, pod: &Arc<Pod>) -> Option<Replica> {
+        let more = count.checked_sub(MAX_REPLICAS).filter(|more| *more > 0)?;
+        let why = format!("{more} more replicas; {MAX_REPLICAS} of a workload are simulated");
+        let replica = Replica::new(format!("{name}-{MAX_REPLICAS}…"), workload, pod.clone(), None);
+        Some(Replica { unknown: Some(why), ..replica })
+    }
+
     /// A pod that stays where it is.
     fn running(found: LivePod, workload: usize) -> Replica {
         let (running, started) = (found.node, Some(found.started));
@@ -157,9 +164,9 @@ impl Expansion {
 pub fn run(bundle: &Bundle, live: Option<&Bundle>, cluster: &Cluster, nodes: &[Node], now: u64) -> Expansion {
     let mut scales = live.map(autoscaler::scales).unwrap_or_default();
     scales.extend(autoscaler::scales(bundle));
-    let namespaces = Namespace::all_over(bundle, live);
-    let quotas = namespaces.iter().filter_map(|(name, policies)| Some((*name, policies.quotas.clone()?)));
-    let mut quotas: BTreeMap<&str, Quotas<'_>> = quotas.collect();
+    let admission = Admission::of(bundle, live);
+    let mut quotas = admission.quotas();
+    let unknown = Namespace::default();
     let mut out = Expansion::default();
     let found = live.map(|live| Live::new(live, nodes, i64::try_from(now).unwrap_or(0)));
     let live = found.as_ref();
@@ -169,8 +176,8 @@ pub fn run(bundle: &Bundle, live: Option<&Bundle>, cluster: &Cluster, nodes: &[N
         let namespace = object.namespace.as_deref().unwrap_or("default");
         let unwritten = bundle.written(id).at(&["spec", "replicas"]).is_none();
         let (kind, name) = (object.kind.as_str(), object.name.as_str());
-        let policies = namespaces.get(namespace);
-        let input = Input { cluster, nodes, live, id, kind, name, namespace, view, unwritten, policies };
+        let (admission, policies) = (&admission, admission.namespace(namespace).unwrap_or(&unknown));
+        let input = Input { cluster, nodes, live, id, kind, name, namespace, view, unwritten, admission, policies };
         let owned = object.kind != "Pod"
             && view.get("metadata").is_some_and(|metadata| metadata.list("ownerReferences").len() > 0);
         if owned || !is_workload(object.group(), &object.kind) {
@@ -216,8 +223,9 @@ struct Input<'a> {
     view: View<'a>,
     /// The manifest says no number of replicas.
     unwritten: bool,
-    /// What the set says of the namespace.
-    policies: Option<&'a Namespace<'a>>,
+    admission: &'a Admission<'a>,
+    /// What is known of the namespace.
+    policies: &'a Namespace<'a>,
 }
 
 /// A pod spec with its metadata and where it stands.
@@ -249,9 +257,7 @@ impl<'a> Input<'a> {
 /// Refuses the pods for which the quotas of their namespace have no room after those before them.
 fn hold_to_quotas(quotas: &mut Quotas<'_>, input: &Input<'_>, replicas: &mut [Replica]) {
     let Some(spec) = pod_template(input).map(|template| template.spec) else { return };
-    let limits = input.policies.and_then(|policies| policies.limits.as_ref());
-    let admitted = limits.map(|limits| limits.mutate(spec, &[]));
-    let charge = Charge::of(admitted.as_ref().map_or(spec, |(tree, root)| tree.view(*root)));
+    let charge = Charge::pod(input.admission.pod(Some(input.policies), spec, &[]).view());
     let bound = input.kind == "Pod" && spec.get_str("nodeName").is_some();
     for replica in replicas.iter_mut().filter(|replica| replica.rejected.is_none()) {
         let runs = bound || replica.running.is_some() || replica.replaces.is_some();
@@ -294,14 +300,38 @@ fn compile(input: &Input<'_>, template: &Template<'_>, hash: Option<&str>) -> (P
     if input.kind == "Deployment" {
         labels.insert(TEMPLATE_HASH.to_owned(), hash.unwrap_or("old").to_owned());
     }
-    let limits = input.policies.and_then(|policies| policies.limits.as_ref());
-    let admitted = limits.map(|limits| limits.mutate(template.spec, &[]));
-    let spec = admitted.as_ref().map_or(template.spec, |(tree, root)| tree.view(*root));
-    let mut pod = Pod::with_labels(input.namespace, labels, template.metadata, spec, None);
-    let rejected = admission::admit(&mut pod, spec, input.cluster);
-    let rejected = rejected.or_else(|| Some(input.policies?.refuses_pod(template.metadata, spec)?.1));
+    let admitted = input.admission.pod(Some(input.policies), template.spec, &[]);
+    let mut pod = Pod::with_labels(input.namespace, labels, template.metadata, admitted.view(), None);
+    pod.priority = priority(admitted.view());
     pod.default_spread = default_spread(input, &pod.labels);
-    (pod, rejected)
+    (pod, refused(input, &admitted, template.metadata))
+}
+
+/// Why the API server refuses a pod, without its name: those that change it, its own validation, those that judge.
+fn refused(input: &Input<'_>, admitted: &Admitted, metadata: Option<View<'_>>) -> Option<String> {
+    let spec = admitted.view();
+    let first = admitted.refused.as_ref().map(|refusal| refusal.message.clone());
+    let last = || Some(input.admission.refuses_pod(Some(input.policies), metadata, spec)?.message);
+    first.or_else(|| invalid(spec)).or_else(last)
+}
+
+/// The priority that admission has given a pod.
+fn priority(spec: View<'_>) -> i32 {
+    spec.get_int("priority").and_then(|value| i32::try_from(value).ok()).unwrap_or(0)
+}
+
+/// A constraint that the API server refuses and that would change the answer.
+fn invalid(spec: View<'_>) -> Option<String> {
+    let mut constraints = spec.list("topologySpreadConstraints").enumerate();
+    constraints.find_map(|(index, constraint)| {
+        let domains = constraint.get_int("minDomains")?;
+        (constraint.get_str("whenUnsatisfiable") == Some("ScheduleAnyway")).then(|| {
+            format!(
+                "spec.topologySpreadConstraints[{index}].minDomains: Invalid value: {domains}: can only use minDomains \
+                 if whenUnsatisfiable=DoNotSchedule, not ScheduleAnyway"
+            )
+        })
+    })
 }
 
 /// Selector of the scheduler's default spreading: Services that select the pod, and its owner's selector

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Expansion, Input, LivePod, MAX_REPLICAS, Present, Replica, Rolling, Scale, Strategy, Template, Workload, admission,
-    compile, default_spread, name_claims, with_labels,
+    Expansion, Input, LivePod, MAX_REPLICAS, Present, Replica, Rolling, Scale, Strategy, Template, Workload, compile,
+    default_spread, name_claims, priority, refused, with_labels,
 };
 use crate::simulate::cluster::Amount;
 use crate::simulate::pod::{Pod, Volume};
@@ -27,14 +27,12 @@ pub(super) fn pod(input: &Input<'_>, out: &mut Expansion) {
     }
     let metadata = input.view.get("metadata");
     // A pod that runs was admitted as it stands.
-    let policies = input.policies.filter(|_| !running);
-    let admitted = policies.and_then(|policies| policies.limits.as_ref()).map(|limits| limits.mutate(spec, &[]));
-    let spec = admitted.as_ref().map_or(spec, |(tree, root)| tree.view(*root));
-    let mut pod = Pod::compile(input.namespace, metadata, spec, status.filter(|_| running));
-    let refused = admission::admit(&mut pod, spec, input.cluster);
-    let refused = refused.or_else(|| Some(policies?.refuses_pod(metadata, spec)?.1));
+    let admitted = input.admission.pod(Some(input.policies).filter(|_| !running), spec, &[]);
+    let mut pod = Pod::compile(input.namespace, metadata, admitted.view(), status.filter(|_| running));
+    pod.priority = priority(admitted.view());
     pod.default_spread = default_spread(input, &pod.labels);
     let name = input.name;
+    let refused = if running { None } else { refused(input, &admitted, metadata) };
     let rejected = refused.map(|why| match why.starts_with("spec.") {
         true => format!("Pod \"{name}\" is invalid: {why}"),
         false => format!("pods \"{name}\" is forbidden: {why}"),
@@ -119,6 +117,7 @@ pub(super) fn push(
         let rejected = rejected.as_ref().map(|why| format!("pods \"{}-\" is forbidden: {why}", input.name));
         out.replicas.push(Replica::new(name, at, pod, rejected));
     }
+    let rest = Replica::rest(input.name, count, at, &shared);
     let made = workload(input, shared, count, template.path, scale);
     if let Some(strategy) = made.strategy.filter(|_| !present.old.is_empty()) {
         let all = present.old.len();
@@ -126,6 +125,7 @@ pub(super) fn push(
         let (old_pending, replicas) = (all - old.len(), first..out.replicas.len());
         out.rollings.push(Rolling { workload: at, ready, replicas, old, old_pending, wanted, strategy });
     }
+    out.replicas.extend(rest);
     out.workloads.push(made);
 }
 
@@ -181,6 +181,7 @@ pub(super) fn stateful_set(input: &Input<'_>, template: &Template<'_>, scale: Op
         }
         before = (!parallel).then(|| out.replicas.len() - 1);
     }
+    out.replicas.extend(Replica::rest(input.name, count, out.workloads.len(), &Arc::new(pod.clone())));
     // Updates begin with the highest ordinal, when all pods are there.
     for index in present.replaced.iter().rev() {
         out.replicas[*index].after = before;

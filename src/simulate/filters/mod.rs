@@ -14,10 +14,12 @@ pub mod volume_restrictions;
 pub mod volume_zone;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
+use super::node_info::NodeInfo;
 use super::nodes::Node;
 use super::pod::Pod;
-use super::state::{NodeInfo, State};
+use super::volumes::Volumes;
 use crate::model::Version;
 
 /// Why a node does not take a pod.
@@ -47,29 +49,31 @@ pub fn fixed(pod: &Pod, node: &Node, version: Version) -> Option<Rejection> {
         .or_else(|| node_affinity::filter(pod, node))
 }
 
-/// What depends on the pods of the node, and on volumes.
+/// What depends on the pods of the node, and on volumes. `others` are the pods of the node; they are looked at only
+/// where the pod has volumes.
 pub fn local(
-    state: &State,
+    known: &Volumes,
     pod: &Pod,
     node: &Node,
     info: &NodeInfo,
+    others: &dyn Fn() -> Vec<Arc<Pod>>,
     volumes: Option<&volume_binding::PodVolumes>,
 ) -> Option<Rejection> {
-    node_ports::filter(pod, info)
+    node_ports::filter(pod, &info.ports)
         .or_else(|| node_resources_fit::filter(pod, node, info))
-        .or_else(|| if pod.volumes.is_empty() { None } else { with_volumes(state, pod, node, info, volumes) })
+        .or_else(|| if pod.volumes.is_empty() { None } else { with_volumes(known, pod, node, &others(), volumes) })
 }
 
 fn with_volumes(
-    state: &State,
+    known: &Volumes,
     pod: &Pod,
     node: &Node,
-    info: &NodeInfo,
+    others: &[Arc<Pod>],
     volumes: Option<&volume_binding::PodVolumes>,
 ) -> Option<Rejection> {
     let in_use = volumes.is_some_and(|volumes| volumes.exclusive_in_use > 0);
-    volume_restrictions::filter(state, pod, info, in_use)
-        .or_else(|| node_volume_limits::filter(state, pod, node, info))
-        .or_else(|| volumes.and_then(|volumes| volume_binding::filter(&state.cluster.volumes, volumes, node)))
+    volume_restrictions::filter(pod, others, in_use)
+        .or_else(|| node_volume_limits::filter(known, pod, node, others))
+        .or_else(|| volumes.and_then(|volumes| volume_binding::filter(known, volumes, node)))
         .or_else(|| volumes.and_then(|volumes| volume_zone::filter(volumes, node)))
 }

@@ -2,12 +2,12 @@
 
 use super::Rejection;
 use crate::simulate::pod::{HostPort, Pod};
-use crate::simulate::state::NodeInfo;
 
 const ANY: &str = "0.0.0.0";
 
-pub fn filter(pod: &Pod, info: &NodeInfo) -> Option<Rejection> {
-    let taken = pod.ports.iter().any(|port| info.ports.iter().any(|other| conflict(port, other)));
+/// `taken` are the host ports of the pods on the node.
+pub fn filter(pod: &Pod, taken: &[HostPort]) -> Option<Rejection> {
+    let taken = pod.ports.iter().any(|port| taken.iter().any(|other| conflict(port, other)));
     taken.then(|| Rejection::resolvable("node(s) didn't have free ports for the requested pod ports"))
 }
 

@@ -3,14 +3,20 @@
 use std::borrow::Cow;
 
 use super::Rejection;
+use crate::simulate::node_info::NodeInfo;
 use crate::simulate::nodes::Node;
 use crate::simulate::pod::Pod;
-use crate::simulate::state::NodeInfo;
+use crate::simulate::resources::Resources;
 
 pub fn filter(pod: &Pod, node: &Node, info: &NodeInfo) -> Option<Rejection> {
-    let (want, have, used) = (&pod.requests.actual, &node.allocatable, &info.used);
+    reasons(pod, node, info.pods.len(), &info.used)
+}
+
+/// The same for what is used by that many pods.
+pub fn reasons(pod: &Pod, node: &Node, pods: usize, used: &Resources) -> Option<Rejection> {
+    let (want, have) = (&pod.requests.actual, &node.allocatable);
     let mut out = Rejection { unresolvable: false, reasons: Vec::new() };
-    if info.pods.len() as i64 + 1 > node.max_pods {
+    if pods as i64 + 1 > node.max_pods {
         out.reasons.push(Cow::Borrowed("Too many pods"));
     }
     let mut check = |want: i64, have: i64, used: i64, name: &dyn Fn() -> Cow<'static, str>| {
@@ -26,4 +32,27 @@ pub fn filter(pod: &Pod, node: &Node, info: &NodeInfo) -> Option<Rejection> {
         check(*amount, have.scalar(name), used.scalar(name), &|| Cow::Owned(format!("Insufficient {name}")));
     }
     (!out.reasons.is_empty()).then_some(out)
+}
+
+/// What is left on a node: pods, cpu, memory and ephemeral storage; each may be below zero.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Left([i64; 4]);
+
+impl Left {
+    pub fn new(node: &Node, pods: usize, used: &Resources) -> Left {
+        let have = &node.allocatable;
+        Left([
+            node.max_pods.saturating_sub(pods as i64),
+            have.cpu.saturating_sub(used.cpu),
+            have.memory.saturating_sub(used.memory),
+            have.ephemeral.saturating_sub(used.ephemeral),
+        ])
+    }
+
+    /// A bit for each of the four that is short; [`reasons`] says it in words, and looks at other resources too.
+    pub fn short(&self, pod: &Pod) -> usize {
+        let want = &pod.requests.actual;
+        let want = [1, want.cpu, want.memory, want.ephemeral];
+        (0..4).map(|at| usize::from(want[at] > 0 && want[at] > self.0[at]) << at).sum()
+    }
 }

@@ -2,19 +2,19 @@
 //! driver has taken over are not counted.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::Rejection;
 use crate::simulate::nodes::Node;
 use crate::simulate::pod::{Pod, Volume};
-use crate::simulate::state::{NodeInfo, State};
+use crate::simulate::volumes::Volumes;
 
-pub fn filter(state: &State, pod: &Pod, node: &Node, info: &NodeInfo) -> Option<Rejection> {
-    let limits = state.cluster.volumes.limits.get(&node.name).filter(|limits| !limits.is_empty())?;
-    let mut wanted = attachable(state, pod);
+/// `others` are the pods on the node.
+pub fn filter(known: &Volumes, pod: &Pod, node: &Node, others: &[Arc<Pod>]) -> Option<Rejection> {
+    let limits = known.limits.get(&node.name).filter(|limits| !limits.is_empty())?;
+    let mut wanted = attachable(known, pod);
     let mut attached = BTreeSet::new();
-    for id in &info.pods {
-        attached.extend(attachable(state, state.pod(state.placed[id.0 as usize].class)));
-    }
+    others.iter().for_each(|other| attached.extend(attachable(known, other)));
     wanted.retain(|volume| !attached.contains(volume));
     let count = |volumes: &BTreeSet<(String, String)>| {
         let mut out: BTreeMap<String, i64> = BTreeMap::new();
@@ -29,8 +29,7 @@ pub fn filter(state: &State, pod: &Pod, node: &Node, info: &NodeInfo) -> Option<
 }
 
 /// Driver and handle of each volume that a pod has attached; an unbound claim counts for its class's driver.
-fn attachable(state: &State, pod: &Pod) -> BTreeSet<(String, String)> {
-    let volumes = &state.cluster.volumes;
+fn attachable(volumes: &Volumes, pod: &Pod) -> BTreeSet<(String, String)> {
     let mut out = BTreeSet::new();
     for volume in &pod.volumes {
         let Volume::Claim { name, .. } = volume else {

@@ -6,7 +6,6 @@ use super::Rejection;
 use super::volume_zone::{Zone, zones};
 use crate::simulate::nodes::Node;
 use crate::simulate::pod::{Pod, Volume};
-use crate::simulate::state::State;
 use crate::simulate::volumes::{Claim, StorageClass, Volumes};
 
 /// What PreFilter finds out about a pod's claims.
@@ -30,13 +29,13 @@ pub enum Binding {
 
 /// The pod's claims; the rejection is PreFilter's, in the order in which VolumeRestrictions, VolumeBinding and
 /// VolumeZone speak.
-pub fn pre_filter(state: &State, pod: &Pod) -> Result<PodVolumes, Rejection> {
-    let known = &state.cluster.volumes;
+/// `is_used`: whether a pod on some node uses the claim of that name.
+pub fn pre_filter(known: &Volumes, pod: &Pod, is_used: &dyn Fn(&str) -> bool) -> Result<PodVolumes, Rejection> {
     let key = |name: &str| format!("{}/{name}", pod.namespace);
     let mut out = PodVolumes::default();
     for name in claims(pod, false) {
         let claim = known.claims.get(&key(name)).ok_or_else(|| not_found(name))?;
-        if claim.access_modes.iter().any(|mode| mode == "ReadWriteOncePod") && is_used(state, pod, name) {
+        if claim.access_modes.iter().any(|mode| mode == "ReadWriteOncePod") && is_used(name) {
             out.exclusive_in_use += 1;
         }
     }
@@ -92,11 +91,6 @@ fn check_alive(claim: &Claim) -> Result<(), Rejection> {
         return Err(Rejection::unresolvable(format!("persistentvolumeclaim \"{name}\" is being deleted")));
     }
     Ok(())
-}
-
-/// Whether a pod on some node uses the claim.
-fn is_used(state: &State, pod: &Pod, claim: &str) -> bool {
-    state.running().any(|(_, placed)| uses(state.pod(placed.class), &pod.namespace, claim))
 }
 
 /// Whether a pod uses a claim.

@@ -1,17 +1,16 @@
 //! VolumeRestrictions: disks that must not be mounted twice, and claims that one pod has to itself.
 
+use std::sync::Arc;
+
 use super::Rejection;
 use crate::simulate::pod::{Pod, Volume};
-use crate::simulate::state::{NodeInfo, State};
 
-pub fn filter(state: &State, pod: &Pod, info: &NodeInfo, exclusive_claim_in_use: bool) -> Option<Rejection> {
+/// `others` are the pods on the node.
+pub fn filter(pod: &Pod, others: &[Arc<Pod>], exclusive_claim_in_use: bool) -> Option<Rejection> {
     let disks = pod.volumes.iter().filter(|volume| !matches!(volume, Volume::Claim { .. }));
     for disk in disks {
-        for id in &info.pods {
-            let other = state.pod(state.placed[id.0 as usize].class);
-            if other.volumes.iter().any(|volume| conflict(disk, volume)) {
-                return Some(Rejection::resolvable("node(s) had no available disk"));
-            }
+        if others.iter().any(|other| other.volumes.iter().any(|volume| conflict(disk, volume))) {
+            return Some(Rejection::resolvable("node(s) had no available disk"));
         }
     }
     exclusive_claim_in_use.then(|| {

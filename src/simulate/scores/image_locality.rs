@@ -1,7 +1,5 @@
 //! ImageLocality (weight 1): nodes that have large images of the pod already.
 
-use std::collections::HashMap;
-
 use super::MAX;
 use crate::simulate::nodes::Node;
 use crate::simulate::pod::Pod;
@@ -10,27 +8,32 @@ const MIB: i64 = 1024 * 1024;
 const MIN_THRESHOLD: i64 = 23 * MIB;
 const MAX_CONTAINER_THRESHOLD: i64 = 1000 * MIB;
 
-/// What each image of the pod counts for on a node that has it.
-pub struct Images<'a> {
-    scores: HashMap<&'a str, i64>,
+/// What each image of a pod counts for on a node that has it.
+#[derive(Clone, Debug, Default)]
+pub struct Images {
+    /// By place in the pod's list.
+    scores: Vec<i64>,
 }
 
-impl Images<'_> {
+impl Images {
     /// The scheduler remembers one size for an image, that of the first node that listed it
     /// (`addNodeImageStates` in backend/cache/cache.go).
-    pub fn new<'a>(pod: &'a Pod, nodes: &[Node]) -> Images<'a> {
+    pub fn new(pod: &Pod, nodes: &[Node]) -> Images {
         let score = |image: &String| {
             let mut sizes = nodes.iter().filter_map(|node| node.images.get(image));
             let size = sizes.next().copied().unwrap_or(0);
             let spread = (sizes.count() + 1) as f64 / nodes.len() as f64;
             (size as f64 * spread) as i64
         };
-        Images { scores: pod.images.iter().map(|image| (image.as_str(), score(image))).collect() }
+        Images { scores: pod.images.iter().map(score).collect() }
     }
 
     pub fn score(&self, pod: &Pod, node: &Node) -> i64 {
-        let present = pod.images.iter().filter(|image| node.images.contains_key(*image));
-        let sum: i64 = present.filter_map(|image| self.scores.get(image.as_str())).sum();
+        if node.images.is_empty() {
+            return 0;
+        }
+        let present = pod.images.iter().zip(&self.scores).filter(|(image, _)| node.images.contains_key(*image));
+        let sum: i64 = present.map(|(_, score)| score).sum();
         let highest = MAX_CONTAINER_THRESHOLD * pod.containers.max(1) as i64;
         let sum = sum.clamp(MIN_THRESHOLD, highest);
         MAX * (sum - MIN_THRESHOLD) / (highest - MIN_THRESHOLD)

@@ -1,15 +1,17 @@
 //! InterPodAffinity (weight 2): preferred terms, the pod's own and those of others.
 
-use super::MAX;
-use crate::simulate::cycle::Cycle;
+use super::{MAX, Spot};
+use crate::simulate::filters::inter_pod_affinity::Affinities;
 
-pub fn scores(cycle: &Cycle, feasible: &[usize]) -> Vec<i64> {
-    if cycle.affinities.preferred.is_empty() {
+pub fn scores(affinities: &Affinities, spots: &[Spot<'_>]) -> Vec<i64> {
+    if affinities.preferred.is_empty() {
         return Vec::new();
     }
-    let counters = cycle.affinities.preferred.iter().filter_map(|(_, slot)| cycle.counters.get(*slot));
-    let raw = |position: &usize| counters.clone().filter_map(|counter| counter.at(cycle.nodes[*position])).sum::<i64>();
-    let raw: Vec<i64> = feasible.iter().map(raw).collect();
+    let sum = |spot: &Spot<'_>| -> i64 {
+        let each = affinities.preferred.iter();
+        each.filter_map(|(weight, slot)| Some(weight * spot.places[*slot].at()?)).sum()
+    };
+    let raw: Vec<i64> = spots.iter().map(sum).collect();
     let lowest = raw.iter().copied().min().unwrap_or(0);
     let range = raw.iter().copied().max().unwrap_or(0) - lowest;
     let share = |score: &i64| match range {

@@ -1,5 +1,6 @@
 //! The scheduler's scores, one file each, with its weights and its arithmetic (default profile, Kubernetes 1.36).
 
+pub mod columns;
 pub mod image_locality;
 pub mod inter_pod_affinity;
 pub mod node_affinity;
@@ -7,60 +8,54 @@ pub mod pod_topology_spread;
 pub mod resources;
 pub mod taint_toleration;
 
-use super::cycle::Cycle;
+use super::filters::inter_pod_affinity::Affinities;
+use super::filters::pod_topology_spread::Spreading;
 use super::nodes::Node;
 use super::pod::Pod;
+use super::topology::Place;
 
 /// The best that a node can get from one plugin.
 pub const MAX: i64 = 100;
 
-/// Scores that depend on pod and node alone, before normalising; by position among the nodes looked at.
-#[derive(Clone, Debug, Default)]
+/// Scores that depend on pod and node alone, before normalising.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Fixed {
-    /// Taints that would rather not have the pod; empty where no node has one.
-    pub taints: Vec<i64>,
-    /// Weights of preferred node affinity; empty without preferences.
-    pub affinity: Vec<i64>,
-    /// Empty where no node lists images.
-    pub images: Vec<i64>,
+    /// Taints that would rather not have the pod.
+    pub taints: i64,
+    /// Weights of preferred node affinity.
+    pub affinity: i64,
+    pub images: i64,
 }
 
 impl Fixed {
-    pub fn new(pod: &Pod, all: &[Node], nodes: &[u32]) -> Fixed {
-        if nodes.len() < 2 {
-            return Fixed::default();
+    pub fn new(pod: &Pod, node: &Node, images: &image_locality::Images) -> Fixed {
+        Fixed {
+            taints: taint_toleration::score(pod, node),
+            affinity: node_affinity::score(pod, node),
+            images: images.score(pod, node),
         }
-        let each = |score: &dyn Fn(&Node) -> i64| nodes.iter().map(|node| score(&all[*node as usize])).collect();
-        let mut out = Fixed::default();
-        if all.iter().any(|node| node.taints.iter().any(|taint| !taint.repels())) {
-            out.taints = each(&|node| taint_toleration::score(pod, node));
-        }
-        if !pod.preferred_nodes.is_empty() {
-            out.affinity = each(&|node| node_affinity::score(pod, node));
-        }
-        if all.iter().any(|node| !node.images.is_empty()) {
-            let images = image_locality::Images::new(pod, all);
-            out.images = each(&|node| images.score(pod, node));
-        }
-        out
     }
 }
 
-/// Total score by place in `feasible`, which holds positions among the cycle's nodes.
-pub fn total(cycle: &Cycle, feasible: &[usize]) -> Vec<i64> {
-    let mut out: Vec<i64> = feasible.iter().map(|position| cycle.resource_scores[*position]).collect();
-    let pick = |scores: &[i64]| -> Vec<i64> { feasible.iter().filter_map(|at| scores.get(*at).copied()).collect() };
+/// Nodes that passed the filters and are alike in all but what is requested of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Spot<'a> {
+    /// How many nodes it stands for.
+    pub nodes: usize,
+    pub fixed: Fixed,
+    /// The pod's counters as these nodes see them.
+    pub places: &'a [Place],
+}
+
+/// The scores of every spot that come on top of those for resources; they depend on which nodes passed the filters.
+pub fn relative(spreading: &Spreading, affinities: &Affinities, spots: &[Spot<'_>]) -> Vec<i64> {
+    let mut out: Vec<i64> = spots.iter().map(|spot| spot.fixed.images).collect();
     let mut add =
         |weight: i64, scores: &[i64]| out.iter_mut().zip(scores).for_each(|(sum, score)| *sum += weight * score);
-    let taints = match cycle.fixed_scores.taints.as_slice() {
-        [] => vec![MAX; feasible.len()],
-        taints => normalize(pick(taints), true),
-    };
-    add(3, &taints);
-    add(2, &normalize(pick(&cycle.fixed_scores.affinity), false));
-    add(1, &pick(&cycle.fixed_scores.images));
-    add(2, &pod_topology_spread::scores(cycle, feasible));
-    add(2, &inter_pod_affinity::scores(cycle, feasible));
+    add(3, &normalize(spots.iter().map(|spot| spot.fixed.taints).collect(), true));
+    add(2, &normalize(spots.iter().map(|spot| spot.fixed.affinity).collect(), false));
+    add(2, &pod_topology_spread::scores(spreading, spots));
+    add(2, &inter_pod_affinity::scores(affinities, spots));
     out
 }
 

@@ -1,30 +1,21 @@
 //! PodTopologySpread (weight 2): soft constraints, the pod's own or the scheduler's defaults.
 
-use super::MAX;
-use crate::simulate::cycle::Cycle;
-use crate::simulate::filters::pod_topology_spread::Constraint;
-use crate::simulate::nodes::HOSTNAME;
-use crate::simulate::topology::{Counter, NO_DOMAIN};
+use super::{MAX, Spot};
+use crate::simulate::filters::pod_topology_spread::{Constraint, Spreading};
+use crate::simulate::topology::NO_DOMAIN;
 
-pub fn scores(cycle: &Cycle, feasible: &[usize]) -> Vec<i64> {
-    let spreading = &cycle.spreading;
-    let counted: Option<Vec<(&Constraint, &Counter)>> =
-        spreading.soft.iter().map(|constraint| Some((constraint, cycle.counters.get(constraint.counter)?))).collect();
-    let Some(counted) = counted.filter(|counted| !counted.is_empty()) else {
+pub fn scores(spreading: &Spreading, spots: &[Spot<'_>]) -> Vec<i64> {
+    if spreading.soft.is_empty() {
         return Vec::new();
-    };
-    let nodes: Vec<u32> = feasible.iter().map(|position| cycle.nodes[*position]).collect();
-    let lacks = |node: &u32| counted.iter().any(|(_, counter)| domain(counter, *node) == NO_DOMAIN);
-    let ignored: Vec<bool> = match spreading.require_all {
-        true => nodes.iter().map(lacks).collect(),
-        false => vec![false; nodes.len()],
-    };
-    let mut sums = vec![0.0; nodes.len()];
-    for (constraint, counter) in counted {
-        let weight = ((size(constraint, counter, &nodes, &ignored) + 2) as f64).ln();
-        let base = (constraint.spread.max_skew - 1) as f64;
-        for (sum, node) in sums.iter_mut().zip(&nodes) {
-            if let Some(count) = counter.at(*node) {
+    }
+    let lacks = |spot: &Spot<'_>| spreading.soft.iter().any(|one| spot.places[one.slot].domain == NO_DOMAIN);
+    let ignored: Vec<bool> = spots.iter().map(|spot| spreading.require_all && lacks(spot)).collect();
+    let mut sums = vec![0.0; spots.len()];
+    for constraint in &spreading.soft {
+        let weight = ((size(constraint, spots, &ignored) + 2) as f64).ln();
+        let base = (constraint.max_skew - 1) as f64;
+        for (sum, spot) in sums.iter_mut().zip(spots) {
+            if let Some(count) = spot.places[constraint.slot].at() {
                 *sum += count as f64 * weight + base;
             }
         }
@@ -32,22 +23,16 @@ pub fn scores(cycle: &Cycle, feasible: &[usize]) -> Vec<i64> {
     normalize(&sums, &ignored)
 }
 
-fn domain(counter: &Counter, node: u32) -> u32 {
-    counter.domains.of.get(node as usize).copied().unwrap_or(NO_DOMAIN)
-}
-
 /// Domains among the nodes that count; nodes without the label are one more.
-fn size(constraint: &Constraint, counter: &Counter, nodes: &[u32], ignored: &[bool]) -> usize {
-    let considered = nodes.iter().zip(ignored).filter(|(_, ignored)| !**ignored).map(|(node, _)| *node);
-    if constraint.spread.key == HOSTNAME {
-        return considered.count();
+fn size(constraint: &Constraint, spots: &[Spot<'_>], ignored: &[bool]) -> usize {
+    let considered = spots.iter().zip(ignored).filter(|(_, ignored)| !**ignored).map(|(spot, _)| spot);
+    if constraint.hosts {
+        return considered.map(|spot| spot.nodes).sum();
     }
-    let mut seen = vec![false; counter.domains.count + 1];
-    for node in considered {
-        let at = (domain(counter, node) as usize).min(counter.domains.count);
-        seen[at] = true;
-    }
-    seen.iter().filter(|seen| **seen).count()
+    let mut seen: Vec<u32> = considered.map(|spot| spot.places[constraint.slot].domain).collect();
+    seen.sort_unstable();
+    seen.dedup();
+    seen.len()
 }
 
 /// The fewest pods become 100.

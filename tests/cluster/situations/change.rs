@@ -33,8 +33,14 @@ pub(super) fn run(plane: &Plane, case: &Case) -> super::Answer {
     let report = plan.report()?;
     let changes: Vec<Value> = report["changes"].as_array().cloned().unwrap_or_default();
     let before = set.objects()?;
-    let replaced = changes.iter().any(|change| change["action"] == "replace");
-    let rejected = report["findings"].as_array().into_iter().flatten().any(|finding| finding["class"] == "rejected");
+    let of_action = |action: &str| changes.iter().filter(|change| change["action"] == action).collect::<Vec<_>>();
+    let anew = of_action("replace");
+    // Carried out only where the kind is named.
+    let is_blocked = |change: &&Value| change["why"].as_str().is_some_and(|why| why.contains("--allow-replace"));
+    let replaced = anew.iter().any(is_blocked);
+    let found = report["findings"].as_array().into_iter().flatten();
+    let rejected = found.filter(|finding| finding["class"] == "rejected");
+    let rejected = rejected.into_iter().any(|found| !anew.iter().any(|change| change["object"] == found["object"]));
     if replaced || rejected {
         let run = cycle::apply(&set, "new");
         let reason = if replaced { "can only be made anew" } else { "stand" };
@@ -44,7 +50,7 @@ pub(super) fn run(plane: &Plane, case: &Case) -> super::Answer {
         wrong.extend(compare(&[], &before, &set.objects()?));
         return verdict_of(wrong, Done::Refused);
     }
-    if plan.code != Some(0) {
+    if plan.code != Some(0) && anew.is_empty() {
         wrong.extend(cycle::lowered(&set, "new", &cycle::errors(&set, "new")?)?);
     }
     wrong.extend(cycle::applied(&set, "new")?);
@@ -72,6 +78,11 @@ fn compare(changes: &[Value], before: &Objects, after: &Objects) -> Vec<String> 
         let lines = match (action, before.get(title), after.get(title)) {
             ("create", None, Some(_)) => Vec::new(),
             ("create", ..) => vec!["is not made".to_owned()],
+            // Field by field it is compared in `come_true`.
+            ("replace", Some(old), Some(new)) if old["metadata"]["uid"] == new["metadata"]["uid"] => {
+                vec!["is not made anew".to_owned()]
+            }
+            ("replace", Some(_), Some(_)) => Vec::new(),
             (_, Some(old), Some(new)) => {
                 fields::compare(change.map_or(&Value::Null, |change| &change["fields"]), old, new)
             }

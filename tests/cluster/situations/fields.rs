@@ -5,8 +5,9 @@ use serde_json::Value;
 use crate::support;
 
 /// What the server and controllers write.
-const OF_SERVER: [&str; 5] = [
+const OF_SERVER: [&str; 6] = [
     "/metadata/annotations/deployment.kubernetes.io~1revision",
+    "/metadata/annotations/deprecated.daemonset.template.generation",
     "/metadata/generation",
     "/metadata/managedFields",
     "/metadata/resourceVersion",
@@ -14,7 +15,7 @@ const OF_SERVER: [&str; 5] = [
 ];
 
 /// What differs but is not planned, and what is planned and does not come so.
-pub(super) fn compare(fields: &Value, before: &Value, after: &Value) -> Vec<String> {
+pub fn compare(fields: &Value, before: &Value, after: &Value) -> Vec<String> {
     let (mut old, mut new) = (before.clone(), after.clone());
     for object in [&mut old, &mut new] {
         for pointer in OF_SERVER {
@@ -84,7 +85,17 @@ fn steps(path: &str) -> Vec<Step> {
     steps
 }
 
-/// The value of a path; an item of a list is the one that has the same name as that in `side`, where the path is at home.
+/// What tells the items of a list apart: ports by their numbers, others by their names.
+fn is_same_item(one: &Value, other: &Value) -> bool {
+    let keys: &[&str] = match one {
+        _ if !one["containerPort"].is_null() => &["containerPort", "protocol"],
+        _ if !one["port"].is_null() => &["port", "protocol"],
+        _ => &["name"],
+    };
+    keys.iter().all(|key| one[*key] == other[*key])
+}
+
+/// The value of a path; an item of a list is the one that is the same as that in `side`, where the path is at home.
 fn at<'a>(object: &'a mut Value, steps: &[Step], mut side: &Value) -> Option<&'a mut Value> {
     let mut value = object;
     for step in steps {
@@ -93,8 +104,9 @@ fn at<'a>(object: &'a mut Value, steps: &[Step], mut side: &Value) -> Option<&'a
             Step::Index(index) => {
                 let list = value.as_array_mut()?;
                 let item = &side[*index];
-                let named = list.iter().position(|other| !item["name"].is_null() && other["name"] == item["name"]);
-                let index = if item["name"].is_null() { *index } else { named? };
+                let has_key = ["name", "port", "containerPort"].iter().any(|key| !item[*key].is_null());
+                let same = list.iter().position(|other| is_same_item(item, other));
+                let index = if has_key { same? } else { *index };
                 (list.get_mut(index)?, item)
             }
         };

@@ -1,7 +1,9 @@
 //! Compares kplan with a real API server over generated objects or folders of manifests.
 //!
-//! `cargo xtask oracle` starts a server and runs this program with its address.
+//! `cargo xtask oracle` starts a server and runs this program with its address; with `placement` it compares where pods
+//! land with a real scheduler.
 
+mod admission;
 mod answer;
 mod bases;
 mod folder;
@@ -9,12 +11,14 @@ mod generate;
 mod mutate;
 mod options;
 mod ours;
+mod placement;
 mod random;
 mod report;
 mod run;
 mod server;
 mod shrink;
 mod values;
+mod worlds;
 
 use std::process::ExitCode;
 
@@ -28,7 +32,14 @@ use shrink::Signature;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match Options::read(&arguments).and_then(|options| run::run(&options)) {
+    let outcome = match arguments.split_first() {
+        Some((first, rest)) if first == "placement" => placement::run(rest),
+        _ => Options::read(&arguments).and_then(|options| match options.admission {
+            true => admission::run(&options),
+            false => run::run(&options),
+        }),
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("error: {message}");
@@ -71,9 +82,6 @@ impl Asked {
         if let (Some(prefix), None | Some("")) = (metadata["generateName"].as_str(), metadata["name"].as_str()) {
             server.without_generated(prefix);
             ours.without_generated(prefix);
-        }
-        if case.old.is_some() {
-            ours.warnings.clone_from(&server.warnings);
         }
         let agrees = ours.agrees(&server);
         let decides = match server.code {

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 const USAGE: &str = "\
-usage: cargo xtask oracle [OPTION...] [FOLDER...]
+usage: cargo xtask oracle [admission] [OPTION...] [FOLDER...]
+  admission       make objects in namespaces with limits, quotas and classes (takes --seed, --count, --show, --record)
   --seed N        seed of the generated objects (1)
   --count N       how many objects (2000)
   --updates N     so many of a hundred are updates (20)
@@ -28,6 +29,8 @@ pub(crate) struct Options {
     pub(crate) shrink: bool,
     pub(crate) record: Option<PathBuf>,
     pub(crate) templates: Option<PathBuf>,
+    /// Whether admission is asked, with objects that are stored.
+    pub(crate) admission: bool,
     pub(crate) folders: Vec<PathBuf>,
 }
 
@@ -44,6 +47,7 @@ impl Options {
             shrink: false,
             record: None,
             templates: None,
+            admission: false,
             folders: Vec::new(),
         };
         let mut arguments = arguments.iter();
@@ -60,6 +64,7 @@ impl Options {
                 "--shrink" => options.shrink = true,
                 "--record" => options.record = Some(value()?.into()),
                 "--templates" => options.templates = Some(value()?.into()),
+                "admission" => options.admission = true,
                 option if option.starts_with('-') => return Err(format!("no such option: {option}\n{USAGE}")),
                 folder => options.folders.push(folder.into()),
             }

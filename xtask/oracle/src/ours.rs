@@ -6,7 +6,7 @@ use kplan::config::Settings;
 use kplan::diag::Diagnostic;
 use kplan::load::{self, Input};
 use kplan::model::Bundle;
-use kplan::schema::{Schema, check};
+use kplan::schema::{Kind, Schema, check};
 use kplan::{defaults, parse, validate, yaml};
 use serde_json::Value;
 
@@ -23,7 +23,7 @@ pub(crate) fn create(schema: &Schema, object: &Value) -> Answer {
     let scope = |version: &str, kind: &str| schema.served(version, kind).map(|kind| kind.namespaced);
     let (mut bundle, read) = parse::run(loaded, &settings, &scope);
     defaults::run(&mut bundle, schema);
-    let found = validate::run(&bundle, schema);
+    let found = validate::run(&bundle, None, schema);
     let mut answer = of_server(&found);
     if let Some(problem) = read.iter().find(|_| bundle.objects.is_empty()) {
         answer = Answer { code: 400, message: problem.message.clone(), ..Answer::default() };
@@ -35,7 +35,7 @@ pub(crate) fn create(schema: &Schema, object: &Value) -> Answer {
 }
 
 /// The answer that the findings make up together.
-fn of_server(found: &[Diagnostic]) -> Answer {
+pub(crate) fn of_server(found: &[Diagnostic]) -> Answer {
     let mut answer = Answer::default();
     for server in found.iter().filter_map(|diagnostic| diagnostic.server.as_ref()) {
         if answer.is_accepted() {
@@ -51,13 +51,17 @@ fn cause(cause: &kplan::diag::Cause) -> Cause {
     Cause { field: cause.field.clone(), reason: cause.reason.to_owned(), message: cause.message.clone() }
 }
 
-/// The server warns of the version before it looks at the object.
 fn warnings(schema: &Schema, bundle: &Bundle) -> Vec<String> {
     let Some((id, object)) = bundle.iter().next() else { return Vec::new() };
-    let life = schema.served(&object.api_version, &object.kind).and_then(|kind| kind.deprecated.as_ref());
-    let mut said: Vec<String> = life.map(validate::deprecation).into_iter().collect();
+    let kind = schema.served(&object.api_version, &object.kind);
+    let mut said: Vec<String> = kind.and_then(deprecation).into_iter().collect();
     said.extend(validate::warnings(object.group(), &object.kind, bundle.full(id)));
     said
+}
+
+/// The server warns of the version before it looks at the object.
+fn deprecation(kind: &Kind) -> Option<String> {
+    kind.deprecated.as_ref().map(validate::deprecation)
 }
 
 /// What kplan says of replacing an object.
@@ -74,9 +78,12 @@ pub(crate) fn update(schema: &Schema, old: &Value, new: &Value) -> Answer {
     let (new_tree, new_id) = defaults::received(schema, new_root, kind);
     let (api_version, name) = names_of(new);
     let group = api_version.split_once('/').map_or("", |(group, _)| group);
-    let causes = validate::update(group, name, old_tree.view(old_id), new_tree.view(new_id));
+    let (old, after) = (old_tree.view(old_id), new_tree.view(new_id));
+    let causes = validate::update(group, name, old, after);
     if causes.is_empty() {
-        return Answer::default();
+        let mut warnings: Vec<String> = deprecation(kind).into_iter().collect();
+        warnings.extend(validate::update_warnings(group, name, old, after));
+        return Answer { warnings, ..Answer::default() };
     }
     let metadata_name = new["metadata"]["name"].as_str().unwrap_or_default();
     let message = validate::status_message(name, group, metadata_name, &causes);

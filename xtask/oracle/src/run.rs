@@ -158,6 +158,6 @@ fn row(asked: &Asked) -> String {
     format!("{row}\n")
 }
 
-fn write(path: &Path, text: &str) -> Result<(), String> {
+pub(crate) fn write(path: &Path, text: &str) -> Result<(), String> {
     fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
 }

@@ -26,9 +26,9 @@ pub(crate) struct Server {
     pub(crate) agent: Agent,
 }
 
-struct Reply {
-    code: u64,
-    body: Value,
+pub(crate) struct Reply {
+    pub(crate) code: u64,
+    pub(crate) body: Value,
     warnings: Vec<String>,
 }
 
@@ -40,12 +40,22 @@ impl Server {
         Self { url: url.to_owned(), token: token.to_owned(), agent: config.new_agent() }
     }
 
-    fn send(&self, method: &str, path: &str, body: &str) -> Result<Reply, String> {
+    /// Sends a request with a body of JSON, or without one.
+    pub(crate) fn send(&self, method: &str, path: &str, body: &str) -> Result<Reply, String> {
+        self.send_as(method, path, body, "application/json")
+    }
+
+    /// Merges a patch into an object.
+    pub(crate) fn patch(&self, path: &str, patch: &Value) -> Result<Reply, String> {
+        self.send_as("PATCH", path, &patch.to_string(), "application/merge-patch+json")
+    }
+
+    fn send_as(&self, method: &str, path: &str, body: &str, content: &str) -> Result<Reply, String> {
         let request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.url))
             .header("Authorization", format!("Bearer {}", self.token))
-            .header("Content-Type", "application/json")
+            .header("Content-Type", content)
             .body(body.to_owned())
             .map_err(|error| error.to_string())?;
         let mut response = self.agent.run(request).map_err(|error| format!("{method} {path}: {error}"))?;
@@ -88,6 +98,24 @@ impl Server {
             ..300 => Ok(reply.body),
             _ => Err(format!("{} {path}: {}", reply.code, reply.body["message"])),
         }
+    }
+
+    /// Makes an object; what is stored stays.
+    pub(crate) fn make(&self, schema: &Schema, object: &Value) -> Result<(Answer, Value), String> {
+        let kind = kind_of(schema, object).ok_or("not a served kind")?;
+        let reply = self.send("POST", &format!("{}?{REAL}", collection(kind, object)), &sent(object))?;
+        Ok((Answer::of_server(reply.code, &reply.body, reply.warnings), reply.body))
+    }
+
+    /// Writes the status of a stored object.
+    pub(crate) fn set_status(&self, schema: &Schema, stored: &Value, status: Value) -> Result<(), String> {
+        let kind = kind_of(schema, stored).ok_or("not a served kind")?;
+        let mut object = stored.clone();
+        object["status"] = status;
+        let name = stored["metadata"]["name"].as_str().unwrap_or_default();
+        let path = format!("{}/{name}/status", collection(kind, stored));
+        let reply = self.send("PUT", &path, &object.to_string())?;
+        if reply.code < 300 { Ok(()) } else { Err(format!("{} {path}: {}", reply.code, reply.body["message"])) }
     }
 
     /// What the server says of replacing a stored object.

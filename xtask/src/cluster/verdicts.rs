@@ -15,7 +15,7 @@ pub(crate) struct Address {
 }
 
 /// Of a flag that is given twice the last counts.
-const FLAGS: [&str; 3] = [
+pub(super) const FLAGS: [&str; 3] = [
     // Many cluster addresses, as many clusters have them.
     "--service-cluster-ip-range=10.96.0.0/12",
     // Admission that needs controllers: it would refuse pods, or keep objects from going away.
@@ -49,7 +49,7 @@ pub(crate) fn down() -> Outcome {
 }
 
 /// The first cluster and the first user of a kubeconfig: those of its current context.
-fn address(path: &Path) -> Result<Address, String> {
+pub(super) fn address(path: &Path) -> Result<Address, String> {
     let fail = |what: &str| format!("{}: {what}", path.display());
     let text = fs::read_to_string(path).map_err(|error| fail(&error.to_string()))?;
     let config: serde_json::Value = serde_yaml::from_str(&text).map_err(|error| fail(&error.to_string()))?;

@@ -1,0 +1,139 @@
+//! Rules on what Secrets and ConfigMaps hold.
+
+use super::Cx;
+use crate::yaml::{View, base64};
+
+/// The decoded value of a key of a Secret, with where it stands.
+fn secret_value<'a>(root: View<'a>, key: &str) -> Option<(View<'a>, Vec<u8>)> {
+    let plain = root.get("stringData").and_then(|data| data.get(key)).map(|value| (value, text_bytes(value)));
+    let encoded = || {
+        let value = root.get("data")?.get(key)?;
+        Some((value, base64::decode(value.str()?.as_bytes()).ok()?))
+    };
+    plain.or_else(encoded)
+}
+
+fn text_bytes(value: View<'_>) -> Vec<u8> {
+    value.str().unwrap_or_default().as_bytes().to_vec()
+}
+
+/// `echo secret | base64`: the line end is part of the secret, and the login fails.
+pub(super) fn secret_trailing_newline(cx: &mut Cx<'_>) {
+    let Some(data) = cx.root.get("data") else { return };
+    for (key, value) in data.fields().collect::<Vec<_>>() {
+        let Some(bytes) = value.str().and_then(|text| base64::decode(text.as_bytes()).ok()) else { continue };
+        let Some((last, before)) = bytes.split_last() else { continue };
+        // A file ends in a line end rightly; a single line under such a name is a value.
+        let is_line = *last == b'\n' && !before.is_empty() && !before.contains(&b'\n') && !key.contains('.');
+        if !is_line {
+            continue;
+        }
+        let message = format!("the value of `{key}` ends in a line end, which becomes part of the secret");
+        cx.report(value, message).help = Some("encode it without: `printf %s VALUE | base64`".to_owned());
+    }
+}
+
+/// Keys that a type of Secret needs, beyond what the API server looks at: what they hold.
+pub(super) fn secret_type_keys(cx: &mut Cx<'_>) {
+    if cx.root.get_str("type") != Some("kubernetes.io/tls") {
+        return;
+    }
+    for (key, what) in [("tls.crt", "CERTIFICATE"), ("tls.key", "PRIVATE KEY")] {
+        let Some((value, bytes)) = secret_value(cx.root, key).filter(|(_, bytes)| !bytes.is_empty()) else { continue };
+        let text = String::from_utf8_lossy(&bytes);
+        let trimmed = text.trim();
+        // A text that stands for one that is filled in later.
+        let is_placeholder = trimmed.len() < 40 || trimmed.contains("{{") || trimmed.contains("${");
+        if is_placeholder || (text.contains("-----BEGIN ") && text.contains(what)) {
+            continue;
+        }
+        let message = format!("`{key}` holds no PEM block with a {what}, so no server can use it");
+        cx.report(value, message).help = Some("put the PEM text in, encoded once".to_owned());
+    }
+}
+
+/// Client-side apply keeps the whole object in an annotation, and annotations end at 256 KiB.
+pub(super) fn object_too_big(cx: &mut Cx<'_>) {
+    const ANNOTATIONS: usize = 256 << 10;
+    let written = cx.bundle.written(cx.id);
+    let span = written.span();
+    if ((span.end - span.start) as usize) < ANNOTATIONS / 2 {
+        return;
+    }
+    let size = written.to_json().len();
+    if size > ANNOTATIONS {
+        let message = format!(
+            "the object has {} KiB: `kubectl apply` keeps it in an annotation, which ends at 256 KiB",
+            size >> 10
+        );
+        let help = "use `kubectl apply --server-side`, or split it";
+        cx.report_field("metadata.name".to_owned(), message).help = Some(help.to_owned());
+    }
+}
+
+/// What secrets that a service issues look like: a beginning, and how many letters follow.
+const TOKENS: [(&str, usize, &str); 11] = [
+    ("ghp_", 36, "a GitHub token"),
+    ("gho_", 36, "a GitHub token"),
+    ("ghs_", 36, "a GitHub token"),
+    ("github_pat_", 60, "a GitHub token"),
+    ("glpat-", 20, "a GitLab token"),
+    ("xoxb-", 24, "a Slack token"),
+    ("xoxp-", 24, "a Slack token"),
+    ("sk_live_", 24, "a Stripe key"),
+    ("AKIA", 16, "an AWS access key"),
+    ("ASIA", 16, "an AWS access key"),
+    ("AIza", 35, "a Google API key"),
+];
+
+/// The kind of secret that a text holds, if it is one of those that can be told from their form.
+fn token_in(text: &str) -> Option<&'static str> {
+    if text.contains("-----BEGIN ") && text.contains("PRIVATE KEY-----") && text.len() > 200 {
+        return Some("a private key");
+    }
+    TOKENS.iter().find_map(|(head, length, what)| {
+        let (before, after) = text.split_once(head)?;
+        let is_word = |letter: char| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-';
+        let body: Vec<char> = after.chars().take_while(|letter| is_word(*letter)).take(*length).collect();
+        let fits = !before.ends_with(is_word) && body.len() == *length && !text.contains("EXAMPLE");
+        // Examples repeat a letter, real ones do not.
+        let mut distinct = body.clone();
+        distinct.sort_unstable();
+        distinct.dedup();
+        (fits && distinct.len() > 6).then_some(*what)
+    })
+}
+
+/// Tokens and private keys in any text of the object; in Secrets too, for they are in the repository then.
+pub(super) fn secret_in_text(cx: &mut Cx<'_>) {
+    let mut found = Vec::new();
+    search(cx.bundle.written(cx.id), &mut found);
+    cx.root = cx.bundle.written(cx.id);
+    for (value, what) in found {
+        let help = "withdraw it: whoever reads the repository has it; keep its successor in a secret store";
+        cx.report(value, format!("the text holds {what}")).help = Some(help.to_owned());
+    }
+}
+
+fn search<'a>(view: View<'a>, found: &mut Vec<(View<'a>, &'static str)>) {
+    if let Some(what) = view.str().filter(|text| text.len() >= 20).and_then(token_in) {
+        found.push((view, what));
+    }
+    view.fields().for_each(|(_, value)| search(value, found));
+    view.items().for_each(|item| search(item, found));
+}
+
+/// Keys of a ConfigMap that are named as secrets are.
+pub(super) fn configmap_sensitive(cx: &mut Cx<'_>) {
+    const ENDS: [&str; 7] = ["password", "passwd", "secret", "api_key", "apikey", "access_token", "private_key"];
+    let Some(data) = cx.root.get("data") else { return };
+    for (key, value) in data.fields().collect::<Vec<_>>() {
+        let lower = key.to_ascii_lowercase().replace('-', "_");
+        let text = value.str().unwrap_or_default();
+        let leads = text.is_empty() || text.starts_with('/') || text.contains("${") || text.len() < 4;
+        if ENDS.iter().any(|end| lower.ends_with(end)) && !leads && !matches!(text, "true" | "false") {
+            let message = format!("`{key}` of a ConfigMap is named as a secret, and is open to everyone who may read");
+            cx.report(value, message).help = Some("put it into a Secret".to_owned());
+        }
+    }
+}
