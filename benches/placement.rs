@@ -3,6 +3,7 @@
 //! A row prints the processor time for each pod after loading, at 1,000, 5,000 and 15,000 nodes, and how many times
 //! less that is than the real scheduler took on the same machine (`SCHEDULER_CPU`, in the order of the rows, replaces
 //! the numbers measured for BENCHMARKS.md). Pods differ in what they request unless the row says otherwise.
+#![allow(clippy::print_stdout)]
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;

@@ -1,11 +1,12 @@
 //! Our events and errors against libyaml's, on recorded inputs, on fixtures changed at random and on made-up YAML.
 //!
 //! `KPLAN_YAML_EVENTS` asks for more inputs.
-#![allow(unsafe_code, clippy::unwrap_used)]
+#![allow(unsafe_code, clippy::unwrap_used, clippy::print_stdout)]
 
 #[path = "support/libyaml.rs"]
 mod libyaml;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -354,9 +355,15 @@ fn properties(random: &mut Random, out: &mut String) {
 fn value(random: &mut Random, out: &mut String, column: usize, depth: usize) {
     let pad = " ".repeat(column + random.below(4));
     match random.below(12) {
-        0 => drop(out.push_str(&format!("word\n{pad}more words\n\n{pad}last"))),
-        1 => drop(out.push_str(&format!("'it''s\n{pad}two\n\n{pad}lines '"))),
-        2 => drop(out.push_str(&format!("\"a\\\n{pad} b \\\"c\\\"\n\n{pad}\td\""))),
+        0 => {
+            let _ = write!(out, "word\n{pad}more words\n\n{pad}last");
+        }
+        1 => {
+            let _ = write!(out, "'it''s\n{pad}two\n\n{pad}lines '");
+        }
+        2 => {
+            let _ = write!(out, "\"a\\\n{pad} b \\\"c\\\"\n\n{pad}\td\"");
+        }
         3 | 4 => {
             out.push_str(random.of(&["|", ">", "|-", ">+", "|2", ">1-", "|+3", "| # c", ">-\t"]));
             for _ in 0..=random.below(5) {

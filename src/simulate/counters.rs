@@ -29,6 +29,9 @@ pub enum Counted {
     Preferring(PodTerm),
 }
 
+/// nodeSelector and required affinity of a pod.
+type NodeRequirement = (Vec<(String, String)>, Option<Vec<NodeTerm>>);
+
 /// The nodes whose pods count for a spread constraint.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Eligible {
@@ -38,7 +41,7 @@ pub enum Eligible {
         /// Labels that a node must have.
         keys: Vec<String>,
         /// nodeSelector and required affinity of the pod, where the policy honors them.
-        selected: Option<(Vec<(String, String)>, Option<Vec<NodeTerm>>)>,
+        selected: Option<NodeRequirement>,
         /// Tolerations of the pod, where the policy honors taints.
         tolerated: Option<Vec<Toleration>>,
     },

@@ -6,7 +6,7 @@ use libtest_mimic::Trial;
 use serde_json::Value;
 
 use crate::case::Answer;
-use crate::support::{self, Finding, Run, difference, kplan, verdict};
+use crate::support::{self, Finding, Run, difference, kplan, lacking, verdict};
 
 /// The five mistakes that kplan exists for, with the bytes that the finding underlines in `tutorial-broken`.
 const MISSION: [(&str, &str, &str); 7] = [
@@ -78,7 +78,7 @@ fn broken() -> Answer {
     places.extend(expected("tutorial-broken.strict.expected"));
     let strict = run(&["check", "tutorial-broken", "--tier", "strict", "--output", "json"]).findings()?;
     let strict: Vec<String> = strict.iter().map(Finding::short).collect();
-    wrong.extend(difference(&places, &strict).into_iter().map(|line| format!("strict {line}")));
+    wrong.extend(lacking(&places, &strict).into_iter().map(|line| format!("strict {line}")));
     Ok(wrong)
 }
 

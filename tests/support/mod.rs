@@ -219,6 +219,11 @@ pub fn difference(expected: &[String], actual: &[String]) -> Vec<String> {
     lines
 }
 
+/// What of the expected is not among the actual.
+pub fn lacking(expected: &[String], actual: &[String]) -> Vec<String> {
+    difference(expected, actual).into_iter().filter(|line| line.starts_with("- ")).collect()
+}
+
 /// A failure with all its lines, or success when there are none.
 pub fn verdict(lines: Vec<String>) -> Result<(), libtest_mimic::Failed> {
     if lines.is_empty() { Ok(()) } else { Err(lines.join("\n").into()) }

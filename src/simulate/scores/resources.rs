@@ -33,8 +33,8 @@ pub fn score(pod: &Pod, room: &Room, version: Version) -> i64 {
 fn least_allocated(pod: &Pod, room: &Room) -> i64 {
     let scored = [pod.requests.scored.cpu, pod.requests.scored.memory];
     let (mut sum, mut weights) = (0, 0);
-    for at in 0..2 {
-        let (requested, capacity) = (room.nonzero[at].saturating_add(scored[at]), room.capacity[at]);
+    for (at, scored) in scored.into_iter().enumerate() {
+        let (requested, capacity) = (room.nonzero[at].saturating_add(scored), room.capacity[at]);
         if capacity == 0 {
             continue;
         }

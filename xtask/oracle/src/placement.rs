@@ -116,8 +116,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     }
     let mut counts: BTreeMap<&str, Count> = BTreeMap::new();
     let (mut judged, mut number, mut flukes) = (0, 0, 0);
-    let (mut wrong, mut rows, mut unasked): (Vec<(Value, Vec<Difference>)>, Vec<Value>, Vec<String>) =
-        Default::default();
+    let mut wrong: Vec<(Value, Vec<Difference>)> = Vec::new();
+    let (mut rows, mut unasked) = (Vec::<Value>::new(), Vec::<String>::new());
     while judged < options.count && unasked.len() < 100 {
         let case = generate::case(options.seed, number, options.aim.as_deref());
         number += 1;

@@ -54,8 +54,7 @@ fn classes(random: &mut Random, aim: &str, prefix: &str) -> Vec<Value> {
     };
     let mut made = class("made", DRIVER, "WaitForFirstConsumer");
     if random.percent(if aim.contains("capacity") { 25 } else { 50 }) {
-        let (key, values) =
-            random.pick(&[(ZONE, ["a", "b"]), (HOSTNAME, ["n0", "n1"]), ("disk", ["ssd", "none"])]).clone();
+        let (key, values) = *random.pick(&[(ZONE, ["a", "b"]), (HOSTNAME, ["n0", "n1"]), ("disk", ["ssd", "none"])]);
         made["allowedTopologies"] = json!([{"matchLabelExpressions": [{"key": key, "values": values}]}]);
     }
     vec![
@@ -72,21 +71,18 @@ fn volume(random: &mut Random, aim: &str, name: &str, class: &str) -> Value {
         "spec": {"capacity": {"storage": "5Gi"}, "accessModes": [mode], "storageClassName": class, "persistentVolumeReclaimPolicy": "Retain",
             "csi": {"driver": driver, "volumeHandle": name}}, "status": {"phase": "Available"}});
     if random.percent(if aim == "VolumeZone" { 85 } else { 10 }) {
-        let (key, value) = random
-            .pick(&[
-                (ZONE, "a"),
-                (ZONE, "a__b"),
-                (ZONE, "c"),
-                ("topology.kubernetes.io/region", "r"),
-                ("failure-domain.beta.kubernetes.io/zone", "b"),
-                ("failure-domain.beta.kubernetes.io/region", "s"),
-            ])
-            .clone();
+        let (key, value) = *random.pick(&[
+            (ZONE, "a"),
+            (ZONE, "a__b"),
+            (ZONE, "c"),
+            ("topology.kubernetes.io/region", "r"),
+            ("failure-domain.beta.kubernetes.io/zone", "b"),
+            ("failure-domain.beta.kubernetes.io/region", "s"),
+        ]);
         out["metadata"]["labels"][key] = value.into();
     }
     if random.percent(if aim == "VolumeZone" { 15 } else { 55 }) {
-        let (key, values) =
-            random.pick(&[(HOSTNAME, ["n0", "n1"]), (ZONE, ["a", "b"]), ("disk", ["ssd", "x"])]).clone();
+        let (key, values) = *random.pick(&[(HOSTNAME, ["n0", "n1"]), (ZONE, ["a", "b"]), ("disk", ["ssd", "x"])]);
         let term = json!({"matchExpressions": [{"key": key, "operator": "In", "values": values}]});
         out["spec"]["nodeAffinity"] = json!({"required": {"nodeSelectorTerms": [term]}});
     }
