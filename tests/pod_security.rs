@@ -26,8 +26,8 @@ fn rows() -> Vec<Value> {
 /// The recorded answer at a version: the last one that came at or before it.
 fn recorded(row: &Value, version: &str) -> Option<String> {
     let place = |version: &str| VERSIONS.iter().position(|known| *known == version).unwrap();
-    let answers = row["answers"].as_array().unwrap().iter();
-    let last = answers.filter(|answer| place(answer[0].as_str().unwrap()) <= place(version)).next_back();
+    let mut answers = row["answers"].as_array().unwrap().iter();
+    let last = answers.rfind(|answer| place(answer[0].as_str().unwrap()) <= place(version));
     Some(last.unwrap()[1].as_str()?.replace("VERSION", version))
 }
 
