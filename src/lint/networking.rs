@@ -28,7 +28,7 @@ pub(super) fn service_no_match(cx: &mut Cx<'_>) {
     if matched || cx.index.may_hide(cx.object, wanted.iter().map(|(_, value)| *value)) {
         return;
     }
-    // Where the set has no pods of its own and none that fits elsewhere, the pods are somebody else's.
+    // Of several Services one in a namespace without workloads, which fits no pod elsewhere, is for pods of others.
     let elsewhere = cx.index.of_kind(cx.object, "Service").len() > 1 && workloads.is_empty();
     if elsewhere && !cx.index.selects_anywhere(cx.object, selector) {
         return;
