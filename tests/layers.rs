@@ -189,8 +189,8 @@ fn crates_stay_where_they_belong() {
     for file in files() {
         let path = file.path.display().to_string();
         for (name, homes) in homes {
-            let uses = file.code.contains(&format!("{name}::"))
-                || [format!("use {name}::"), format!("use {name};")].iter().any(|text| file.code.contains(text));
+            let used = [format!("{name}::"), format!("use {name}::"), format!("use {name};")];
+            let uses = used.iter().any(|text| file.code.contains(text));
             if uses && !homes.iter().any(|home| path.starts_with(home)) && path != "main.rs" {
                 wrong.push(format!("{path}: {name} belongs into {homes:?}"));
             }
