@@ -4,7 +4,7 @@
 //! The corpora are not committed: `KPLAN_FIX_CORPORA` names folders, parted as those of PATH, say checkouts of
 //! kubernetes/examples, argo-cd's `manifests` and microservices-demo's `deploy`. Without it the test is counted as not
 //! run.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod support;
 

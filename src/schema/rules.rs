@@ -85,15 +85,22 @@ pub fn fix(error: &DecodeError, tree: &Tree) -> Option<Fix> {
         (Expected::Integer, Value::Str(_)) => {
             let plain = view.str()?;
             let integer = matches!(scalar::resolve(plain), Scalar::Int(value) if value.to_string() == plain);
-            (quoted(written) && integer).then(|| plain.to_owned())?
+            (quoted(written) && integer && ends_plain(tree, error)).then(|| plain.to_owned())?
         }
         (Expected::Bool, Value::Str(_)) => {
             let plain = view.str()?;
-            (quoted(written) && matches!(plain, "true" | "false")).then(|| plain.to_owned())?
+            let boolean = matches!(plain, "true" | "false");
+            (quoted(written) && boolean && ends_plain(tree, error)).then(|| plain.to_owned())?
         }
         _ => return None,
     };
     Some(Fix { safe: true, edits: vec![Edit { span: error.span, text }] })
+}
+
+/// Whether the value would end where it ends also without its quotes: what follows at once would belong to it.
+fn ends_plain(tree: &Tree, error: &DecodeError) -> bool {
+    let rest = tree.source().get(error.span.end as usize..).unwrap_or_default();
+    rest.chars().next().is_none_or(|next| next.is_ascii_whitespace() || matches!(next, ',' | ']' | '}'))
 }
 
 /// The field that was meant, where that is beyond doubt: one near name only, and the value fits it.

@@ -73,3 +73,21 @@ fn lengths_stay_bounded() {
     let long = "1".repeat(50_000);
     assert_eq!(Quantity::parse(&long).unwrap().canonical(), long);
 }
+
+/// Beyond E there is no suffix, and what is left says less than was meant (k8s.io/apimachinery 0.36 prints the same).
+#[test]
+fn the_canonical_form_loses_what_no_suffix_says() {
+    let cases = [
+        ("7000E", "7"),
+        ("7000000000000000000000", "7"),
+        ("7000000000000000000000k", "7"),
+        ("1000000E", "1"),
+        ("10E", "10E"),
+        ("7e21", "7e21"),
+        ("9223372036854775808", "9223372036854775808"),
+        ("5000000000000000000000m", "5E"),
+    ];
+    for (text, canonical) in cases {
+        assert_eq!(Quantity::parse(text).unwrap().canonical(), canonical, "{text}");
+    }
+}
