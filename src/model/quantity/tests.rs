@@ -73,3 +73,18 @@ fn lengths_stay_bounded() {
     let long = "1".repeat(50_000);
     assert_eq!(Quantity::parse(&long).unwrap().canonical(), long);
 }
+
+#[test]
+fn what_is_plain_prints_as_it_is() {
+    for suffix in ["", "m", "k", "M", "G", "Ki", "Mi", "Gi"] {
+        for number in 1..1000 {
+            let text = format!("{number}{suffix}");
+            assert!(Quantity::is_plain(&text));
+            let quantity = Quantity::parse(&text).unwrap();
+            assert_eq!((quantity.canonical(), quantity.stored().canonical()), (text.clone(), text));
+        }
+    }
+    for text in ["", "0", "01", "1000", "1024Mi", "1.5", "-1", "1u", "1Ti", "m", " 1", "1 ", "1e3", "1mi"] {
+        assert!(!Quantity::is_plain(text), "{text}");
+    }
+}
