@@ -2,12 +2,13 @@
 
 mod load;
 mod problems;
+mod quick;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use load::{Config, ConfigError, ConflictEntry, FILE_NAME, SCHEMA, parse, severity, tier};
+pub use load::{Config, ConfigError, ConflictEntry, FILE_NAME, SCHEMA, end_of_day, parse, rule_dirs, severity, tier};
 pub use problems::{Problem, suggest};
 
 use crate::model::Version;
@@ -50,6 +51,14 @@ pub struct Settings {
     pub charts: Vec<ChartRun>,
     /// How long one rendering may take.
     pub render_timeout: Duration,
+    /// What holds for some paths; later ones win.
+    pub overrides: Vec<Override>,
+    /// Rules that nothing in a manifest can suppress.
+    pub locked: BTreeSet<String>,
+    /// Other tools whose ignore annotations count.
+    pub compat: Vec<String>,
+    /// Parameters of rules, by rule and name.
+    pub params: BTreeMap<String, BTreeMap<String, serde_json::Value>>,
     /// The one kustomization that counts (`-k`).
     pub kustomization: Option<String>,
 }
@@ -75,6 +84,10 @@ impl Default for Settings {
             sequential: false,
             charts: Vec::new(),
             render_timeout: RENDER_TIMEOUT,
+            overrides: Vec::new(),
+            locked: BTreeSet::new(),
+            compat: Vec::new(),
+            params: BTreeMap::new(),
             kustomization: None,
         }
     }
@@ -96,6 +109,15 @@ pub struct ChartRun {
     pub set: BTreeMap<String, String>,
 }
 
+/// What holds for some paths in the place of the rest of the settings.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Override {
+    /// Globs over the path of the file, which also match behind any folder.
+    pub paths: Vec<String>,
+    pub rules: BTreeMap<String, Option<Severity>>,
+    pub tier: Option<Tier>,
+}
+
 /// One entry of `ignore:` in kplan.yaml.
 #[derive(Clone, Debug, Default)]
 pub struct Ignore {
@@ -104,7 +126,11 @@ pub struct Ignore {
     pub path: String,
     /// `Kind namespace/name` with `*`; empty for all.
     pub object: String,
+    /// Name of the container; empty for all.
+    pub container: String,
     pub reason: String,
+    /// Its last day is over.
+    pub expired: bool,
     /// Line of kplan.yaml, to report it when unused.
     pub line: u32,
 }

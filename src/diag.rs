@@ -1,5 +1,6 @@
 //! Diagnostics: what the stages report, and the one place where severity, class, suppression and order are decided.
 
+mod foreign;
 mod merge;
 mod origin;
 mod suppress;
@@ -7,6 +8,7 @@ mod template;
 
 use std::sync::Arc;
 
+pub use foreign::TOOLS;
 pub use merge::{Finding, is_on, merge};
 pub use suppress::{MARK, Suppression};
 

@@ -18,6 +18,7 @@ pub mod load;
 pub mod model;
 pub mod parse;
 pub mod plan;
+pub mod policy;
 pub mod render;
 pub mod report;
 pub mod schema;

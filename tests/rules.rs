@@ -18,6 +18,9 @@ use support::{difference, files, kplan, verdict};
 const WITHOUT: &[(&str, &str)] = &[
     ("apply-order", "only plan orders objects: fixtures/plan/order-cycle"),
     ("api-unknown-field", "schema-unknown-field explains every field that the verified versions refuse"),
+    ("policy-denied", "fixtures/policy/, through tests/policy.rs"),
+    ("policy-invalid", "fixtures/policy/, through tests/policy.rs"),
+    ("policy-warning", "fixtures/policy/, through tests/policy.rs"),
     ("render-failed", "it needs a renderer, which not every machine has: tests/render.rs"),
     ("rule-panicked", "no input is known that makes a rule panic"),
 ];
@@ -25,6 +28,7 @@ const WITHOUT: &[(&str, &str)] = &[
 fn main() {
     let arguments = Arguments::from_args();
     let mut trials = vec![Trial::test("rules::every_rule_has_fixtures", orphans)];
+    trials.push(Trial::test("rules::pages_say_what_explain_says", pages));
     for id in RULES.iter().map(|rule| rule.id).filter(|id| folder(id).is_dir()) {
         trials.push(Trial::test(format!("rule::{id}::fail"), move || fail(id)));
         trials.push(Trial::test(format!("rule::{id}::pass"), move || pass(id)));
@@ -58,6 +62,25 @@ fn orphans() -> Result<(), Failed> {
             let file = file.unwrap().file_name().into_string().unwrap();
             if !known.contains(&file.as_str()) {
                 lines.push(format!("fixtures/rules/{id}/{file}: no test reads it"));
+            }
+        }
+    }
+    verdict(lines)
+}
+
+/// The page of a rule in `rules/` and `kplan explain` have the same text, whatever its line breaks.
+fn pages() -> Result<(), Failed> {
+    let words = |text: &str| text.split_whitespace().collect::<String>();
+    let mut lines = Vec::new();
+    for rule in RULES {
+        let path = support::root().join(format!("rules/{}/{}.md", rule.group, rule.id));
+        let page = words(&fs::read_to_string(&path).unwrap_or_default()).replace("\\|", "|");
+        let shown = words(&kplan(&support::root(), &["explain", rule.id]).stdout);
+        let fix = format!("Fix: {}", rule.fix);
+        let texts = [rule.title, rule.why, &fix, rule.tier.name(), &rule.kinds.join(", "), &rule.aliases.join(", ")];
+        for text in texts.map(words) {
+            if !page.contains(&text) || !shown.contains(&text) {
+                lines.push(format!("{}: {text}", rule.id));
             }
         }
     }

@@ -63,13 +63,13 @@ impl Policy {
 
     /// Why a pod is refused, without its name.
     pub fn enforced(&self, metadata: Option<View<'_>>, spec: View<'_>) -> Option<String> {
-        let detail = evaluate(self.enforce, metadata, spec)?;
+        let detail = evaluate(self.enforce, metadata, spec, true)?;
         Some(format!("violates PodSecurity \"{}\": {detail}", self.enforce))
     }
 
     /// What the server warns of where it takes the pod, or an object with a pod template.
-    pub fn warning(&self, metadata: Option<View<'_>>, spec: View<'_>) -> Option<String> {
-        let detail = evaluate(self.warn, metadata, spec)?;
+    pub fn warning(&self, metadata: Option<View<'_>>, spec: View<'_>, is_pod: bool) -> Option<String> {
+        let detail = evaluate(self.warn, metadata, spec, is_pod)?;
         Some(format!("would violate PodSecurity \"{}\": {detail}", self.warn))
     }
 }
@@ -87,8 +87,8 @@ fn minor(label: Option<&str>) -> Option<u32> {
 }
 
 /// All that a level forbids, as one sentence (`AggregateCheckResult.ForbiddenDetail`).
-fn evaluate(level: LevelVersion, metadata: Option<View<'_>>, spec: View<'_>) -> Option<String> {
-    let subject = Subject { metadata, spec, minor: level.minor.unwrap_or(LATEST).min(LATEST) };
+fn evaluate(level: LevelVersion, metadata: Option<View<'_>>, spec: View<'_>, is_pod: bool) -> Option<String> {
+    let subject = Subject { metadata, spec, is_pod, minor: level.minor.unwrap_or(LATEST).min(LATEST) };
     let restricted = level.level == Level::Restricted;
     let baseline = if level.level == Level::Privileged { &[][..] } else { BASELINE };
     let baseline = baseline.iter().filter(|check| !restricted || !check.overridden(subject.minor));

@@ -1,7 +1,6 @@
 //! The checks of PodSecurity, a function each, in upstream's order.
 //!
-//! pod-security-admission `policy/check_*.go` (Kubernetes 1.36). The annotations for seccomp that only versions before
-//! 1.19 looked at are not looked at.
+//! pod-security-admission `policy/check_*.go` (Kubernetes 1.36).
 
 use std::collections::BTreeSet;
 
@@ -11,6 +10,8 @@ use crate::yaml::View;
 pub(super) struct Subject<'a> {
     pub metadata: Option<View<'a>>,
     pub spec: View<'a>,
+    /// A pod itself, not a template.
+    pub is_pod: bool,
     pub minor: u32,
 }
 
@@ -46,7 +47,7 @@ pub(super) const BASELINE: &[Check] = &[
     Check { since: 0, restricted_since: NEVER, find: privileged },
     Check { since: 0, restricted_since: 35, find: proc_mount_baseline },
     Check { since: 0, restricted_since: NEVER, find: se_linux_options },
-    Check { since: 19, restricted_since: 19, find: seccomp_profile_baseline },
+    Check { since: 0, restricted_since: 19, find: seccomp_profile_baseline },
     Check { since: 0, restricted_since: NEVER, find: sysctls },
     Check { since: 0, restricted_since: NEVER, find: windows_host_process },
 ];
@@ -125,9 +126,22 @@ fn named(containers: &[&str]) -> String {
     format!("{} {}", plural("container", "containers", containers.len()), join_quote(containers))
 }
 
+const APP_ARMOR: &str = "container.apparmor.security.beta.kubernetes.io/";
+
+/// The type of a container's AppArmor profile. Before admission a pod's annotation was copied to a container without a
+/// field (`applyAppArmorVersionSkew`).
+fn app_armor_type<'a>(pod: &Subject<'a>, of: View<'a>) -> Option<&'a str> {
+    let own = context(of, &["appArmorProfile"]).map(|profile| profile.get_str("type").unwrap_or_default());
+    if own.is_some() || !pod.is_pod || pod.is_windows() || of == pod.spec {
+        return own;
+    }
+    let key = format!("{APP_ARMOR}{}", of.get_str("name").unwrap_or_default());
+    let text = pod.metadata?.get("annotations")?.get_str(&key)?;
+    (text == "unconfined").then_some("Unconfined")
+}
+
 fn app_armor_profile(pod: &Subject<'_>) -> Option<Forbidden> {
-    let type_of = |of| context(of, &["appArmorProfile"]).map(|profile| profile.get_str("type").unwrap_or_default());
-    let bad = |of| type_of(of).filter(|type_| !["RuntimeDefault", "Localhost"].contains(type_));
+    let bad = |of| app_armor_type(pod, of).filter(|type_| !["RuntimeDefault", "Localhost"].contains(type_));
     let mut setters = pod.setters(|of| bad(of).is_some());
     let all = std::iter::once(pod.spec).chain(pod.containers());
     let types: BTreeSet<&str> = all.filter_map(bad).collect();
@@ -136,7 +150,7 @@ fn app_armor_profile(pod: &Subject<'_>) -> Option<Forbidden> {
     let mut annotations: Vec<String> = annotations
         .into_iter()
         .flat_map(View::fields)
-        .filter(|(key, _)| key.starts_with("container.apparmor.security.beta.kubernetes.io/"))
+        .filter(|(key, _)| key.starts_with(APP_ARMOR))
         .map(|(key, value)| (key, value.str().unwrap_or_default()))
         .filter(|(_, value)| !value.is_empty() && *value != "runtime/default" && !value.starts_with("localhost/"))
         .map(|(key, value)| format!("{key}={value:?}"))
@@ -294,7 +308,25 @@ fn bad_seccomp(of: View<'_>) -> Option<&str> {
     Some(profile.get_str("type").unwrap_or_default()).filter(|type_| !["Localhost", "RuntimeDefault"].contains(type_))
 }
 
+/// What versions before 1.19 looked at (`seccompProfileBaselineV1Dot0`).
+fn seccomp_annotations(pod: &Subject<'_>) -> Option<Forbidden> {
+    let own = std::iter::once("seccomp.security.alpha.kubernetes.io/pod".to_owned());
+    let names = pod.containers().map(|container| container.get_str("name").unwrap_or_default());
+    let keys = own.chain(names.map(|name| format!("container.seccomp.security.alpha.kubernetes.io/{name}")));
+    let annotations = pod.metadata?.get("annotations")?;
+    let is_good =
+        |value: &str| matches!(value, "runtime/default" | "docker/default") || value.starts_with("localhost/");
+    let bad = keys.filter_map(|key| Some((annotations.get_str(&key).filter(|value| !is_good(value))?, key)));
+    let bad: BTreeSet<String> = bad.map(|(value, key)| format!("{key}={value:?}")).collect();
+    let shown: Vec<&str> = bad.iter().map(String::as_str).collect();
+    let detail = || format!("forbidden {} {}", plural("annotation", "annotations", shown.len()), shown.join(", "));
+    if shown.is_empty() { None } else { forbidden("seccompProfile", detail()) }
+}
+
 fn seccomp_profile_baseline(pod: &Subject<'_>) -> Option<Forbidden> {
+    if pod.minor < 19 {
+        return seccomp_annotations(pod);
+    }
     let setters = pod.setters(|of| bad_seccomp(of).is_some());
     if setters.is_empty() {
         return None;

@@ -339,9 +339,24 @@ pub(super) struct ExplainArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct RulesArgs {
+    #[command(subcommand)]
+    pub action: Option<RulesAction>,
     /// A table, or JSON
     #[arg(short, long, value_name = "FORMAT", value_parser = ["human", "json"], default_value = "human")]
     pub output: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RulesAction {
+    /// Run the fixtures of your own rules: in fail.yaml each bad line ends in `# SEVERITY: ID`, pass.yaml has none
+    Test(RulesTestArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RulesTestArgs {
+    /// Folders with rules; else `ruleDirs:` of kplan.yaml
+    #[arg(value_name = "DIR")]
+    pub folders: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -358,6 +373,9 @@ pub(super) struct InitArgs {
     /// Where to write it
     #[arg(value_name = "DIR", default_value = ".")]
     pub directory: PathBuf,
+    /// Take over the settings of kube-linter, polaris or kube-score
+    #[arg(long, value_name = "FILE")]
+    pub from: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -1,12 +1,34 @@
-//! `kplan config`: the settings as they are after `kplan.yaml` and defaults.
+//! `kplan config`: the settings as they are after `kplan.yaml` and defaults, and where each comes from.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::args::{Color, ConfigArgs, InputArgs, NodeArgs, ReportArgs, Terms};
 use super::error::{CliError, Exit};
 use super::options::Options;
+use crate::config::Settings;
+use crate::diag::{Severity, Tier};
+
+/// Keys of kplan.yaml.
+const KEYS: [&str; 15] = [
+    "kubeVersion",
+    "tier",
+    "failOn",
+    "rules",
+    "overrides",
+    "ignore",
+    "assumeExists",
+    "nodes",
+    "stacks",
+    "crdDirs",
+    "ruleDirs",
+    "compat",
+    "charts",
+    "renderTimeout",
+    "contexts",
+];
 
 pub(super) fn run(args: &ConfigArgs) -> Result<Exit, CliError> {
     let paths = vec![args.path.to_string_lossy().into_owned()];
@@ -14,35 +36,83 @@ pub(super) fn run(args: &ConfigArgs) -> Result<Exit, CliError> {
     let terms = Terms { color: Color::Never, verbose: 0, quiet: true };
     let options = Options::new(&input, &ReportArgs::default(), &NodeArgs::default(), &terms)?;
     let settings = &options.settings;
-    let rules: serde_json::Map<String, serde_json::Value> = settings
-        .rules
-        .iter()
-        .map(|(id, severity)| (id.clone(), json!(severity.map_or("off", |severity| severity.name()))))
-        .collect();
-    let nodes = settings.nodes.iter().map(|node| {
-        json!({
-            "name": node.name, "count": node.count, "cpu": node.cpu, "memory": node.memory, "pods": node.pods,
-            "labels": node.labels, "taints": node.taints, "zone": node.zone,
-        })
-    });
-    let ignores = settings.ignores.iter().map(
-        |ignore| json!({"rule": ignore.rule, "path": ignore.path, "object": ignore.object, "reason": ignore.reason}),
-    );
+    let own: Vec<String> = options.own.files.iter().map(|file| file.display().to_string()).collect();
     let resolved = json!({
         "config": options.config.as_ref().map(|config| &config.name),
         "kubeVersion": options.version_text(),
         "tier": settings.tier.name(),
         "failOn": settings.fail_on.name(),
         "namespace": settings.namespace,
-        "rules": rules,
-        "ignore": {"paths": settings.ignore_paths, "findings": ignores.collect::<Vec<_>>()},
+        "rules": severities(&settings.rules),
+        "params": settings.params,
+        "locked": settings.locked.iter().collect::<Vec<_>>(),
+        "overrides": overrides(settings),
+        "ignore": {"paths": settings.ignore_paths, "findings": ignores(settings)},
+        "compat": settings.compat,
+        "ownRules": own,
         "assumeExists": settings.assume_exists,
-        "nodes": nodes.collect::<Vec<_>>(),
+        "nodes": nodes(settings),
         "stacks": settings.stacks,
         "crdDirs": settings.crd_dirs,
+        "charts": charts(settings),
+        "renderTimeout": format!("{}s", settings.render_timeout.as_secs_f32()),
+        "from": origins(&options),
     });
     let mut out = io::stdout().lock();
     serde_json::to_writer_pretty(&mut out, &resolved).map_err(io::Error::from)?;
     writeln!(out)?;
     Ok(Exit::Fine)
+}
+
+/// Where each setting comes from: `kplan.yaml:3`, or `default`.
+fn origins(options: &Options) -> BTreeMap<&'static str, String> {
+    let from = |key: &str| {
+        let config = options.config.as_ref()?;
+        Some(format!("{}:{}", config.name, config.lines.get(key)?))
+    };
+    KEYS.into_iter().map(|key| (key, from(key).unwrap_or_else(|| "default".to_owned()))).collect()
+}
+
+fn severities(rules: &BTreeMap<String, Option<Severity>>) -> BTreeMap<&str, &'static str> {
+    rules.iter().map(|(id, severity)| (id.as_str(), severity.map_or("off", Severity::name))).collect()
+}
+
+fn overrides(settings: &Settings) -> Vec<Value> {
+    let all = settings.overrides.iter();
+    all.map(
+        |entry| json!({"paths": entry.paths, "rules": severities(&entry.rules), "tier": entry.tier.map(Tier::name)}),
+    )
+    .collect()
+}
+
+fn ignores(settings: &Settings) -> Vec<Value> {
+    let all = settings.ignores.iter();
+    all.map(|ignore| {
+        json!({
+            "rule": ignore.rule, "path": ignore.path, "object": ignore.object, "container": ignore.container,
+            "reason": ignore.reason, "expired": ignore.expired,
+        })
+    })
+    .collect()
+}
+
+fn nodes(settings: &Settings) -> Vec<Value> {
+    let all = settings.nodes.iter();
+    all.map(|node| {
+        json!({
+            "name": node.name, "count": node.count, "cpu": node.cpu, "memory": node.memory, "pods": node.pods,
+            "labels": node.labels, "taints": node.taints, "zone": node.zone,
+        })
+    })
+    .collect()
+}
+
+fn charts(settings: &Settings) -> Vec<Value> {
+    let all = settings.charts.iter();
+    all.map(|run| {
+        json!({
+            "path": run.path, "release": run.release, "namespace": run.namespace, "values": run.values, "set": run.set,
+        })
+    })
+    .collect()
 }

@@ -29,6 +29,8 @@ pub enum ErrorKind {
     /// A cluster that cannot be reached, or does not answer.
     Cluster,
     Internal,
+    /// A baseline would have to grow: a negative answer.
+    Grown,
     /// Whoever read the output has gone; nothing is said.
     BrokenPipe,
 }
@@ -55,6 +57,7 @@ impl CliError {
         let exit = match self.kind {
             ErrorKind::Usage | ErrorKind::Config | ErrorKind::Cluster | ErrorKind::Internal => Exit::Failure,
             ErrorKind::NoInput => Exit::NoInput,
+            ErrorKind::Grown => Exit::Negative,
             ErrorKind::BrokenPipe => Exit::Fine,
         };
         if self.kind != ErrorKind::BrokenPipe {

@@ -4,17 +4,19 @@ use std::io::{self, Write};
 
 use super::args::ExplainArgs;
 use super::error::{CliError, Exit};
+use super::own_rules;
 use crate::config;
-use crate::lint::catalog::RULES;
 use crate::report::rule_url;
 
 pub(super) fn run(args: &ExplainArgs) -> Result<Exit, CliError> {
-    let Some(rule) = RULES.iter().find(|rule| rule.id == args.id) else {
+    let own = own_rules::here()?;
+    let table = &own.table;
+    let Some(rule) = table.iter().find(|rule| rule.id == args.id) else {
         // An id of another tool leads to the rule that stands for it.
-        let same = RULES.iter().find(|rule| rule.aliases.iter().any(|alias| is_alias(alias, &args.id)));
+        let same = table.iter().find(|rule| rule.aliases.iter().any(|alias| is_alias(alias, &args.id)));
         let help = same
             .map(|rule| format!("kplan calls it `{}`", rule.id))
-            .or_else(|| config::suggest(&args.id, RULES.iter().map(|rule| rule.id)))
+            .or_else(|| config::suggest(&args.id, table.iter().map(|rule| rule.id)))
             .unwrap_or_else(|| "`kplan rules` lists all rules".to_owned());
         return Err(CliError::usage(format!("there is no rule `{}`", args.id), help));
     };
@@ -27,11 +29,15 @@ pub(super) fn run(args: &ExplainArgs) -> Result<Exit, CliError> {
     writeln!(out, "severity  {}", rule.severity)?;
     writeln!(out, "tier      {}", rule.tier.name())?;
     writeln!(out, "kinds     {}", rule.kinds.join(", "))?;
-    writeln!(out, "since     {}", rule.since)?;
+    if !rule.since.is_empty() {
+        writeln!(out, "since     {}", rule.since)?;
+    }
     if !rule.aliases.is_empty() {
         writeln!(out, "also      {}", rule.aliases.join(", "))?;
     }
-    writeln!(out, "page      {}", rule_url(rule.group, rule.id))?;
+    if own.rules.iter().all(|own| own.rule.id != rule.id) {
+        writeln!(out, "page      {}", rule_url(rule.group, rule.id))?;
+    }
     Ok(Exit::Fine)
 }
 

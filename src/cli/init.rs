@@ -4,10 +4,15 @@ use std::io::{self, ErrorKind, Write};
 
 use super::args::InitArgs;
 use super::error::{CliError, Exit, io_text};
+use super::translate;
 use crate::config::FILE_NAME;
 use crate::model::Version;
 
 pub(super) fn run(args: &InitArgs) -> Result<Exit, CliError> {
+    let text = match &args.from {
+        Some(from) => translate::translate(from)?,
+        None => text(),
+    };
     let path = args.directory.join(FILE_NAME);
     let shown = path.display();
     let file = std::fs::File::options().write(true).create_new(true).open(&path);
@@ -18,7 +23,7 @@ pub(super) fn run(args: &InitArgs) -> Result<Exit, CliError> {
             "name a directory that exists and can be written",
         ),
     })?;
-    file.write_all(text().as_bytes())?;
+    file.write_all(text.as_bytes())?;
     writeln!(io::stdout(), "wrote {shown}")?;
     Ok(Exit::Fine)
 }

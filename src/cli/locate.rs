@@ -2,16 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use super::error::io_text;
+use super::error::{CliError, io_text};
+use super::own_rules::{self, OwnRules};
 use crate::config::{self, Config, ConfigError, Problem};
-use crate::lint::catalog::RULES;
 
 /// Reads the `kplan.yaml` of the nearest folder above `path`, up to the root of its git repository; without a
 /// repository only the folder of `path` and the working directory are looked at.
 ///
 /// # Errors
-/// The file cannot be read, is no YAML, or holds what the schema does not allow.
-pub(super) fn config(path: &Path) -> Result<Option<Config>, ConfigError> {
+/// The file or a rule that it names cannot be read, is no YAML, or holds what is not allowed.
+pub(super) fn config(path: &Path) -> Result<Option<(Config, OwnRules)>, CliError> {
     let Some(file) = find(path) else {
         return Ok(None);
     };
@@ -24,7 +24,8 @@ pub(super) fn config(path: &Path) -> Result<Option<Config>, ConfigError> {
         )],
     })?;
     let folder = file.parent().unwrap_or(Path::new("")).to_owned();
-    config::parse(&name, &text, &folder, RULES).map(Some)
+    let own = own_rules::read(&config::rule_dirs(&text, &folder))?;
+    Ok(Some((config::parse(&name, &text, &folder, &own.table)?, own)))
 }
 
 fn find(path: &Path) -> Option<PathBuf> {

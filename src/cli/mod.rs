@@ -19,13 +19,16 @@ mod live;
 mod locate;
 mod options;
 mod output;
+mod own_rules;
 mod plan;
 mod progress;
 mod rules;
+mod rules_test;
 mod show;
 mod simulate;
 mod snapshot;
 mod stages;
+mod translate;
 
 use std::ffi::OsString;
 

@@ -7,7 +7,7 @@ use super::args::{InputArgs, NodeArgs, ReportArgs, Terms};
 use super::error::{CliError, ErrorKind};
 use super::locate;
 use super::output::{self, Output};
-use super::progress;
+use super::own_rules::{self, OwnRules};
 use crate::config::{self, Config, Settings};
 use crate::model::Version;
 use crate::schema::Schema;
@@ -25,6 +25,7 @@ pub(super) struct Options {
     /// Oldest first; more than one for a range.
     pub versions: Vec<Version>,
     pub config: Option<Config>,
+    pub own: OwnRules,
     pub outputs: Vec<Output>,
     pub selector: Option<String>,
     pub focus: bool,
@@ -50,13 +51,11 @@ impl Options {
         terms: &Terms,
     ) -> Result<Options, CliError> {
         let paths = paths(input)?;
-        let config = find_config(&paths)?;
-        let (mut settings, expired) = settings(input, config.as_ref());
+        let (config, own) = find_config(&paths)?;
+        let mut settings = settings(input, config.as_ref());
         add_report(&mut settings, report);
+        settings.ignore_paths.extend(own.fixtures());
         settings.sequential = nodes.sequential;
-        if !terms.quiet {
-            progress::note(&expired);
-        }
         let versions = versions_of(input, config.as_ref())?;
         let of_config = config.as_ref().and_then(|config| config.kube_version.as_ref());
         let has_version = input.kube_version.as_ref().or(of_config).is_some();
@@ -68,6 +67,7 @@ impl Options {
             settings,
             versions,
             config,
+            own,
             outputs: output::parse(&report.outputs)?,
             selector: input.selector.clone(),
             focus: report.focus,
@@ -110,13 +110,13 @@ fn paths(input: &InputArgs) -> Result<Vec<String>, CliError> {
 }
 
 /// All PATHs of a run share one config.
-fn find_config(paths: &[String]) -> Result<Option<Config>, CliError> {
-    let mut found: Option<Config> = None;
+fn find_config(paths: &[String]) -> Result<(Option<Config>, OwnRules), CliError> {
+    let mut found: Option<(Config, OwnRules)> = None;
     for path in paths {
         let path = if path == "-" { "." } else { path };
         let config = locate::config(Path::new(path))?;
         match (&found, config) {
-            (Some(known), Some(config)) if known.name != config.name => {
+            (Some((known, _)), Some((config, _))) if known.name != config.name => {
                 let message = format!("the PATHs have different configs: {} and {}", known.name, config.name);
                 return Err(CliError::new(ErrorKind::Config, message, "run kplan once for each of them"));
             }
@@ -124,13 +124,18 @@ fn find_config(paths: &[String]) -> Result<Option<Config>, CliError> {
             _ => {}
         }
     }
-    Ok(found)
+    match found {
+        Some((config, own)) => Ok((Some(config), own)),
+        None => Ok((None, own_rules::read(&[])?)),
+    }
 }
 
-fn settings(input: &InputArgs, config: Option<&Config>) -> (Settings, Vec<String>) {
+fn settings(input: &InputArgs, config: Option<&Config>) -> Settings {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let mut settings = Settings { now, ..Settings::default() };
-    let expired = config.map(|config| config.apply(&mut settings)).unwrap_or_default();
+    if let Some(config) = config {
+        config.apply(&mut settings);
+    }
     if let Some(namespace) = &input.namespace {
         settings.namespace.clone_from(namespace);
     }
@@ -139,7 +144,7 @@ fn settings(input: &InputArgs, config: Option<&Config>) -> (Settings, Vec<String
     if input.require_render {
         settings.rules.insert("not-rendered".to_owned(), Some(crate::diag::Severity::Error));
     }
-    (settings, expired)
+    settings
 }
 
 fn add_report(settings: &mut Settings, report: &ReportArgs) {

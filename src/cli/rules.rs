@@ -4,22 +4,26 @@ use std::io::{self, BufWriter, Write};
 
 use serde_json::json;
 
-use super::args::RulesArgs;
+use super::args::{RulesAction, RulesArgs};
 use super::error::{CliError, Exit};
+use super::{own_rules, rules_test};
 use crate::diag::Rule;
-use crate::lint::catalog::RULES;
 
 /// Version of the JSON catalogue.
 const SCHEMA: &str = "kplan.rules/v1";
 
 pub(super) fn run(args: &RulesArgs) -> Result<Exit, CliError> {
+    if let Some(RulesAction::Test(args)) = &args.action {
+        return rules_test::run(args);
+    }
+    let table = own_rules::here()?.table;
     let mut out = BufWriter::new(io::stdout().lock());
     if args.output == "json" {
-        let rules: Vec<_> = RULES.iter().map(describe).collect();
+        let rules: Vec<_> = table.iter().map(|rule| describe(rule)).collect();
         serde_json::to_writer_pretty(&mut out, &json!({"schema": SCHEMA, "rules": rules})).map_err(io::Error::from)?;
         writeln!(out)?;
     } else {
-        table(&mut out)?;
+        print(&mut out, &table)?;
     }
     out.flush()?;
     Ok(Exit::Fine)
@@ -39,11 +43,11 @@ fn describe(rule: &Rule) -> serde_json::Value {
     })
 }
 
-fn table(out: &mut dyn Write) -> io::Result<()> {
+fn print(out: &mut dyn Write, rules: &[&Rule]) -> io::Result<()> {
     let mut table = comfy_table::Table::new();
     table.load_preset(comfy_table::presets::NOTHING);
     table.set_header(["RULE", "CLASS", "SEVERITY", "TIER", "TITLE"]);
-    for rule in RULES {
+    for rule in rules {
         table.add_row([rule.id, rule.class.name(), rule.severity.name(), rule.tier.name(), rule.title]);
     }
     for line in table.lines() {

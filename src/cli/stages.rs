@@ -25,7 +25,7 @@ use crate::schema::Schema;
 use crate::simulate::{Placement, Verdict};
 use crate::source::Source;
 use crate::yaml;
-use crate::{admission, defaults, parse, plan, simulate, snapshot, validate};
+use crate::{admission, defaults, parse, plan, policy, simulate, snapshot, validate};
 
 /// Stack of a worker thread: manifests may nest as deeply as kubectl allows.
 const WORKER_STACK: usize = 64 << 20;
@@ -121,6 +121,10 @@ impl Run {
             admission::run(&mut self.bundle, live);
             let mut found = validate::run(&self.bundle, live, schema);
             found.extend(lint::run(&self.bundle, live, &self.options.settings));
+            let own = &self.options.own;
+            let told = policy::run(&self.bundle, Some(&own.policies), &own.rules, schema, &self.options.settings);
+            found.extend(told);
+            policy::settle(&mut found);
             self.judged.push((version, found));
         }
     }
@@ -265,7 +269,7 @@ impl Run {
         for (version, judged) in &self.judged {
             settings.kube_version = *version;
             let all = self.read.iter().chain(judged).cloned().collect();
-            let mut merged = diag::merge(lint::catalog::RULES, &self.bundle, all, &settings);
+            let mut merged = diag::merge(&self.options.own.table, &self.bundle, all, &settings);
             if self.judged.len() > 1 {
                 merged.iter_mut().for_each(|finding| finding.kube_version = Some(version.to_string()));
             }
@@ -398,7 +402,7 @@ pub(super) fn parse_cluster(loaded: Loaded, settings: &Settings, cluster: &Clust
 }
 
 /// Custom resources are known by what the cluster serves, or by the definitions of the set and of a snapshot.
-fn parse_all(
+pub(super) fn parse_all(
     loaded: Loaded,
     settings: &Settings,
     cluster: Option<&Cluster>,

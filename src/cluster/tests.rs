@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::recorder::{Answer, Recorder, reply};
 use super::*;
 use crate::config::Settings;
-use crate::diff::{Fidelity, Policy};
+use crate::diff::{Action, Anew, Change, Fidelity, ObjectRef, Policy, Risk};
 use crate::load::Loaded;
 use crate::model::{Bundle, ObjectId, Role, SetId};
 use crate::source::Source;
@@ -228,4 +228,84 @@ fn what_cannot_be_asked_is_said() {
     let webhook = r#"{"code":403,"message":"admission webhook \"w\" denied the request: no"}"#;
     let (answers, _) = asked(&config_maps(1), |_, _| reply(403, webhook));
     assert_eq!(answers[0].refusal.as_ref().unwrap().code, 403);
+}
+
+#[test]
+fn what_cannot_be_changed_is_asked_for_as_a_new_object() {
+    let invalid = |message: &str| {
+        let cause = format!(r#"{{"reason":"FieldValueInvalid","message":"{message}","field":"data"}}"#);
+        reply(
+            422,
+            &format!(r#"{{"code":422,"reason":"Invalid","message":"{message}","details":{{"causes":[{cause}]}}}}"#),
+        )
+    };
+    let immutable = "Invalid value: field is immutable";
+    let anew = |first: &'static str, created: fn() -> Answer, again: fn() -> Answer| {
+        let (answers, lines) = asked(&config_maps(1), move |request, before| match (request.method, before) {
+            (Method::Post, 0) => created(),
+            (Method::Post, _) => again(),
+            _ => invalid(first),
+        });
+        assert!(lines.iter().all(|line| line.contains("dryRun=All")), "{lines:?}");
+        (answers.into_iter().next().unwrap().anew, lines.len())
+    };
+    let taken = || reply(201, r#"{"kind":"ConfigMap","metadata":{"name":"kplan-dry-run-c0"}}"#);
+    let no = || reply(403, r#"{"code":403,"message":"admission webhook denied the request"}"#);
+    assert!(matches!(anew(immutable, taken, no), (Some(Anew::Taken(Some(_))), 2)));
+    // Names that are bound to what they name are refused for no other reason than that the object is there.
+    let there = || reply(409, r#"{"code":409,"reason":"AlreadyExists","message":"c0 already exists"}"#);
+    assert!(matches!(anew(immutable, no, there), (Some(Anew::Taken(None)), 3)));
+    assert!(matches!(anew(immutable, no, no), (Some(Anew::Refused(_)), 3)));
+    // What is wrong with the object itself is no reason to delete another.
+    assert!(matches!(anew("Invalid value: must be short", taken, taken), (None, 1)));
+}
+
+#[test]
+fn rights_are_asked_for_once_where_everything_is_allowed() {
+    let change = |name: &str| Change {
+        action: Action::Update,
+        object: ObjectRef {
+            api_version: "v1".to_owned(),
+            kind: "ConfigMap".to_owned(),
+            namespace: Some("shop".to_owned()),
+            name: name.to_owned(),
+        },
+        risk: Risk::Safe,
+        why: String::new(),
+        fidelity: Fidelity::Server,
+        fields: Vec::new(),
+        restarts: 0,
+        wave: 1,
+        takes_over: false,
+        leaves: Vec::new(),
+        inherits: Vec::new(),
+        needs_leave: false,
+        desired: None,
+        base: None,
+    };
+    let changes = [change("a"), change("b")];
+    let ask = |allowed: fn(&str) -> bool| {
+        let server = Recorder::new(move |request, _| match discovery(request) {
+            Some(known) => known,
+            None => {
+                let body = String::from_utf8(request.body.clone()).unwrap();
+                reply(201, &format!(r#"{{"status":{{"allowed":{}}}}}"#, allowed(&body)))
+            }
+        });
+        let client = Client::without_pauses(&server);
+        let resources = Resources::discover(&client).unwrap();
+        let found = missing(&client, &resources, changes.iter().map(|change| (change, None))).unwrap();
+        let texts: Vec<String> =
+            found.iter().map(|(right, titles)| format!("{}: {}", right.text(), titles.join(", "))).collect();
+        (texts, server.lines().len() - 2)
+    };
+    assert_eq!(ask(|_| true), (Vec::new(), 1));
+    // A role may name single objects.
+    let some = |body: &str| {
+        !body.contains(r#""verb":"*""#) && (!body.contains(r#""verb":"patch""#) || body.contains(r#""name":"a""#))
+    };
+    assert_eq!(ask(some).0, ["patch configmaps in namespace shop: ConfigMap shop/b"]);
+    let none = ask(|_| false).0;
+    assert_eq!(none.len(), 2);
+    assert!(none[0].starts_with("get configmaps in namespace shop: ConfigMap shop/a, ConfigMap shop/b"));
 }

@@ -1,13 +1,13 @@
 //! What a `kplan.yaml` says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::problems::{self, Problem};
-use super::{ChartRun, Ignore, NodeShape, Settings};
+use super::{ChartRun, Ignore, NodeShape, Override, Settings};
 use crate::model::rule::{Rule, Severity, Tier};
 use crate::source::Source;
 use crate::yaml::{self, View};
@@ -27,6 +27,8 @@ pub struct Config {
     /// As the report shows it.
     pub name: String,
     pub text: Arc<str>,
+    /// The line of each key.
+    pub lines: BTreeMap<String, u32>,
     /// A version or a range.
     pub kube_version: Option<String>,
     /// Line and column of that version.
@@ -46,6 +48,12 @@ pub struct Config {
     pub crd_dirs: Vec<PathBuf>,
     pub contexts: Vec<String>,
     pub charts: Vec<ChartRun>,
+    /// Folders with rules of the user, from the folder where kplan runs.
+    pub rule_dirs: Vec<PathBuf>,
+    pub overrides: Vec<Override>,
+    pub locked: BTreeSet<String>,
+    pub compat: Vec<String>,
+    pub params: BTreeMap<String, BTreeMap<String, serde_json::Value>>,
     pub render_timeout: Option<Duration>,
     /// What becomes of fields that other managers own; the first that fits counts.
     pub conflicts: Vec<ConflictEntry>,
@@ -84,7 +92,7 @@ impl std::error::Error for ConfigError {}
 ///
 /// # Errors
 /// It is no YAML, or holds what the schema does not allow.
-pub fn parse(name: &str, text: &str, folder: &Path, rules: &[Rule]) -> Result<Config, ConfigError> {
+pub fn parse(name: &str, text: &str, folder: &Path, rules: &[&Rule]) -> Result<Config, ConfigError> {
     let text: Arc<str> = Arc::from(text);
     let file = yaml::read(&text);
     let problems = problems::find(&file, &text, rules);
@@ -98,7 +106,17 @@ pub fn parse(name: &str, text: &str, folder: &Path, rules: &[Rule]) -> Result<Co
     Ok(config)
 }
 
+/// Folders with rules that a `kplan.yaml` names; read before the rest, which may name those rules.
+pub fn rule_dirs(text: &str, folder: &Path) -> Vec<PathBuf> {
+    let file = yaml::read(&Arc::from(text));
+    let root = file.documents.first().and_then(|document| document.root).map(|root| file.tree.view(root));
+    root.into_iter().flat_map(|root| root.list("ruleDirs")).filter_map(View::str).map(|dir| folder.join(dir)).collect()
+}
+
 fn read(config: &mut Config, root: View<'_>, folder: &Path) {
+    let source = Source::new("", config.text.clone());
+    let keys = root.entries().map(|(key, span, _)| (key.to_owned(), source.line_column(span.start).line));
+    config.lines = keys.collect();
     let texts = |key: &str| -> Vec<String> { root.list(key).filter_map(View::str).map(str::to_owned).collect() };
     let paths = |key: &str| -> Vec<PathBuf> { root.list(key).filter_map(View::str).map(|p| folder.join(p)).collect() };
     if let Some(version) = root.get("kubeVersion") {
@@ -110,13 +128,24 @@ fn read(config: &mut Config, root: View<'_>, folder: &Path) {
     config.fail_on = root.get_str("failOn").and_then(severity);
     config.assume_exists = texts("assumeExists");
     config.contexts = texts("contexts");
+    config.compat = texts("compat");
+    config.overrides = root.list("overrides").map(read_override).collect();
     config.stacks = paths("stacks");
     config.crd_dirs = paths("crdDirs");
+    config.rule_dirs = paths("ruleDirs");
     config.nodes = root.list("nodes").map(node).collect();
     config.charts = root.list("charts").map(|view| chart(view, folder)).collect();
     config.render_timeout = root.get("renderTimeout").and_then(|text| seconds(plain(text).trim_end_matches('s')));
     config.conflicts = root.list("conflicts").map(conflict).collect();
     for (id, value) in root.map("rules") {
+        if value.get_bool("locked") {
+            config.locked.insert(id.to_owned());
+        }
+        for (name, param) in value.map("params") {
+            if let Ok(json) = serde_json::from_str(&param.to_json()) {
+                config.params.entry(id.to_owned()).or_default().insert(name.to_owned(), json);
+            }
+        }
         let value = if value.is_map() { value.get("severity") } else { Some(value) };
         if let Some(value) = value {
             config.rules.insert(id.to_owned(), value.str().and_then(severity));
@@ -126,6 +155,18 @@ fn read(config: &mut Config, root: View<'_>, folder: &Path) {
     config.ignore_paths = ignore.list("paths").filter_map(View::str).map(str::to_owned).collect();
     for entry in ignore.items().chain(ignore.list("findings")) {
         read_ignore(config, entry);
+    }
+}
+
+fn read_override(view: View<'_>) -> Override {
+    let rules = view.map("rules").filter_map(|(id, value)| {
+        let value = if value.is_map() { value.get("severity")? } else { value };
+        Some((id.to_owned(), value.str().and_then(severity)))
+    });
+    Override {
+        paths: view.list("paths").filter_map(View::str).map(str::to_owned).collect(),
+        rules: rules.collect(),
+        tier: view.get_str("tier").and_then(tier),
     }
 }
 
@@ -141,7 +182,9 @@ fn read_ignore(config: &mut Config, entry: View<'_>) {
         rule: text("rule"),
         path: text("path"),
         object: text("object"),
+        container: text("container"),
         reason: text("reason"),
+        expired: false,
         line: before.matches('\n').count() as u32 + 1,
     });
 }
@@ -198,7 +241,7 @@ pub fn severity(name: &str) -> Option<Severity> {
 }
 
 /// Seconds since 1970 at the end of a day `2026-12-31`; the calendar is Howard Hinnant's `days_from_civil`.
-fn end_of_day(day: &str) -> Option<u64> {
+pub fn end_of_day(day: &str) -> Option<u64> {
     let mut parts = day.split('-').map(str::parse::<i64>);
     let (year, month, day) = (parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?);
     let year = if month <= 2 { year - 1 } else { year };
@@ -210,8 +253,8 @@ fn end_of_day(day: &str) -> Option<u64> {
 }
 
 impl Config {
-    /// Puts what the file says into the settings; gives a line for each ignore that has expired.
-    pub fn apply(&self, settings: &mut Settings) -> Vec<String> {
+    /// Puts what the file says into the settings.
+    pub fn apply(&self, settings: &mut Settings) {
         settings.tier = self.tier.unwrap_or(settings.tier);
         settings.fail_on = self.fail_on.unwrap_or(settings.fail_on);
         settings.rules.extend(self.rules.clone());
@@ -221,16 +264,15 @@ impl Config {
         settings.crd_dirs.extend(self.crd_dirs.iter().cloned());
         settings.nodes = self.nodes.clone();
         settings.charts = self.charts.clone();
+        settings.params = self.params.clone();
+        settings.locked = self.locked.clone();
+        settings.overrides = self.overrides.clone();
+        settings.compat = self.compat.clone();
         settings.render_timeout = self.render_timeout.unwrap_or(settings.render_timeout);
-        let mut expired = Vec::new();
         for (index, ignore) in self.ignores.iter().enumerate() {
-            if self.expires.get(&index).is_some_and(|end| *end <= settings.now) {
-                expired.push(format!("{}:{}: the ignore of `{}` has expired", self.name, ignore.line, ignore.rule));
-            } else {
-                settings.ignores.push(ignore.clone());
-            }
+            let expired = self.expires.get(&index).is_some_and(|end| *end <= settings.now);
+            settings.ignores.push(Ignore { expired, ..ignore.clone() });
         }
-        expired
     }
 }
 
@@ -239,10 +281,12 @@ mod tests {
     use super::*;
 
     fn read_text(text: &str) -> Result<Config, String> {
-        parse("kplan.yaml", text, Path::new("a"), crate::lint::catalog::RULES).map_err(|error| {
-            let helps = error.problems.iter().map(|problem| format!(" [{}]", problem.help)).collect::<String>();
-            format!("{error}{helps}")
-        })
+        parse("kplan.yaml", text, Path::new("a"), &crate::lint::catalog::RULES.iter().collect::<Vec<_>>()).map_err(
+            |error| {
+                let helps = error.problems.iter().map(|problem| format!(" [{}]", problem.help)).collect::<String>();
+                format!("{error}{helps}")
+            },
+        )
     }
 
     #[test]
@@ -257,9 +301,11 @@ mod tests {
         assert_eq!((config.nodes[0].cpu.as_str(), config.nodes[0].pods, config.nodes[0].count), ("2", 110, 3));
         assert_eq!(config.stacks, [PathBuf::from("a/s")]);
         let mut settings = Settings { now: 2 * 86_400, ..Settings::default() };
-        assert_eq!(config.apply(&mut settings), ["kplan.yaml:7: the ignore of `api-removed` has expired"]);
-        assert_eq!(settings.ignores.len(), 1);
-        assert_eq!(settings.ignores[0].line, 11);
+        config.apply(&mut settings);
+        assert_eq!(
+            settings.ignores.iter().map(|ignore| (ignore.expired, ignore.line)).collect::<Vec<_>>(),
+            [(true, 7), (false, 11)]
+        );
         assert_eq!(settings.ignore_paths, ["x/**"]);
         assert!(read_text("").is_ok());
     }

@@ -7,6 +7,7 @@ use jsonschema::error::ValidationErrorKind;
 use serde_json::Value;
 
 use super::load::SCHEMA;
+use super::quick;
 use crate::model::Version;
 use crate::model::quantity::Quantity;
 use crate::model::rule::Rule;
@@ -39,7 +40,7 @@ struct Raw {
 }
 
 /// All problems of a file that was read.
-pub(super) fn find(file: &yaml::File, text: &Arc<str>, rules: &[Rule]) -> Vec<Problem> {
+pub(super) fn find(file: &yaml::File, text: &Arc<str>, rules: &[&Rule]) -> Vec<Problem> {
     let mut found = Vec::new();
     for document in &file.documents {
         if let Some(error) = &document.error {
@@ -78,6 +79,9 @@ fn schema_problems(root: View<'_>, found: &mut Vec<Raw>) {
     else {
         return;
     };
+    if quick::fits(&schema, &value) {
+        return;
+    }
     let Ok(validator) = jsonschema::validator_for(&schema) else {
         return;
     };
@@ -209,8 +213,9 @@ fn type_help(error: &ValidationError<'_>) -> String {
 }
 
 /// Ids of rules that are none.
-fn rule_problems(root: View<'_>, rules: &[Rule], found: &mut Vec<Raw>) {
-    if let Some(severities) = root.get("rules") {
+fn rule_problems(root: View<'_>, rules: &[&Rule], found: &mut Vec<Raw>) {
+    let overrides = root.list("overrides").filter_map(|entry| entry.get("rules"));
+    for severities in root.get("rules").into_iter().chain(overrides) {
         found.extend(severities.entries().filter_map(|(id, span, _)| unknown_rule(id, span, rules)));
     }
     let ignores = root.get("ignore").into_iter().flat_map(|ignore| ignore.items().chain(ignore.list("findings")));
@@ -239,7 +244,7 @@ fn value_problems(root: View<'_>, found: &mut Vec<Raw>) {
     }
 }
 
-fn unknown_rule(id: &str, span: Span, rules: &[Rule]) -> Option<Raw> {
+fn unknown_rule(id: &str, span: Span, rules: &[&Rule]) -> Option<Raw> {
     if rules.iter().any(|rule| rule.id == id) {
         return None;
     }

@@ -4,8 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use super::origin;
 use super::suppress::Suppressions;
-use super::{Class, Diagnostic, Rule, Severity};
-use crate::config::Settings;
+use globset::{Glob, GlobMatcher};
+
+use super::{Class, Diagnostic, Rule, Severity, Tier};
+use crate::config::{Override, Settings};
 use crate::model::{Bundle, Role};
 
 /// A diagnostic with all that the run decides about it.
@@ -25,15 +27,17 @@ pub struct Finding {
 
 /// Decides about every diagnostic. Rules beyond the tier and rules that are off give no finding.
 pub fn merge(
-    rules: &'static [Rule],
+    rules: &[&'static Rule],
     bundle: &Bundle,
     diagnostics: Vec<Diagnostic>,
     settings: &Settings,
 ) -> Vec<Finding> {
-    let by_id: HashMap<&str, &'static Rule> = rules.iter().map(|rule| (rule.id, rule)).collect();
+    let by_id: HashMap<&str, &'static Rule> = rules.iter().map(|rule| (rule.id, *rule)).collect();
+    let overrides = Overrides::new(settings);
     let mut findings: Vec<Finding> = Vec::new();
     for diagnostic in origin::relocate(bundle, diagnostics) {
-        findings.extend(by_id.get(diagnostic.rule).and_then(|rule| decide(rule, bundle, diagnostic, settings)));
+        findings
+            .extend(by_id.get(diagnostic.rule).and_then(|rule| decide(rule, bundle, diagnostic, settings, &overrides)));
     }
     silence_dependents(bundle, &mut findings);
     let mut suppressions = Suppressions::read(bundle, settings);
@@ -42,7 +46,8 @@ pub fn merge(
     }
     let unused = suppressions.unused(bundle, settings.config_file, &by_id);
     for diagnostic in origin::relocate(bundle, unused) {
-        findings.extend(by_id.get(diagnostic.rule).and_then(|rule| decide(rule, bundle, diagnostic, settings)));
+        findings
+            .extend(by_id.get(diagnostic.rule).and_then(|rule| decide(rule, bundle, diagnostic, settings, &overrides)));
     }
     findings.sort_by(|a, b| order(a).cmp(&order(b)));
     findings.dedup_by(|a, b| order(a) == order(b) && a.diagnostic.object == b.diagnostic.object);
@@ -56,21 +61,58 @@ fn order(finding: &Finding) -> (u32, u32, u32, &str, &str, Option<&str>) {
     (file.0, span.start, span.end, rule, message, field.as_deref())
 }
 
-/// Whether findings of a rule are reported at all: it is not off, and not beyond the tier.
+/// Whether findings of a rule may be reported at all: somewhere it is not off, and not beyond the tier.
 pub fn is_on(rule: &Rule, settings: &Settings) -> bool {
-    match settings.rules.get(rule.id) {
-        Some(None) => rule.class == Class::Rejected,
-        Some(Some(_)) => true,
-        None => rule.tier <= settings.tier,
+    let somewhere = settings.overrides.iter().any(|entry| match entry.rules.get(rule.id) {
+        Some(severity) => severity.is_some(),
+        None => entry.tier.is_some_and(|tier| rule.tier <= tier),
+    });
+    somewhere
+        || match settings.rules.get(rule.id) {
+            Some(None) => rule.class == Class::Rejected,
+            Some(Some(_)) => true,
+            None => rule.tier <= settings.tier,
+        }
+}
+
+/// What kplan.yaml says for some paths.
+struct Overrides<'s>(Vec<(Vec<GlobMatcher>, &'s Override)>);
+
+impl<'s> Overrides<'s> {
+    fn new(settings: &'s Settings) -> Overrides<'s> {
+        let compile = |pattern: &String| Glob::new(&format!("**/{pattern}")).ok().map(|glob| glob.compile_matcher());
+        let all = settings.overrides.iter();
+        Overrides(all.map(|entry| (entry.paths.iter().filter_map(compile).collect(), entry)).collect())
+    }
+
+    /// Severity and tier for a rule in a file; the last entry that says something wins.
+    fn of(&self, rule: &str, path: &str) -> (Option<Option<Severity>>, Option<Tier>) {
+        let here = self.0.iter().filter(|(globs, _)| globs.iter().any(|glob| glob.is_match(path)));
+        let here: Vec<&Override> = here.map(|(_, entry)| *entry).collect();
+        let severity = here.iter().rev().find_map(|entry| entry.rules.get(rule)).copied();
+        (severity, here.iter().rev().find_map(|entry| entry.tier))
     }
 }
 
-fn decide(rule: &'static Rule, bundle: &Bundle, diagnostic: Diagnostic, settings: &Settings) -> Option<Finding> {
+fn decide(
+    rule: &'static Rule,
+    bundle: &Bundle,
+    diagnostic: Diagnostic,
+    settings: &Settings,
+    overrides: &Overrides<'_>,
+) -> Option<Finding> {
     let own = diagnostic.severity.unwrap_or(rule.severity).min(rule.severity);
-    if !is_on(rule, settings) {
-        return None;
-    }
-    let mut severity = settings.rules.get(rule.id).copied().flatten().unwrap_or(own);
+    let (here, tier) = match overrides.0.is_empty() {
+        true => (None, None),
+        false => overrides.of(rule.id, &bundle.sources.get(diagnostic.file).name),
+    };
+    let configured = here.as_ref().or_else(|| settings.rules.get(rule.id));
+    let mut severity = match configured {
+        Some(None) if rule.class != Class::Rejected => return None,
+        Some(Some(severity)) => *severity,
+        _ if rule.tier > tier.unwrap_or(settings.tier) => return None,
+        _ => own,
+    };
     let mut class = rule.class;
     let unrendered = bundle.files.get(diagnostic.file.0 as usize).is_some_and(|file| file.role == Role::Unrendered);
     if class == Class::Rejected && unrendered {

@@ -1,18 +1,22 @@
 //! Suppression: `# kplan: ignore[rule] reason` on or above a line, the annotation `kplan.dev/ignore`, and the config.
+//!
+//! A reason may start with `until 2026-12-31`, the last day on which it counts. In the annotation `rule@container` speaks
+//! of one container, and `;` parts rules with different reasons.
 
 use std::collections::{HashMap, HashSet};
 
 use globset::{Glob, GlobMatcher};
 
+use super::foreign::{self, Foreign};
 use super::{Class, Diagnostic, Finding, Rule};
-use crate::config::{Ignore, Settings};
+use crate::config::{Ignore, Settings, end_of_day};
 use crate::model::{Bundle, ObjectId, OriginKind, path};
 use crate::source::{FileId, Source, Span};
 
 /// What a comment starts with to suppress rules.
 pub const MARK: &str = "kplan: ignore";
 
-/// The annotation whose value names rules, with a reason behind a colon: `rule-a, rule-b: reason`.
+/// The annotation whose value names rules, with a reason behind a colon: `rule-a, rule-b@sidecar: reason; rule-c: …`.
 const ANNOTATION: &str = "kplan.dev/ignore";
 
 /// One place that suppresses.
@@ -22,6 +26,10 @@ pub struct Suppression {
     pub span: Span,
     pub rules: Vec<String>,
     pub reason: String,
+    /// By rule, the one container that it is about.
+    containers: Vec<Option<String>>,
+    /// The day behind `until`, and when it ends.
+    until: Option<(String, u64)>,
     scope: Scope,
     used: Vec<bool>,
 }
@@ -37,6 +45,8 @@ enum Scope {
 pub(super) struct Suppressions<'s> {
     places: Vec<Suppression>,
     config: Vec<ConfigIgnore<'s>>,
+    foreign: Vec<Foreign>,
+    settings: &'s Settings,
 }
 
 /// An entry of `ignore:` in kplan.yaml; a path also matches behind any folder.
@@ -58,7 +68,10 @@ impl<'s> ConfigIgnore<'s> {
     fn matches(&self, bundle: &Bundle, finding: &Finding) -> bool {
         let diagnostic = &finding.diagnostic;
         let title = diagnostic.object.map(|id| bundle.object(id).title()).unwrap_or_default();
+        let container = || container_of(bundle, diagnostic);
         (self.entry.rule == diagnostic.rule || self.entry.rule == "*")
+            && !self.entry.expired
+            && (self.entry.container.is_empty() || container().as_deref() == Some(self.entry.container.as_str()))
             && !(finding.class == Class::Rejected && self.entry.reason.is_empty())
             && self.path.as_ref().is_none_or(|glob| glob.is_match(&bundle.sources.get(diagnostic.file).name))
             && self.object.as_ref().is_none_or(|glob| glob.is_match(&title))
@@ -74,9 +87,10 @@ impl<'s> Suppressions<'s> {
                 let comments = bundle.files.get(id.0 as usize).map_or(&[][..], |file| &file.comments);
                 places.extend(comments.iter().filter_map(|span| comment(id, source, *span)));
             }
-            places.extend(bundle.ids().filter_map(|id| annotation(bundle, id)));
+            places.extend(bundle.ids().flat_map(|id| annotation(bundle, id)));
         }
-        Suppressions { places, config: settings.ignores.iter().map(ConfigIgnore::new).collect() }
+        let foreign = if settings.no_ignores { Vec::new() } else { foreign(bundle, settings) };
+        Suppressions { places, config: settings.ignores.iter().map(ConfigIgnore::new).collect(), foreign, settings }
     }
 
     /// The reason why a finding does not count, if there is one; rejections can be ignored only in the config.
@@ -92,18 +106,27 @@ impl<'s> Suppressions<'s> {
                 reason.get_or_insert_with(|| ignore.entry.reason.clone());
             }
         }
+        if finding.class == Class::Rejected || self.settings.locked.contains(diagnostic.rule) {
+            return reason;
+        }
+        let container = container_of(bundle, diagnostic);
         for place in &mut self.places {
             let is_here = match place.scope {
                 Scope::Line(at) => here == (place.file, at) || rendered == Some((place.file, at)),
                 Scope::Object(id) => diagnostic.object == Some(id),
             };
-            let position = place.rules.iter().position(|rule| rule == diagnostic.rule || rule == "*");
-            if let (true, Some(position)) = (is_here && finding.class != Class::Rejected, position) {
+            let mut rules = place.rules.iter().zip(&place.containers);
+            let position = rules.position(|(rule, own)| {
+                (rule == diagnostic.rule || rule == "*") && (own.is_none() || *own == container)
+            });
+            let counts = is_here && place.until.as_ref().is_none_or(|(_, end)| *end > self.settings.now);
+            if let (true, Some(position)) = (counts, position) {
                 place.used[position] = true;
                 reason.get_or_insert_with(|| place.reason.clone());
             }
         }
-        reason
+        let mut foreign = self.foreign.iter().filter(|foreign| diagnostic.object == Some(foreign.object));
+        reason.or_else(|| foreign.find(|foreign| foreign.covers(finding.rule)).map(|foreign| foreign.reason.clone()))
     }
 
     /// Suppressions that matched nothing, and those without a reason.
@@ -117,7 +140,17 @@ impl<'s> Suppressions<'s> {
         for place in &self.places {
             // A template's comment may be of use in another of its renderings.
             let rendered = bundle.rendered.iter().any(|made| made.file == place.file);
+            if let Some((day, _)) = place.until.as_ref().filter(|(_, end)| *end <= self.settings.now) {
+                found.push(expired(place.file, place.span, &format!("this suppression ended on {day}")));
+                continue;
+            }
             for (rule, used) in place.rules.iter().zip(&place.used).filter(|_| !rendered) {
+                if self.settings.locked.contains(rule.as_str()) {
+                    let message = format!("`{rule}` is locked in kplan.yaml, so it cannot be ignored here");
+                    let help = "mend what it finds, or ask for an entry under `ignore:` in kplan.yaml";
+                    found.push(Diagnostic::new("suppression-stale", place.file, place.span, message).help(help));
+                    continue;
+                }
                 found.extend(stale(rule, *used, place.file, place.span, rules));
             }
             if place.reason.is_empty() {
@@ -129,10 +162,48 @@ impl<'s> Suppressions<'s> {
         for ignore in &self.config {
             let Some(file) = config else { break };
             let span = bundle.sources.get(file).line_span(ignore.entry.line).unwrap_or_default();
+            if ignore.entry.expired {
+                found.push(expired(file, span, &format!("the ignore of `{}` has expired", ignore.entry.rule)));
+                continue;
+            }
             found.extend(stale(&ignore.entry.rule, ignore.used, file, span, rules));
+            if ignore.entry.reason.is_empty() {
+                let message = format!("the ignore of `{}` gives no reason", ignore.entry.rule);
+                found.push(Diagnostic::new("suppression-reasonless", file, span, message).help("add `reason:`"));
+            }
         }
         found
     }
+}
+
+fn expired(file: FileId, span: Span, message: &str) -> Diagnostic {
+    let help = "mend what it hid, or write a later day and why";
+    Diagnostic::new("suppression-stale", file, span, message).help(help)
+}
+
+/// What other tools are told to ignore, where they are named.
+fn foreign(bundle: &Bundle, settings: &Settings) -> Vec<Foreign> {
+    if settings.compat.is_empty() {
+        return Vec::new();
+    }
+    let mut found: Vec<Foreign> =
+        bundle.ids().flat_map(|id| foreign::of_object(bundle, id, &settings.compat)).collect();
+    if settings.compat.iter().any(|tool| tool == "trivy") {
+        for (index, file) in bundle.files.iter().enumerate() {
+            let id = FileId(index as u32);
+            found.extend(file.comments.iter().filter_map(|span| foreign::of_comment(bundle, id, *span)));
+        }
+    }
+    found
+}
+
+/// The name of the container that a finding is about, by its field.
+fn container_of(bundle: &Bundle, diagnostic: &Diagnostic) -> Option<String> {
+    let (id, field) = (diagnostic.object?, diagnostic.field.as_deref()?);
+    let list = field.find("ontainers[")?;
+    let end = list + field[list..].find(']')? + 1;
+    let found = path::follow(bundle.full(id), &field[..end]);
+    found.view.get_str("name").filter(|_| found.whole).map(str::to_owned)
 }
 
 /// Templates of charts: their comments count where they are rendered.
@@ -171,17 +242,38 @@ fn comment(file: FileId, source: &Source, span: Span) -> Option<Suppression> {
     Some(suppression(file, span, rules, reason, Scope::Line(line)))
 }
 
-fn annotation(bundle: &Bundle, id: ObjectId) -> Option<Suppression> {
+fn annotation(bundle: &Bundle, id: ObjectId) -> Vec<Suppression> {
     let object = bundle.object(id);
     let root = bundle.written(id);
-    let value = root.at(&["metadata", "annotations"])?.get_str(ANNOTATION)?;
-    let (rules, reason) = value.split_once(':').unwrap_or((value, ""));
+    let value = root.at(&["metadata", "annotations"]).and_then(|annotations| annotations.get_str(ANNOTATION));
+    let Some(value) = value else { return Vec::new() };
     let span = path::place(root, &format!("metadata.annotations[{ANNOTATION}]"));
-    Some(suppression(object.file, span, rules, reason, Scope::Object(id)))
+    let parts = value.split([';', '\n']).filter(|part| !part.trim().is_empty());
+    let read = |part: &str| {
+        let (rules, reason) = part.split_once(':').unwrap_or((part, ""));
+        suppression(object.file, span, rules, reason, Scope::Object(id))
+    };
+    parts.map(read).collect()
 }
 
 fn suppression(file: FileId, span: Span, rules: &str, reason: &str, scope: Scope) -> Suppression {
-    let rules: Vec<String> = rules.split(',').map(|rule| rule.trim().to_owned()).filter(|r| !r.is_empty()).collect();
+    let named = rules.split(',').map(str::trim).filter(|rule| !rule.is_empty());
+    let (rules, containers): (Vec<String>, Vec<Option<String>>) = named
+        .map(|rule| match rule.split_once('@') {
+            Some((rule, container)) => (rule.to_owned(), Some(container.to_owned())),
+            None => (rule.to_owned(), None),
+        })
+        .unzip();
     let used = vec![false; rules.len()];
-    Suppression { file, span, rules, reason: reason.trim().to_owned(), scope, used }
+    let reason = reason.trim();
+    let day = reason.strip_prefix("until ").map(|rest| rest.trim_start().split([' ', ',', ':']).next().unwrap_or(""));
+    let until = day.and_then(|day| Some((day.to_owned(), end_of_day(day)?)));
+    // Behind the day stands why.
+    let why = match &until {
+        Some((day, _)) => {
+            reason.split_once(day.as_str()).map_or("", |(_, why)| why.trim_start_matches([' ', ',', ':']))
+        }
+        None => reason,
+    };
+    Suppression { file, span, rules, reason: why.to_owned(), containers, until, scope, used }
 }

@@ -84,10 +84,8 @@ fn utilization_metrics(hpa: View<'_>) -> Vec<(&str, View<'_>)> {
 /// A written replica count of a scaled workload: each apply sets the scaler back.
 pub(super) fn hpa_fixed_replicas(cx: &mut Cx<'_>) {
     let Some(replicas) = cx.bundle.written(cx.id).at(&["spec", "replicas"]) else { return };
-    let hpas = cx.index.of_kind(cx.object, "HorizontalPodAutoscaler");
-    let scaler = hpas.iter().copied().find(|id| {
-        let hpa = cx.bundle.object(*id);
-        hpa.namespace == cx.object.namespace && target(cx, cx.bundle.full(*id)) == Some(cx.id)
+    let scaler = cx.index.scalers(cx.object, &cx.object.name).iter().copied().find(|id| {
+        cx.bundle.object(*id).kind == "HorizontalPodAutoscaler" && target(cx, cx.bundle.full(*id)) == Some(cx.id)
     });
     let live = cx.index.live.of_kind("HorizontalPodAutoscaler").iter().find(|live| {
         let target = |key: &str| live.root.at(&["spec", "scaleTargetRef", key]).and_then(View::str);
@@ -131,12 +129,10 @@ fn target_of(root: View<'_>) -> Option<(&str, &str)> {
 /// The first other object of a kind that scales what this one scales.
 fn rival<'a>(cx: &Cx<'a>, kind: &str) -> Option<ObjectId> {
     let mine = target_of(cx.root)?;
-    let others = cx.index.of_kind(cx.object, kind).iter().copied();
+    let others = cx.index.scalers(cx.object, mine.1).iter().copied();
     others.filter(|id| *id != cx.id).find(|id| {
         let object = cx.bundle.object(*id);
-        object.namespace == cx.object.namespace
-            && object.key() != cx.object.key()
-            && target_of(cx.bundle.full(*id)) == Some(mine)
+        object.kind == kind && object.key() != cx.object.key() && target_of(cx.bundle.full(*id)) == Some(mine)
     })
 }
 

@@ -70,14 +70,21 @@ pub(super) struct Index<'a> {
     assumed: GlobSet,
     /// Text of documents that cannot be read, by set: what they name may exist.
     broken: HashMap<SetId, Vec<&'a str>>,
+    by_namespace: HashMap<(SetId, &'a str, &'a str), Vec<ObjectId>>,
+    /// Services by the first label that they select, with set and namespace.
+    services: HashMap<(SetId, &'a str, &'a str, &'a str), Vec<ObjectId>>,
+    /// Autoscalers of all kinds by set, namespace and the name of what they scale.
+    scalers: HashMap<(SetId, &'a str, &'a str), Vec<ObjectId>>,
+    /// Ingresses by their routes.
+    routes: HashMap<(SetId, String), Vec<ObjectId>>,
     /// Namespaces that hold something.
     namespaces: HashSet<(SetId, &'a str)>,
     /// ServiceAccounts that are subjects of a binding.
     bound: HashSet<(SetId, &'a str, &'a str)>,
     /// Namespaces, empty for all, in which a role of the set lets something make Secrets or ConfigMaps.
     makers: HashSet<(SetId, &'static str, &'a str)>,
-    /// How many objects two files of one folder define both, and the first of them in the later file.
-    twins: HashMap<(FileId, FileId), (usize, ObjectId)>,
+    /// How many objects of a file stand in other files of its folder too, and the first of them.
+    twins: HashMap<FileId, (usize, ObjectId)>,
     /// What admission goes by in the set and the cluster.
     admission: Admission<'a>,
     /// The cluster around the sets.
@@ -94,6 +101,10 @@ impl<'a> Index<'a> {
             by_kind: BTreeMap::new(),
             assumed: assumed(&settings.assume_exists),
             broken: broken(bundle),
+            by_namespace: HashMap::new(),
+            services: HashMap::new(),
+            scalers: HashMap::new(),
+            routes: HashMap::new(),
             namespaces: HashSet::new(),
             bound: HashSet::new(),
             makers: HashSet::new(),
@@ -105,13 +116,9 @@ impl<'a> Index<'a> {
             let namespace = object.namespace.as_deref().unwrap_or("");
             index.by_name.entry((object.set, &object.kind, namespace, &object.name)).or_default().push(id);
             index.by_kind.entry((object.set, &object.kind)).or_default().push(id);
+            index.by_namespace.entry((object.set, &object.kind, namespace)).or_default().push(id);
             index.namespaces.insert((object.set, namespace));
-            if matches!(object.kind.as_str(), "RoleBinding" | "ClusterRoleBinding") {
-                index.add_subjects(object, bundle.admitted(id));
-            }
-            if matches!(object.kind.as_str(), "Role" | "ClusterRole") {
-                index.add_maker(object, bundle.admitted(id));
-            }
+            index.add_by_kind(id, object, namespace, bundle.admitted(id));
             if let Some(template) = PodTemplate::of(object.group(), &object.kind, bundle.admitted(id)) {
                 let workload = Workload { id, template, labels: template.labels() };
                 let list = index.workloads.entry((object.set, namespace)).or_default();
@@ -125,13 +132,67 @@ impl<'a> Index<'a> {
         index
     }
 
+    /// What is looked up of single kinds.
+    fn add_by_kind(&mut self, id: ObjectId, object: &'a Object, namespace: &'a str, root: View<'a>) {
+        match object.kind.as_str() {
+            "Service" => {
+                let selector = root.at(&["spec", "selector"]);
+                let first = selector.and_then(|selector| selector.fields().next());
+                if let Some((key, value)) = first.and_then(|(key, value)| Some((key, value.str()?))) {
+                    self.services.entry((object.set, namespace, key, value)).or_default().push(id);
+                }
+            }
+            "HorizontalPodAutoscaler" | "VerticalPodAutoscaler" | "ScaledObject" => {
+                let target = root.at(&["spec", "scaleTargetRef"]).or_else(|| root.at(&["spec", "targetRef"]));
+                if let Some(name) = target.and_then(|target| target.get_str("name")) {
+                    self.scalers.entry((object.set, namespace, name)).or_default().push(id);
+                }
+            }
+            "Ingress" => {
+                for (route, _) in super::ingress::routes(root) {
+                    self.routes.entry((object.set, route)).or_default().push(id);
+                }
+            }
+            "RoleBinding" | "ClusterRoleBinding" => self.add_subjects(object, root),
+            "Role" | "ClusterRole" => self.add_maker(object, root),
+            _ => {}
+        }
+    }
+
+    /// Services in the set and namespace of `from` whose selector begins with one of these labels, which are all that can
+    /// select a pod that has them.
+    pub(super) fn services_of(&self, from: &Object, labels: &Labels<'_>) -> impl Iterator<Item = ObjectId> {
+        let namespace = from.namespace.as_deref().unwrap_or("");
+        let found = labels.iter().filter_map(|(key, value)| self.services.get(&(from.set, namespace, *key, *value)));
+        found.flatten().copied().collect::<Vec<ObjectId>>().into_iter()
+    }
+
+    /// Autoscalers in the set and namespace of `from` that scale something of a name.
+    pub(super) fn scalers<'s>(&'s self, from: &'s Object, name: &'s str) -> &'s [ObjectId] {
+        let namespace = from.namespace.as_deref().unwrap_or("");
+        self.scalers.get(&(from.set, namespace, name)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Ingresses in the set of `from` that have a route.
+    pub(super) fn with_route(&self, from: &Object, route: &str) -> &[ObjectId] {
+        self.routes.get(&(from.set, route.to_owned())).map_or(&[], Vec::as_slice)
+    }
+
+    /// Objects of a kind in the set and namespace of `from`.
+    pub(super) fn of_kind_here<'s>(&'s self, from: &'s Object, kind: &'s str) -> &'s [ObjectId] {
+        let namespace = from.namespace.as_deref().unwrap_or("");
+        self.by_namespace.get(&(from.set, kind, namespace)).map_or(&[], Vec::as_slice)
+    }
+
     fn count_twins(&mut self) {
         for ids in self.by_name.values().filter(|ids| ids.len() > 1) {
             for (place, id) in ids.iter().enumerate() {
                 let Some(first) = self.earlier(&ids[..place], *id) else { continue };
-                let files = (self.bundle.object(first).file, self.bundle.object(*id).file);
-                let twin = self.twins.entry(files).or_insert((0, *id));
-                *twin = (twin.0 + 1, twin.1.min(*id));
+                let file = self.bundle.object(*id).file;
+                if self.bundle.object(first).file != file {
+                    let twin = self.twins.entry(file).or_insert((0, *id));
+                    *twin = (twin.0 + 1, twin.1.min(*id));
+                }
             }
         }
     }
@@ -150,8 +211,8 @@ impl<'a> Index<'a> {
             .or_else(|| same.find(|other| folder(self.bundle.object(*other).file) == own))
     }
 
-    /// The object that this one repeats, and how many objects their two files define both; `None` for all but the first
-    /// of many.
+    /// The object that this one repeats, and how many objects of its file stand in other files of the folder; `None` for
+    /// all but the first of many.
     pub(super) fn repeated(&self, id: ObjectId) -> Option<(ObjectId, usize)> {
         /// Files that share so many objects are alternatives to each other.
         const MANY: usize = 4;
@@ -160,10 +221,11 @@ impl<'a> Index<'a> {
         let ids = self.by_name.get(&(object.set, object.kind.as_str(), namespace, object.name.as_str()))?;
         let place = ids.iter().position(|other| *other == id)?;
         let first = self.earlier(&ids[..place], id)?;
-        let file = self.bundle.object(first).file;
-        let (number, told) = self.twins.get(&(file, object.file)).copied()?;
-        let alone = file == object.file || number < MANY;
-        (alone || told == id).then_some((first, if alone { 1 } else { number }))
+        if self.bundle.object(first).file == object.file {
+            return Some((first, 1));
+        }
+        let (number, told) = self.twins.get(&object.file).copied()?;
+        (number < MANY || told == id).then_some((first, if number < MANY { 1 } else { number }))
     }
 
     fn add_maker(&mut self, object: &'a Object, root: View<'a>) {
@@ -239,6 +301,13 @@ impl<'a> Index<'a> {
         let namespace = from.namespace.as_deref().unwrap_or("");
         let places = self.by_label.get(&(from.set, namespace, key, value)).map_or(&[][..], Vec::as_slice);
         places.iter().filter_map(|place| all.get(*place)).collect()
+    }
+
+    /// Whether a plain selector selects pods of the set of `from` in any namespace.
+    pub(super) fn selects_anywhere(&self, from: &Object, selector: View<'_>) -> bool {
+        let of_set = self.workloads.iter().filter(|((set, _), _)| *set == from.set);
+        let mut all = of_set.flat_map(|(_, workloads)| workloads);
+        all.any(|workload| may_select(selector, &self.bundle.object(workload.id).name, &workload.labels))
     }
 
     /// Whether a pod with these label values may stand where it is not seen.

@@ -122,7 +122,7 @@ fn class(root: View<'_>) -> &str {
 }
 
 /// Host, path and kind of path of each route.
-fn routes(root: View<'_>) -> Vec<(String, String)> {
+pub(super) fn routes(root: View<'_>) -> Vec<(String, String)> {
     let rules = root.get("spec").into_iter().flat_map(|spec| spec.list("rules")).enumerate();
     let paths = rules.flat_map(|(index, rule)| {
         let host = rule.get_str("host").unwrap_or_default();
@@ -146,18 +146,18 @@ pub(super) fn ingress_duplicate_route(cx: &mut Cx<'_>) {
         return;
     }
     let mine = routes(cx.root);
-    let others: Vec<ObjectId> =
-        cx.index.of_kind(cx.object, "Ingress").iter().copied().take_while(|id| *id != cx.id).collect();
-    for other in others {
-        let (object, root) = (cx.bundle.object(other), cx.bundle.full(other));
-        if object.key() == cx.object.key() || class(root) != class(cx.root) || is_part(root) {
-            continue;
-        }
-        let theirs = routes(root);
-        let same = mine.iter().find_map(|(route, field)| {
-            Some((route, field.clone(), theirs.iter().find(|(other, _)| other == route)?.1.clone()))
+    let mut told: Vec<ObjectId> = Vec::new();
+    for (route, field) in mine {
+        let rivals = cx.index.with_route(cx.object, &route).iter().copied().take_while(|id| *id != cx.id);
+        let other = rivals.filter(|id| !told.contains(id)).find(|id| {
+            let (object, root) = (cx.bundle.object(*id), cx.bundle.full(*id));
+            object.key() != cx.object.key() && class(root) == class(cx.root) && !is_part(root)
         });
-        let Some((route, field, place)) = same else { continue };
+        let Some(other) = other else { continue };
+        told.push(other);
+        let object = cx.bundle.object(other);
+        let theirs = routes(cx.bundle.full(other));
+        let place = theirs.into_iter().find(|(same, _)| *same == route).map_or("spec".to_owned(), |(_, place)| place);
         let (shown, title) =
             (route.rsplit_once(' ').map_or(route.as_str(), |(shown, _)| shown).to_owned(), object.title());
         let (file, span) = cx.place_in(other, &format!("{place}.path"));

@@ -302,3 +302,17 @@ impl<'a> Cx<'a> {
         (self.bundle.object(id).file, path::place(self.bundle.written(id), field))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::CHECKS;
+    use super::catalog::RULES;
+
+    #[test]
+    fn every_function_has_its_file_in_the_catalogue() {
+        let unknown: Vec<&str> =
+            CHECKS.iter().map(|(id, _)| *id).filter(|id| RULES.iter().all(|rule| rule.id != *id)).collect();
+        assert_eq!(unknown, Vec::<&str>::new());
+        assert!(CHECKS.is_sorted_by_key(|(id, _)| *id));
+    }
+}

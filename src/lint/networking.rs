@@ -28,6 +28,11 @@ pub(super) fn service_no_match(cx: &mut Cx<'_>) {
     if matched || cx.index.may_hide(cx.object, wanted.iter().map(|(_, value)| *value)) {
         return;
     }
+    // Of several Services one in a namespace without workloads, which fits no pod elsewhere, is for pods of others.
+    let elsewhere = cx.index.of_kind(cx.object, "Service").len() > 1 && workloads.is_empty();
+    if elsewhere && !cx.index.selects_anywhere(cx.object, selector) {
+        return;
+    }
     let shown: Vec<String> = wanted.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let near = nearest_labels(&wanted, workloads);
     let mut help = format!("give the pods these labels, or select labels that they have, in namespace {namespace}");

@@ -85,7 +85,7 @@ pub(super) fn networkpolicy_egress_no_dns(cx: &mut Cx<'_>) {
     // Another policy over the same pods may allow it.
     let selector = cx.root.at(&["spec", "podSelector"]);
     let pods = selected(cx);
-    let helped = cx.index.of_kind(cx.object, "NetworkPolicy").iter().filter(|id| **id != cx.id).any(|id| {
+    let helped = cx.index.of_kind_here(cx.object, "NetworkPolicy").iter().filter(|id| **id != cx.id).any(|id| {
         let root = cx.bundle.full(*id);
         let egress = root.get("spec").into_iter().flat_map(|spec| spec.list("egress"));
         let covers = root.at(&["spec", "podSelector"]).is_some_and(|theirs| {
@@ -152,7 +152,8 @@ pub(super) fn networkpolicy_port_unexposed(cx: &mut Cx<'_>) {
     if ports.is_empty() || is_empty_selector(selector) {
         return;
     }
-    let services: Vec<View<'_>> = cx.index.of_kind(cx.object, "Service").iter().map(|id| cx.bundle.full(*id)).collect();
+    let services: Vec<View<'_>> =
+        cx.index.of_kind_here(cx.object, "Service").iter().map(|id| cx.bundle.full(*id)).collect();
     for rule in rules(cx, "ingress") {
         for port in rule.list("ports").filter(|port| port.get("endPort").is_none()).filter_map(|port| port.get("port"))
         {

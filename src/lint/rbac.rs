@@ -250,7 +250,12 @@ pub(super) fn role_ref_missing(cx: &mut Cx<'_>) {
     let Some(reference) = cx.root.get("roleRef") else { return };
     let (Some(kind), Some(name)) = (reference.get_str("kind"), reference.get("name")) else { return };
     let text = name.str().unwrap_or_default();
-    let built_in = kind == "ClusterRole" && (BUILT_IN.contains(&text) || text.starts_with("system:"));
+    let own = cx.object.namespace.as_deref().unwrap_or_default();
+    let built_in = match kind {
+        "ClusterRole" => BUILT_IN.contains(&text),
+        _ => own == "kube-system" && text == "extension-apiserver-authentication-reader",
+    };
+    let built_in = built_in || text.starts_with("system:");
     if text.is_empty() || built_in || !matches!(kind, "Role" | "ClusterRole") {
         return;
     }

@@ -20,13 +20,13 @@ pub(super) fn object_duplicate(cx: &mut Cx<'_>) {
         1 => format!("{title} is defined a second time"),
         number => {
             let other = &cx.bundle.sources.get(file).name;
-            format!("{number} objects of this file stand in {other} too, {title} first")
+            format!("{number} objects of this file are defined in others of its folder too, {title} in {other}")
         }
     };
     let diagnostic = cx.report_field("metadata.name".to_owned(), message);
     diagnostic.help = Some(match number {
         1 => "remove one of the two, or give them different names".to_owned(),
-        _ => "apply one of the two files, or keep them in folders of their own".to_owned(),
+        _ => "apply one of the files alone, or keep each in a folder of its own".to_owned(),
     });
     diagnostic.severity = (!same_file).then_some(Severity::Warning);
     diagnostic.related.push(crate::diag::Related { file, span, message: "first defined here".to_owned() });
@@ -60,10 +60,10 @@ fn config_missing(cx: &mut Cx<'_>, kind: &'static str) {
 /// Reports a name in the object's namespace that nothing in the set has.
 fn missing<'a>(cx: &mut Cx<'a>, kind: &str, name: View<'a>) {
     let text = name.str().unwrap_or_default();
-    if text.is_empty() || is_made_by_cluster(kind, text) || is_produced(cx, kind, text) {
+    if text.is_empty() || is_made_by_cluster(kind, text) || cx.index.find(cx.object, kind, text) != Existence::Missing {
         return;
     }
-    if cx.index.find(cx.object, kind, text) != Existence::Missing {
+    if is_produced(cx, kind, text) {
         return;
     }
     let namespace = cx.object.namespace.clone().unwrap_or_default();

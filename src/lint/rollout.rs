@@ -29,10 +29,9 @@ pub(super) fn replicas(kind: &str, root: View<'_>) -> Option<i64> {
 pub(super) fn has_service(cx: &Cx<'_>) -> bool {
     let Some(template) = cx.template() else { return false };
     let labels = template.labels();
-    cx.index.of_kind(cx.object, "Service").iter().any(|id| {
-        let selector = cx.bundle.full(*id).at(&["spec", "selector"]);
-        cx.bundle.object(*id).namespace == cx.object.namespace
-            && selector.is_some_and(|selector| map_selects(selector, &labels))
+    cx.index.services_of(cx.object, &labels).any(|id| {
+        let selector = cx.bundle.full(id).at(&["spec", "selector"]);
+        selector.is_some_and(|selector| map_selects(selector, &labels))
     })
 }
 
@@ -70,7 +69,10 @@ pub(super) fn rollout_zero_capacity(cx: &mut Cx<'_>) {
     if unavailable < replicas || !is_written || !has_service(cx) {
         return;
     }
-    let message = format!("with {replicas} replicas a rollout may take all of them away at once");
+    let message = match replicas {
+        1 => "a rollout may take the only pod away before there is another".to_owned(),
+        number => format!("a rollout may take all {number} pods away at once"),
+    };
     let help = "set maxUnavailable below the number of replicas, or 0 with a maxSurge of 1";
     cx.report(value, message).help = Some(help.to_owned());
 }
@@ -152,11 +154,9 @@ fn covered<'i, 'a>(cx: &'i Cx<'a>) -> Vec<&'i Workload<'a>> {
 /// The fewest pods of a workload: what its autoscaler may go down to, else its replicas.
 fn fewest(cx: &Cx<'_>, id: ObjectId) -> Option<(i64, bool)> {
     let object = cx.bundle.object(id);
-    let hpa = cx.index.of_kind(object, "HorizontalPodAutoscaler").iter().find(|hpa| {
-        let target = |key: &str| cx.bundle.full(**hpa).at(&["spec", "scaleTargetRef", key]).and_then(View::str);
-        cx.bundle.object(**hpa).namespace == object.namespace
-            && target("kind") == Some(object.kind.as_str())
-            && target("name") == Some(object.name.as_str())
+    let hpa = cx.index.scalers(object, &object.name).iter().find(|hpa| {
+        let kind = cx.bundle.full(**hpa).at(&["spec", "scaleTargetRef", "kind"]).and_then(View::str);
+        cx.bundle.object(**hpa).kind == "HorizontalPodAutoscaler" && kind == Some(object.kind.as_str())
     });
     match hpa {
         Some(hpa) => Some((cx.bundle.full(*hpa).at(&["spec", "minReplicas"]).and_then(View::int).unwrap_or(1), true)),
@@ -241,7 +241,7 @@ pub(super) fn pdb_no_match(cx: &mut Cx<'_>) {
 /// Two budgets over one pod: the eviction of it fails, whatever they allow.
 pub(super) fn pdb_overlap(cx: &mut Cx<'_>) {
     let mine: Vec<ObjectId> = covered(cx).iter().map(|workload| workload.id).collect();
-    let others = cx.index.of_kind(cx.object, "PodDisruptionBudget").iter().copied();
+    let others = cx.index.of_kind_here(cx.object, "PodDisruptionBudget").iter().copied();
     let found = others.take_while(|other| *other != cx.id).find_map(|other| {
         let object = cx.bundle.object(other);
         let selector = cx.bundle.full(other).at(&["spec", "selector"])?;
@@ -265,8 +265,8 @@ pub(super) fn pdb_missing(cx: &mut Cx<'_>) {
     let Some(template) = cx.template() else { return };
     let Some(number) = fewest(cx, cx.id).map(|(number, _)| number).filter(|number| *number > 1) else { return };
     let labels = template.labels();
-    let budgets = cx.index.of_kind(cx.object, "PodDisruptionBudget").iter();
-    let mut budgets = budgets.filter(|id| cx.bundle.object(**id).namespace == cx.object.namespace);
+    let budgets = cx.index.of_kind_here(cx.object, "PodDisruptionBudget").iter();
+    let mut budgets = budgets;
     let covers = |id: &ObjectId| {
         cx.bundle.full(*id).at(&["spec", "selector"]).is_some_and(|selector| selector_selects(selector, &labels))
     };

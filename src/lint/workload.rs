@@ -76,16 +76,11 @@ pub(super) fn replicas_zero(cx: &mut Cx<'_>) {
 
 /// The autoscalers of the set that scale the object.
 fn is_scaled(cx: &Cx<'_>) -> bool {
-    let names = |root: View<'_>| {
-        let target = |key: &str| root.at(&["spec", "scaleTargetRef", key]).and_then(View::str);
-        target("name") == Some(cx.object.name.as_str())
-            && target("kind").is_none_or(|kind| kind == cx.object.kind.as_str())
-    };
-    ["HorizontalPodAutoscaler", "ScaledObject"].into_iter().any(|kind| {
-        let scalers = cx.index.of_kind(cx.object, kind).iter();
-        scalers
-            .filter(|id| cx.bundle.object(**id).namespace == cx.object.namespace)
-            .any(|id| names(cx.bundle.full(*id)))
+    cx.index.scalers(cx.object, &cx.object.name).iter().any(|id| {
+        let root = cx.bundle.full(*id);
+        // KEDA means a Deployment where it names no kind; a VPA changes no number.
+        root.at(&["spec", "scaleTargetRef"])
+            .is_some_and(|target| target.get_str("kind").is_none_or(|kind| kind == cx.object.kind))
     })
 }
 

@@ -77,7 +77,8 @@ impl Sample {
     }
 
     fn findings(&self) -> Vec<Finding> {
-        diag::merge(crate::lint::catalog::RULES, &self.bundle, self.diagnostics.clone(), &Settings::default())
+        let rules: Vec<_> = crate::lint::catalog::RULES.iter().collect();
+        diag::merge(&rules, &self.bundle, self.diagnostics.clone(), &Settings::default())
     }
 }
 

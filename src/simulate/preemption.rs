@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::cycle::Spot;
 use super::filters::volume_binding::{PodVolumes, exclusive_uses};
-use super::filters::{self, Rejection};
+use super::filters::{self, Rejection, node_resources_fit};
 use super::message::{NOT_HELPFUL, fit_error};
 use super::node_info::{NodeInfo, PlacedId};
 use super::state::{ClassId, State};
@@ -177,6 +177,20 @@ impl DryRuns<'_> {
         self.groups
     }
 
+    /// What is short although all less important pods are gone, without trying: most nodes are passed over by this.
+    fn is_in_vain(&self, node: u32, lower: &[PlacedId]) -> Option<Rejection> {
+        let (state, pod) = (self.state, self.state.pod(self.class));
+        if !pod.ports.is_empty() {
+            return None;
+        }
+        let info = &state.infos[node as usize];
+        let mut used = info.used.clone();
+        for id in lower {
+            used.add(&state.pod(state.placed[id.0 as usize].class).requests.actual, -1);
+        }
+        node_resources_fit::reasons(pod, &state.nodes[node as usize], info.pods.len() - lower.len(), &used)
+    }
+
     /// Whether the same must come of two nodes of one profile: they have equal pods in the same order.
     fn are_alike(&self, a: u32, b: u32) -> bool {
         let (state, pod) = (self.state, self.state.pod(self.class));
@@ -197,6 +211,9 @@ impl DryRuns<'_> {
         let mut potential: Vec<PlacedId> = pods.iter().copied().filter(|id| priority(*id) < pod.priority).collect();
         if potential.is_empty() {
             return Outcome::Nobody;
+        }
+        if let Some(rejection) = self.is_in_vain(node, &potential) {
+            return Outcome::InVain(rejection);
         }
         let info = state.infos[node as usize].clone();
         let (spot, volumes) = (self.survey.spot(state, node), self.survey.volumes.clone());

@@ -38,7 +38,7 @@ fn updates(expansion: &Expansion, outcomes: &[Outcome]) -> Vec<Update> {
     for (replica, outcome) in expansion.replicas.iter().zip(outcomes) {
         if let Some((placed, pending, judged)) = pods.get_mut(replica.workload) {
             placed.extend(outcome.placed);
-            *pending += usize::from(outcome.placed.is_none());
+            *pending += usize::from(outcome.placed.is_none() && outcome.verdict != Verdict::Unknown);
             *judged |= matches!(outcome.verdict, Verdict::Scheduled | Verdict::Pending);
         }
     }

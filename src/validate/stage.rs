@@ -341,8 +341,9 @@ impl Judge<'_> {
         let pod = pod_of(self.object.group(), &self.object.kind, full)?;
         let (metadata, spec) = (pod.get("metadata"), pod.get("spec")?);
         let policy = self.admission.namespace(self.object.namespace.as_deref()?)?.policy;
-        let refused = self.object.kind == "Pod" && policy.enforced(metadata, spec).is_some();
-        policy.warning(metadata, spec).filter(|_| !refused)
+        let is_pod = self.object.kind == "Pod";
+        let refused = is_pod && policy.enforced(metadata, spec).is_some();
+        policy.warning(metadata, spec, is_pod).filter(|_| !refused)
     }
 
     /// What the server would say in a `Warning` header, less what other rules say better.

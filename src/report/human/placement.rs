@@ -191,7 +191,10 @@ fn losses(page: &mut String, placement: &Placement, paint: &Paint) {
     let named = losses.clone().count().max(drains.clone().count());
     if !few {
         let (all, most) = (placement.losses.len(), named.min(FEW));
-        let text = format!("{all} nodes tried one by one; {named} would be felt, the first {most} are named");
+        let text = match named {
+            0 => format!("{all} nodes tried one by one: none would be felt"),
+            named => format!("{all} nodes tried one by one: {named} would be felt, the first {most} are named"),
+        };
         line(page, &format!("{:<9}", "LOSS"), &text, paint);
     }
     for zone in &placement.zones {

@@ -33,8 +33,8 @@ pub fn score(pod: &Pod, room: &Room, version: Version) -> i64 {
 fn least_allocated(pod: &Pod, room: &Room) -> i64 {
     let scored = [pod.requests.scored.cpu, pod.requests.scored.memory];
     let (mut sum, mut weights) = (0, 0);
-    for (at, scored) in scored.into_iter().enumerate() {
-        let (requested, capacity) = (room.nonzero[at].saturating_add(scored), room.capacity[at]);
+    for ((nonzero, scored), capacity) in room.nonzero.iter().zip(scored).zip(room.capacity) {
+        let requested = nonzero.saturating_add(scored);
         if capacity == 0 {
             continue;
         }

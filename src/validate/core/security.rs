@@ -339,6 +339,12 @@ pub(super) fn validate_seccomp_annotations_and_fields(errs: &mut Errors, annotat
     });
 }
 
+/// Whether the text of an annotation stands for a profile (`apparmorFieldForAnnotation`).
+fn is_app_armor_profile(text: &str) -> bool {
+    let local = text.strip_prefix("localhost/").is_some_and(|name| !name.is_empty());
+    local || matches!(text, "unconfined" | "runtime/default")
+}
+
 /// `validateAppArmorAnnotationsAndFieldsMatchOnCreate`.
 pub(super) fn validate_app_armor_annotations_and_fields(errs: &mut Errors, annotations: Obj, spec: Obj, path: &Path) {
     if spec.at("os").str("name") == "windows" {
@@ -351,7 +357,8 @@ pub(super) fn validate_app_armor_annotations_and_fields(errs: &mut Errors, annot
         let key = format!("{APP_ARMOR}{}", container.str("name"));
         let conflict = annotations
             .entry(&key)
-            .filter(|_| profile.has())
+            // `applyAppArmorVersionSkew` has copied the annotation to a container without a field of its own.
+            .filter(|text| profile.has() && (own.has() || !is_app_armor_profile(text)))
             .and_then(|text| profile_conflict(text, profile, &["runtime/default"]));
         if let Some(field) = conflict {
             let what = if field == "type" { "type" } else { "profile" };

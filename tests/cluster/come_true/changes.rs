@@ -471,7 +471,7 @@ pub const CHANGES: &[(&str, &str, Change)] = &[
             "admissionReviewVersions": ["v1"], "failurePolicy": "Ignore", "rules": rule("CREATE")}]);
         let old =
             g.shared("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", json!({ "webhooks": hook }));
-        Made::edit(old, &[("/webhooks/0/rules", rule("UPDATE"))])
+        Made::edit(old, &[("/webhooks/0/rules", rule("UPDATE"))]).with(&[g.service(80), g.deployment(1, "web:1")])
     }),
     ("Lease", "holder", |g| {
         let old = g.object(

@@ -192,8 +192,7 @@ impl Gen {
     }
 
     pub fn binding(&self, kind: &str, role: &str) -> Value {
-        let reference =
-            json!({"apiGroup": "rbac.authorization.k8s.io", "kind": kind.trim_end_matches("Binding"), "name": role});
+        let reference = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role});
         let subjects = json!([{"kind": "ServiceAccount", "name": self.name, "namespace": self.namespace}]);
         let rest = json!({"roleRef": reference, "subjects": subjects});
         match kind {

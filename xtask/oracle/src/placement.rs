@@ -72,6 +72,9 @@ impl Options {
     }
 }
 
+/// A row with what differs in it.
+type Wrong = (Value, Vec<Difference>);
+
 /// What came of the clusters aimed at one plugin.
 #[derive(Debug, Default)]
 struct Count {
@@ -116,8 +119,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     }
     let mut counts: BTreeMap<&str, Count> = BTreeMap::new();
     let (mut judged, mut number, mut flukes) = (0, 0, 0);
-    let mut wrong: Vec<(Value, Vec<Difference>)> = Vec::new();
-    let (mut rows, mut unasked) = (Vec::<Value>::new(), Vec::<String>::new());
+    let (mut wrong, mut rows, mut unasked): (Vec<Wrong>, Vec<Value>, Vec<String>) = Default::default();
     while judged < options.count && unasked.len() < 100 {
         let case = generate::case(options.seed, number, options.aim.as_deref());
         number += 1;
@@ -154,11 +156,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     [(options.record, wrong), (options.rows, rows)].into_iter().try_for_each(|(path, rows)| write(path, &rows))
 }
 
-fn asked(
-    scheduler: &mut Scheduler<'_>,
-    case: &generate::Case,
-    common: &[Value],
-) -> Result<(Value, Vec<Difference>), String> {
+fn asked(scheduler: &mut Scheduler<'_>, case: &generate::Case, common: &[Value]) -> Result<Wrong, String> {
     let row = scheduler.play(case, common)?;
     let differences = play::play(&row);
     Ok((row, differences))
@@ -191,7 +189,7 @@ fn print_counts(counts: &BTreeMap<&str, Count>) {
     line("all", &all);
 }
 
-fn print_differences(wrong: &[(Value, Vec<Difference>)], show: usize) {
+fn print_differences(wrong: &[Wrong], show: usize) {
     for (row, differences) in wrong.iter().take(show) {
         println!("\n{}", row["name"].as_str().unwrap_or_default());
         for Difference { pod, what, ours, theirs } in differences {

@@ -250,8 +250,8 @@ fn placed(pod: &str, node: &str, scores: BTreeMap<String, i64>) -> Value {
 }
 
 fn condition(pod: &Value) -> Value {
-    let conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
-    conditions.filter(|condition| condition["type"] == "PodScheduled").next().cloned().unwrap_or_default()
+    let mut conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
+    conditions.find(|condition| condition["type"] == "PodScheduled").cloned().unwrap_or_default()
 }
 
 fn name(object: &Value) -> &str {
