@@ -11,12 +11,12 @@ pub fn is_default(class: View<'_>) -> bool {
     annotations.is_some_and(|list| list.get_str("ingressclass.kubernetes.io/is-default-class") == Some("true"))
 }
 
-pub(super) fn admit(tree: &mut Tree, ingress: NodeId, default: Option<&str>) {
+pub(super) fn admit(tree: &mut Tree, ingress: NodeId, default: &str) {
     let view = tree.view(ingress);
     let annotations = view.at(&["metadata", "annotations"]);
     let chosen = annotations.is_some_and(|list| list.entry("kubernetes.io/ingress.class").is_some());
     let named = view.at(&["spec", "ingressClassName"]).is_some();
-    if let Some(default) = default.filter(|_| !chosen && !named) {
+    if !chosen && !named {
         let spec = child(tree, ingress, "spec");
         set_str(tree, spec, "ingressClassName", default);
     }

@@ -34,11 +34,11 @@ pub fn is_default(class: View<'_>) -> bool {
     annotations.is_some_and(|annotations| marks.iter().any(|mark| annotations.get_str(mark) == Some("true")))
 }
 
-pub(super) fn admit(tree: &mut Tree, claim: NodeId, default: Option<&str>) {
+pub(super) fn admit(tree: &mut Tree, claim: NodeId, default: &str) {
     let view = tree.view(claim);
     let chosen = view.at(&["metadata", "annotations"]).is_some_and(|annotations| annotations.entry(BETA).is_some());
     let named = view.at(&["spec", "storageClassName"]).is_some();
-    if let Some(default) = default.filter(|_| !chosen && !named) {
+    if !chosen && !named {
         let spec = child(tree, claim, "spec");
         set_str(tree, spec, "storageClassName", default);
     }

@@ -157,16 +157,18 @@ impl<'b> Admission<'b> {
         with_quotas.map(|(name, namespace)| (*name, namespace.quotas.clone())).collect()
     }
 
-    /// The object after the plugins that change it; `None` where there are none for its kind.
+    /// The object after the plugins that change it; `None` where none has anything to do.
     pub fn mutate(&self, object: &Object, full: View<'_>) -> Option<Admitted> {
         let namespace = object.namespace.as_deref().unwrap_or("default");
         match (object.group(), object.kind.as_str()) {
             ("", "Pod") => Some(self.pod(self.namespace(namespace), full, &["spec"])),
             ("", "PersistentVolumeClaim") => {
-                Some(copied(full, |tree, root| default_storage_class::admit(tree, root, self.storage.name())))
+                let class = self.storage.name()?;
+                Some(copied(full, |tree, root| default_storage_class::admit(tree, root, class)))
             }
             ("networking.k8s.io", "Ingress") => {
-                Some(copied(full, |tree, root| default_ingress_class::admit(tree, root, self.ingress.name())))
+                let class = self.ingress.name()?;
+                Some(copied(full, |tree, root| default_ingress_class::admit(tree, root, class)))
             }
             _ => None,
         }

@@ -25,7 +25,9 @@ pub(super) const SERVER_METADATA: [&str; 8] = [
 
 /// Copies an object of a type. The status goes, except for nodes, which may be created with one.
 pub(super) fn copy(schema: &Schema, type_: &Type, object: View<'_>, empties: Empties) -> (Tree, NodeId) {
-    let out = Tree::new(object.tree.source().clone());
+    let mut out = Tree::new(object.tree.source().clone());
+    // What a manifest has, a value in a dozen bytes, and defaults.
+    out.reserve(object.span().range().len() / 12 + 24);
     let mut copier = Copier { schema, from: object.tree, out, empties, depth: 0 };
     let root = copier.structure(type_, Some(object), object.span());
     let mut tree = copier.out;
@@ -66,10 +68,8 @@ impl Copier<'_> {
             }
         }
         let absent = |field: &Field| view.is_none_or(|view| view.get(&field.name).is_none());
-        for field in &type_.fields {
-            let scalar = matches!(field.shape, Shape::String | Shape::Bool | Shape::Int32 | Shape::Int64);
-            let always = matches!(field.shape, Shape::Struct(_)) || scalar && field.required;
-            if always && !field.pointer && absent(field) {
+        for field in type_.at(&type_.written) {
+            if absent(field) {
                 let value = self.zero(&field.shape, span);
                 let key = self.out.heap_text(&field.name);
                 entries.push(Entry { key, key_span: span, value });
@@ -142,6 +142,9 @@ impl Copier<'_> {
     }
 
     fn quantity(&mut self, stored: bool, view: View<'_>) -> NodeId {
+        if view.str().is_some_and(Quantity::is_plain) {
+            return self.out.copy(self.from, view.id);
+        }
         let json = view.to_json();
         let raw = json.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')).unwrap_or(&json);
         match Quantity::parse_json(raw) {

@@ -62,6 +62,7 @@ fn filled(schema: &Schema, object: View<'_>, kind: &Kind, empties: Empties) -> (
         "PersistentVolumeClaim" => core::data_source(&mut draft, root),
         _ => {}
     }
+    draft.tree.shrink();
     (draft.tree, root)
 }
 
@@ -88,21 +89,20 @@ fn fill(schema: &Schema, type_: &Type, draft: &mut Draft, node: NodeId, depth: u
     }
     table::fill(&type_.id, draft, node);
     group_defaults(&type_.id, draft, node);
-    for field in &type_.fields {
+    for field in type_.at(&type_.defaulted) {
         if let Some(default) = field.default.as_deref() {
             table::declared(draft, node, field, default);
         }
     }
-    let children: Vec<(&Shape, NodeId)> = draft
-        .tree
-        .view(node)
-        .fields()
-        .filter(|(_, value)| value.is_map() || value.is_seq())
-        .filter_map(|(name, value)| Some((&type_.field(name)?.shape, value.id)))
-        .filter(|(shape, _)| shape.struct_id().is_some())
-        .collect();
-    for (shape, child) in children {
-        descend(schema, shape, draft, child, depth + 1);
+    // What is filled in further down adds nothing to this map.
+    for place in 0..draft.view(node).len() {
+        let Some((name, child)) = draft.view(node).fields().nth(place) else { continue };
+        if (child.is_map() || child.is_seq())
+            && let Some(field) = type_.field(name).filter(|field| field.shape.struct_id().is_some())
+        {
+            let child = child.id;
+            descend(schema, &field.shape, draft, child, depth + 1);
+        }
     }
 }
 
@@ -110,8 +110,12 @@ fn descend(schema: &Schema, shape: &Shape, draft: &mut Draft, node: NodeId, dept
     match shape {
         Shape::Struct(id) if draft.tree.view(node).is_map() => fill(schema, schema.type_(*id), draft, node, depth),
         Shape::List(inner) | Shape::Map(inner) => {
-            for child in draft.children(node) {
-                descend(schema, inner, draft, child, depth);
+            for place in 0..draft.view(node).len() {
+                let view = draft.view(node);
+                let child = view.items().nth(place).or_else(|| Some(view.fields().nth(place)?.1));
+                if let Some(child) = child.map(|child| child.id) {
+                    descend(schema, inner, draft, child, depth);
+                }
             }
         }
         _ => {}

@@ -231,9 +231,11 @@ fn check_object<'a>(
     id: ObjectId,
 ) -> Vec<Diagnostic> {
     let object = bundle.object(id);
+    let root = bundle.admitted(id);
+    let template = PodTemplate::of(object.group(), &object.kind, root);
     let mut found = Vec::new();
     for (rule, check) in dispatch.rules(object.group(), &object.kind) {
-        let mut cx = Cx { rule, bundle, index, settings, id, object, root: bundle.admitted(id), found: Vec::new() };
+        let mut cx = Cx { rule, bundle, index, settings, id, object, root, template, found: Vec::new() };
         match catch_unwind(AssertUnwindSafe(|| check(&mut cx))) {
             Ok(()) => found.append(&mut cx.found),
             Err(_) => {
@@ -256,6 +258,8 @@ struct Cx<'a> {
     object: &'a Object,
     /// The object with its defaults and what admission adds.
     root: View<'a>,
+    /// Its pod template, of a workload.
+    template: Option<PodTemplate<'a>>,
     found: Vec<Diagnostic>,
 }
 
@@ -267,7 +271,7 @@ impl<'a> Cx<'a> {
 
     /// The pod template of a workload.
     fn template(&self) -> Option<PodTemplate<'a>> {
-        PodTemplate::of(self.object.group(), &self.object.kind, self.root)
+        self.template
     }
 
     /// Reports at a value; at its key where it is a map or list.

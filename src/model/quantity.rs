@@ -104,6 +104,16 @@ impl Quantity {
         Quantity::parse(text.trim())
     }
 
+    /// Whether a text is plainly a quantity that prints as it is, stored or not: a number below 1,000 and a common
+    /// suffix. Of others only reading them tells.
+    pub fn is_plain(text: &str) -> bool {
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, suffix) = text.split_at(digits);
+        matches!(digits, 1..=3)
+            && !number.starts_with('0')
+            && matches!(suffix, "" | "m" | "k" | "M" | "G" | "Ki" | "Mi" | "Gi")
+    }
+
     /// A whole number, printed with decimal suffixes.
     pub fn from_i64(value: i64) -> Quantity {
         Quantity::new(value, 0, Format::DecimalSi)

@@ -91,14 +91,20 @@ pub struct UnknownField {
 
 /// Decodes an object as one of `kind`.
 pub fn check(schema: &Schema, kind: &Kind, object: View<'_>) -> Decoded {
-    let mut walk = Walk { schema, errors: Vec::new(), fatal: None, unknown: Vec::new(), lenient: 0, depth: 0 };
-    walk.structure(schema.type_(kind.type_id), object, None);
+    let type_ = schema.type_(kind.type_id);
+    let mut walk = Walk::new(schema, Order::Written);
+    walk.structure(type_, object, None);
+    // The order matters only where there is something to say.
+    if !walk.errors.is_empty() || !walk.unknown.is_empty() {
+        walk = Walk::new(schema, Order::Sent);
+        walk.structure(type_, object, None);
+    }
     walk.finish(kind)
 }
 
 /// Whether a value would decode into a field, unknown fields included.
 pub(super) fn fits(schema: &Schema, field: &Field, view: View<'_>) -> bool {
-    let mut walk = Walk { schema, errors: Vec::new(), fatal: None, unknown: Vec::new(), lenient: 0, depth: 0 };
+    let mut walk = Walk::new(schema, Order::Written);
     let frame = Frame { parent: None, step: Step::Key(&field.name), key: view.span() };
     walk.value(&Target { shape: &field.shape, go: field.go.as_deref(), view }, &frame);
     walk.errors.is_empty() && walk.unknown.is_empty()
@@ -112,8 +118,17 @@ pub fn no_match(api_version: &str, kind: &str) -> String {
 /// A function that reads a time; its error is Go's.
 type ParseTime = fn(&str) -> Result<time::Timestamp, String>;
 
+/// In which order the keys of a map are looked at.
+#[derive(Clone, Copy, PartialEq)]
+enum Order {
+    Written,
+    /// As kubectl sends them: sorted.
+    Sent,
+}
+
 struct Walk<'s> {
     schema: &'s Schema,
+    order: Order,
     errors: Vec<DecodeError>,
     /// The error that ended the server's decoding.
     fatal: Option<usize>,
@@ -130,7 +145,11 @@ struct Target<'t> {
     view: View<'t>,
 }
 
-impl Walk<'_> {
+impl<'s> Walk<'s> {
+    fn new(schema: &'s Schema, order: Order) -> Walk<'s> {
+        Walk { schema, order, errors: Vec::new(), fatal: None, unknown: Vec::new(), lenient: 0, depth: 0 }
+    }
+
     fn value(&mut self, target: &Target<'_>, at: &Frame<'_>) {
         let Target { shape, go, view } = *target;
         match (shape, view.value()) {
@@ -165,21 +184,27 @@ impl Walk<'_> {
         if !self.deeper() {
             return;
         }
-        for (name, key, value) in sorted(view) {
-            match type_.field(name) {
-                Some(field) => {
-                    let frame = Frame { parent: at, step: Step::Field(type_, field), key };
-                    let target = Target { shape: &field.shape, go: field.go.as_deref(), view: value };
-                    self.value(&target, &frame);
-                }
-                None if self.lenient == 0 => {
-                    let unknown = self.unknown_field(type_, view, (name, key, value), at);
-                    self.unknown.push(unknown);
-                }
-                None => {}
+        self.each(view, |walk, (name, key, value)| match type_.field(name) {
+            Some(field) => {
+                let frame = Frame { parent: at, step: Step::Field(type_, field), key };
+                let target = Target { shape: &field.shape, go: field.go.as_deref(), view: value };
+                walk.value(&target, &frame);
             }
-        }
+            None if walk.lenient == 0 => {
+                let unknown = walk.unknown_field(type_, view, (name, key, value), at);
+                walk.unknown.push(unknown);
+            }
+            None => {}
+        });
         self.depth -= 1;
+    }
+
+    /// Goes through the entries of a map.
+    fn each<'v>(&mut self, view: View<'v>, mut look: impl FnMut(&mut Self, (&'v str, Span, View<'v>))) {
+        match self.order {
+            Order::Written => view.entries().for_each(|entry| look(self, entry)),
+            Order::Sent => sorted(view).into_iter().for_each(|entry| look(self, entry)),
+        }
     }
 
     fn items(&mut self, shape: &Shape, go: Option<&str>, view: View<'_>, at: &Frame<'_>) {
@@ -197,10 +222,10 @@ impl Walk<'_> {
         if !self.deeper() {
             return;
         }
-        for (name, key, value) in sorted(view) {
+        self.each(view, |walk, (name, key, value)| {
             let frame = Frame { parent: Some(at), step: Step::Key(name), key };
-            self.value(&Target { shape, go, view: value }, &frame);
-        }
+            walk.value(&Target { shape, go, view: value }, &frame);
+        });
         self.depth -= 1;
     }
 
@@ -227,6 +252,9 @@ impl Walk<'_> {
     }
 
     fn quantity(&mut self, target: &Target<'_>, at: &Frame<'_>) {
+        if target.view.str().is_some_and(Quantity::is_plain) {
+            return;
+        }
         // The type reads the raw JSON and takes off only the quotes.
         let json = target.view.to_json();
         let raw = json.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')).unwrap_or(&json);
@@ -377,12 +405,10 @@ fn strict_words(unknown: &[UnknownField]) -> Option<String> {
     (!named.is_empty()).then(|| format!("strict decoding error: {}", named.join(", ")))
 }
 
-/// Keys in the order in which kubectl sends them.
+/// Entries in the order in which kubectl sends them.
 fn sorted(view: View<'_>) -> Vec<(&str, Span, View<'_>)> {
     let mut entries: Vec<_> = view.entries().collect();
-    if !entries.is_sorted_by_key(|(key, ..)| *key) {
-        entries.sort_by_key(|(key, ..)| *key);
-    }
+    entries.sort_by_key(|(key, ..)| *key);
     entries
 }
 

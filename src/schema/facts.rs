@@ -198,11 +198,8 @@ impl Schema {
     pub fn type_(&self, id: TypeId) -> &Type {
         let slot = &self.types[id.0 as usize];
         slot.read.get_or_init(|| {
-            Box::new(Type {
-                id: Word::Borrowed(slot.id),
-                go: Word::Borrowed(slot.go),
-                fields: slot.body.lines().filter_map(|line| Field::read(self, line)).collect(),
-            })
+            let fields = slot.body.lines().filter_map(|line| Field::read(self, line)).collect();
+            Box::new(Type::new(Word::Borrowed(slot.id), Word::Borrowed(slot.go), fields))
         })
     }
 
@@ -286,6 +283,10 @@ mod tests {
             let lines = schema.types[at].body.lines().filter(|line| !line.is_empty()).count();
             assert_eq!(type_.fields.len(), lines, "{}", type_.id);
             assert!(type_.fields.is_sorted_by_key(|field| &field.name), "{}", type_.id);
+            for field in &type_.fields {
+                assert!(std::ptr::eq(type_.field(&field.name).unwrap(), field), "{}.{}", type_.id, field.name);
+            }
+            assert!(["", "nam", "namee", "specs"].iter().all(|name| type_.field(name).is_none()), "{}", type_.id);
             fields += lines;
         }
         assert!(schema.types.len() > 480 && fields > 2100, "{} types, {fields} fields", schema.types.len());

@@ -20,6 +20,12 @@ pub struct Type {
     pub go: Word,
     /// By name.
     pub fields: Vec<Field>,
+    /// Where the fields stand by [`slot`] of their name, one more each; zero where none does.
+    slots: Box<[u16]>,
+    /// Places of the fields that declare a default.
+    pub defaulted: Vec<u16>,
+    /// Places of the fields that the encoder writes even where nothing was set.
+    pub written: Vec<u16>,
 }
 
 /// A field of a [`Type`]; attributes as OpenAPI and the Go types have them.
@@ -86,9 +92,42 @@ pub enum Shape {
 const JSON_SCHEMA: &str = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps";
 
 impl Type {
+    /// A type with what is looked up by name and place.
+    pub(super) fn new(id: Word, go: Word, fields: Vec<Field>) -> Type {
+        let mut slots = vec![0; (fields.len() * 2).next_power_of_two().max(2)].into_boxed_slice();
+        let mask = slots.len() - 1;
+        for (place, field) in fields.iter().enumerate() {
+            let mut at = slot(&field.name) & mask;
+            while slots[at] != 0 {
+                at = (at + 1) & mask;
+            }
+            slots[at] = place as u16 + 1;
+        }
+        let places = |wanted: fn(&Field) -> bool| {
+            (0u16..).zip(&fields).filter(|(_, field)| wanted(field)).map(|(place, _)| place).collect()
+        };
+        let defaulted = places(|field| field.default.is_some());
+        let written = places(Field::is_always_written);
+        Type { id, go, fields, slots, defaulted, written }
+    }
+
     pub fn field(&self, name: &str) -> Option<&Field> {
-        let at = self.fields.binary_search_by(|field| field.name.as_ref().cmp(name)).ok()?;
-        self.fields.get(at)
+        let mask = self.slots.len() - 1;
+        let mut at = slot(name) & mask;
+        // At least half of the slots are free, so the search ends.
+        while let Some(place) = self.slots[at].checked_sub(1) {
+            let field = &self.fields[usize::from(place)];
+            if field.name == name {
+                return Some(field);
+            }
+            at = (at + 1) & mask;
+        }
+        None
+    }
+
+    /// Fields by their places in the type.
+    pub fn at<'t>(&'t self, places: &'t [u16]) -> impl Iterator<Item = &'t Field> {
+        places.iter().map(|place| &self.fields[usize::from(*place)])
     }
 
     /// The name without its package: `EnvVar`.
@@ -163,6 +202,12 @@ impl Field {
         }
     }
 
+    /// Whether Go's encoder writes the field whatever is in it: a struct, or a scalar without `omitempty`.
+    fn is_always_written(&self) -> bool {
+        let scalar = matches!(self.shape, Shape::String | Shape::Bool | Shape::Int32 | Shape::Int64);
+        !self.pointer && (matches!(self.shape, Shape::Struct(_)) || scalar && self.required)
+    }
+
     /// The keys that tell the items of a list apart; empty where it is no such list.
     pub fn list_keys(&self) -> &[Word] {
         match &self.list {
@@ -227,6 +272,14 @@ impl Shape {
             _ => "interface {}",
         }
     }
+}
+
+/// Where the search for a name begins: its length and three of its letters tell most fields of a type apart.
+fn slot(name: &str) -> usize {
+    let bytes = name.as_bytes();
+    let letter = |at: usize| usize::from(bytes.get(at).copied().unwrap_or_default());
+    let (first, middle, last) = (letter(0), letter(bytes.len() / 2), letter(bytes.len().saturating_sub(1)));
+    first ^ (middle * 5) ^ (last * 19) ^ (bytes.len() * 67)
 }
 
 /// Undoes `%20` and `%25`.

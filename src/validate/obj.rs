@@ -56,14 +56,15 @@ impl<'a> Obj<'a> {
     }
 
     /// Items of a list.
-    pub fn items(self) -> impl DoubleEndedIterator<Item = Obj<'a>> + ExactSizeIterator {
-        self.0.map_or_else(Vec::new, |view| view.items().collect()).into_iter().map(|view| Obj(Some(view)))
+    pub fn items(self) -> impl DoubleEndedIterator<Item = Obj<'a>> + ExactSizeIterator + use<'a> {
+        let tree = self.0.map(|view| view.tree);
+        let ids = self.0.map_or(&[][..], View::item_ids);
+        ids.iter().map(move |id| Obj(tree.map(|tree| tree.view(*id))))
     }
 
     /// Items of a list field.
     pub fn list(self, key: &str) -> impl DoubleEndedIterator<Item = Obj<'a>> + ExactSizeIterator + use<'a> {
-        let items: Vec<View<'a>> = self.at(key).0.map_or_else(Vec::new, |view| view.items().collect());
-        items.into_iter().map(|view| Obj(Some(view)))
+        self.at(key).items()
     }
 
     /// Items of a list of strings.
@@ -75,7 +76,9 @@ impl<'a> Obj<'a> {
     pub fn entries(self) -> Vec<(&'a str, Obj<'a>)> {
         let mut entries: Vec<_> =
             self.0.map_or_else(Vec::new, |view| view.fields().map(|(key, value)| (key, Obj(Some(value)))).collect());
-        entries.sort_by_key(|(key, _)| *key);
+        if !entries.is_sorted_by_key(|(key, _)| *key) {
+            entries.sort_by_key(|(key, _)| *key);
+        }
         entries
     }
 

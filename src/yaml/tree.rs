@@ -146,7 +146,13 @@ impl Tree {
         &self.items[run.start as usize..(run.start + run.len) as usize]
     }
 
-    /// Drops what growing left over; called once when a file is read.
+    /// Makes room for a number of values under keys.
+    pub fn reserve(&mut self, values: usize) {
+        self.nodes.reserve_exact(values);
+        self.entries.reserve_exact(values);
+    }
+
+    /// Drops what growing left over; called once when a file is read, or an object filled in.
     pub fn shrink(&mut self) {
         self.nodes.shrink_to_fit();
         self.entries.shrink_to_fit();

@@ -119,7 +119,8 @@ impl<'a> View<'a> {
         self.get(key).into_iter().flat_map(View::fields)
     }
 
-    fn item_ids(self) -> &'a [NodeId] {
+    /// Nodes of a sequence; nothing for anything else.
+    pub fn item_ids(self) -> &'a [NodeId] {
         match self.value() {
             Value::Seq(run) => self.tree.items(run),
             _ => &[],

@@ -91,3 +91,18 @@ fn the_canonical_form_loses_what_no_suffix_says() {
         assert_eq!(Quantity::parse(text).unwrap().canonical(), canonical, "{text}");
     }
 }
+
+#[test]
+fn what_is_plain_prints_as_it_is() {
+    for suffix in ["", "m", "k", "M", "G", "Ki", "Mi", "Gi"] {
+        for number in 1..1000 {
+            let text = format!("{number}{suffix}");
+            assert!(Quantity::is_plain(&text));
+            let quantity = Quantity::parse(&text).unwrap();
+            assert_eq!((quantity.canonical(), quantity.stored().canonical()), (text.clone(), text));
+        }
+    }
+    for text in ["", "0", "01", "1000", "1024Mi", "1.5", "-1", "1u", "1Ti", "m", " 1", "1 ", "1e3", "1mi"] {
+        assert!(!Quantity::is_plain(text), "{text}");
+    }
+}
