@@ -135,10 +135,12 @@ fn canary(plane: &Plane) -> Result<(), Failed> {
     let report = planned(plane, &folder, &namespace)?;
     contains(change(&report, "Service/web")["why"].as_str().unwrap_or_default(), "endpoints 3 + 1")?;
     applied(plane, &folder, &namespace)?;
-    let slices = namespace.get(&["endpointslices", "-l", "kubernetes.io/service-name=web"])?;
-    let endpoints: usize =
-        slices["items"].as_array().unwrap().iter().map(|slice| slice["endpoints"].as_array().map_or(0, Vec::len)).sum();
-    expect(&json!(endpoints), json!(4))?;
+    let endpoints = || -> usize {
+        let slices = namespace.get(&["endpointslices", "-l", "kubernetes.io/service-name=web"]).unwrap_or_default();
+        let slices = slices["items"].as_array().cloned().unwrap_or_default();
+        slices.iter().map(|slice| slice["endpoints"].as_array().map_or(0, Vec::len)).sum()
+    };
+    plane.wait("three endpoints and one", Duration::from_secs(10), || endpoints() == 4)?;
     is_empty(plane, &folder, &namespace)
 }
 

@@ -14,7 +14,7 @@ use crate::support::{self, Run};
 /// Namespaces that the cases name.
 const NAMESPACES: [&str; 3] = ["meetbill", "other", "shop"];
 /// Names of objects without a namespace, and of the class that claims of all namespaces take volumes of.
-const SHARED: [&str; 2] = ["my-pv", "manual"];
+const SHARED: [&str; 3] = ["my-pv", "manual", "guard"];
 
 /// Ports of nodes belong to the whole cluster: tests that name some take turns.
 static PORTS: Mutex<()> = Mutex::new(());
