@@ -13,8 +13,8 @@ use crate::support::{self, Run};
 
 /// Namespaces that the cases name.
 const NAMESPACES: [&str; 3] = ["meetbill", "other", "shop"];
-/// Names of objects without a namespace, and of the class that claims of all namespaces take volumes of.
-const SHARED: [&str; 3] = ["my-pv", "manual", "guard"];
+/// Names of objects without a namespace, or a part of them, and of the class that claims of all namespaces take volumes of.
+const SHARED: [&str; 4] = ["my-pv", "manual", "guard", "parts"];
 
 /// Ports of nodes belong to the whole cluster: tests that name some take turns.
 static PORTS: Mutex<()> = Mutex::new(());
