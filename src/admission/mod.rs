@@ -27,6 +27,7 @@ use crate::yaml::{NodeId, Tree, View};
 use default_storage_class::Newest;
 use limit_ranger::LimitRanges;
 use pod_security::Policy;
+pub use pod_security_checks::DEFAULT_CAPABILITIES;
 use priority::PriorityClasses;
 use resource_quota::Quotas;
 use runtime_class::RuntimeClasses;

@@ -168,7 +168,8 @@ fn app_armor_profile(pod: &Subject<'_>) -> Option<Forbidden> {
     forbidden(reason, detail)
 }
 
-const DEFAULT_CAPABILITIES: [&str; 13] = [
+/// What the baseline level lets containers add.
+pub const DEFAULT_CAPABILITIES: [&str; 13] = [
     "AUDIT_WRITE",
     "CHOWN",
     "DAC_OVERRIDE",

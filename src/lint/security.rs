@@ -2,6 +2,7 @@
 
 use super::Cx;
 use super::pod::{Effective, containers, is_windows, report_context, report_unset};
+use crate::admission::DEFAULT_CAPABILITIES;
 use crate::model::Version;
 use crate::model::pod::ContainerRole;
 use crate::yaml::View;
@@ -128,23 +129,6 @@ const DANGEROUS: [&str; 11] = [
     "SYS_RAWIO",
 ];
 
-/// What the baseline level of the Pod Security Standards lets containers add.
-const BASELINE: [&str; 13] = [
-    "AUDIT_WRITE",
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "FOWNER",
-    "FSETID",
-    "KILL",
-    "MKNOD",
-    "NET_BIND_SERVICE",
-    "SETFCAP",
-    "SETGID",
-    "SETPCAP",
-    "SETUID",
-    "SYS_CHROOT",
-];
-
 fn plain(capability: &str) -> String {
     let upper = capability.to_ascii_uppercase();
     upper.strip_prefix("CAP_").unwrap_or(&upper).to_owned()
@@ -170,7 +154,7 @@ pub(super) fn capability_added(cx: &mut Cx<'_>) {
     let Some(template) = cx.template() else { return };
     for container in containers(&template) {
         for (item, name) in listed(&container, "add") {
-            if DANGEROUS.contains(&name.as_str()) || BASELINE.contains(&name.as_str()) {
+            if DANGEROUS.contains(&name.as_str()) || DEFAULT_CAPABILITIES.contains(&name.as_str()) {
                 continue;
             }
             let message = format!("container `{}` gets the capability {name}, beyond the baseline", container.name());

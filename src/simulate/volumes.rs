@@ -102,6 +102,24 @@ impl Claim {
 }
 
 impl PersistentVolume {
+    /// A free volume that has what a claim asks for, reachable from everywhere.
+    fn as_asked(name: String, claim: &Claim) -> PersistentVolume {
+        PersistentVolume {
+            name,
+            labels: Labels::new(),
+            class: claim.class.clone(),
+            capacity: claim.request.clone(),
+            access_modes: claim.access_modes.clone(),
+            block: claim.block,
+            attributes_class: claim.attributes_class.clone(),
+            claim: None,
+            available: true,
+            deleting: false,
+            node_terms: None,
+            csi: None,
+        }
+    }
+
     /// Whether pods on that node can use it (`CheckNodeAffinity`).
     pub fn reaches(&self, node: &Labels) -> bool {
         self.node_terms.as_ref().is_none_or(|terms| terms.iter().any(|term| term.matches("", node)))
@@ -229,19 +247,10 @@ impl Volumes {
             .collect();
         let name = format!("pvc-{}-{}", claim.namespace, claim.name);
         let volume = PersistentVolume {
-            name: name.clone(),
-            labels: Labels::new(),
-            class: claim.class.clone(),
-            capacity: claim.request.clone(),
-            access_modes: claim.access_modes.clone(),
-            block: claim.block,
-            attributes_class: claim.attributes_class.clone(),
-            claim: None,
-            available: true,
-            deleting: false,
             node_terms: (!pins.is_empty())
                 .then(|| vec![NodeTerm { expressions: pins, fields: Vec::new(), broken: false }]),
             csi: Some((class.provisioner.clone(), key.to_owned())),
+            ..PersistentVolume::as_asked(name.clone(), claim)
         };
         self.volumes.insert(name.clone(), volume);
         self.bind(key, &name);
@@ -251,18 +260,8 @@ impl Volumes {
     pub fn add_volume_for(&mut self, claim: &Claim) {
         let name = format!("for-{}-{}", claim.namespace, claim.name);
         let volume = PersistentVolume {
-            name: name.clone(),
-            labels: Labels::new(),
-            class: claim.class.clone(),
-            capacity: claim.request.clone(),
-            access_modes: claim.access_modes.clone(),
-            block: claim.block,
-            attributes_class: claim.attributes_class.clone(),
             claim: Some(format!("{}/{}", claim.namespace, claim.name)),
-            available: true,
-            deleting: false,
-            node_terms: None,
-            csi: None,
+            ..PersistentVolume::as_asked(name.clone(), claim)
         };
         self.volumes.insert(name, volume);
     }
