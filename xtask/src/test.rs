@@ -71,8 +71,12 @@ fn cargo_test(options: &[&str], tally: &mut Tally) -> Outcome {
 
 /// What is left out by choice. Corpora of other projects are not ours to commit: their tests run where a variable names
 /// a checkout. And whoever names another cluster leaves out what only ours can play.
-const CHOICES: [&str; 3] =
-    ["[needs KPLAN_CORPUS]", "[needs KPLAN_YAML_TEST_SUITE]", "[needs no KPLAN_TEST_KUBECONFIG]"];
+const CHOICES: [&str; 4] = [
+    "[needs KPLAN_CORPUS]",
+    "[needs KPLAN_FIX_CORPORA]",
+    "[needs KPLAN_YAML_TEST_SUITE]",
+    "[needs no KPLAN_TEST_KUBECONFIG]",
+];
 
 impl Tally {
     /// Whether something did not run that needs no more than an installation.
@@ -133,6 +137,18 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn corpora_are_a_choice_and_programs_are_not() {
+        let after = |line| {
+            let mut tally = Tally::default();
+            tally.read(line);
+            tally.lacks_what_installs()
+        };
+        assert!(!after("test [needs KPLAN_FIX_CORPORA] fixes::corpora_keep_their_meaning ... ignored"));
+        assert!(after("test [needs pre-commit] hook ... ignored"));
+        assert!(after("test slow ... ignored, takes an hour"));
+    }
 
     #[test]
     fn the_output_of_test_programs_is_counted() {
