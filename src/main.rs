@@ -3,6 +3,10 @@
 
 use std::process::ExitCode;
 
+/// Several times as fast as the C library's with the many small pieces that a tree is made of.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Deep nesting must never overflow the stack; the kernel gives only what is touched.
 const STACK: usize = 256 << 20;
 

@@ -288,7 +288,10 @@ impl Run {
     pub(super) fn report(mut self, command: &'static str, findings: &[Finding]) -> Result<Exit, CliError> {
         self.settle_changes();
         let negative = self.is_negative(command, findings);
-        match self.write(command, findings, &[], output::Part::Whole) {
+        let written = self.write(command, findings, &[], output::Part::Whole);
+        // The process ends now; to give back the trees one by one before would only take time.
+        std::mem::forget(std::mem::take(&mut self.bundle));
+        match written {
             Err(error) if error.kind != ErrorKind::BrokenPipe => Err(error),
             _ if negative => Ok(Exit::Negative),
             _ => Ok(Exit::Fine),

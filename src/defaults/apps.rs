@@ -1,19 +1,21 @@
 //! Workloads (`pkg/apis/apps/v1/defaults.go`, `conversion.go`).
 
+use super::Rule;
 use super::draft::{Draft, Literal};
 use crate::yaml::NodeId;
 
-pub(super) fn fill(name: &str, draft: &mut Draft, node: NodeId) {
-    match name {
-        "v1.DeploymentStrategy" => {
-            rolling(draft, node, &[("maxUnavailable", Literal::Str("25%")), ("maxSurge", Literal::Str("25%"))]);
-        }
-        "v1.DaemonSetUpdateStrategy" => {
-            rolling(draft, node, &[("maxUnavailable", Literal::Int(1)), ("maxSurge", Literal::Int(0))]);
-        }
-        "v1.StatefulSetUpdateStrategy" => stateful_set_strategy(draft, node),
-        _ => {}
-    }
+pub(super) const RULES: &[(&str, Rule)] = &[
+    ("apps.v1.DaemonSetUpdateStrategy", daemon_set_strategy),
+    ("apps.v1.DeploymentStrategy", deployment_strategy),
+    ("apps.v1.StatefulSetUpdateStrategy", stateful_set_strategy),
+];
+
+fn deployment_strategy(draft: &mut Draft, strategy: NodeId) {
+    rolling(draft, strategy, &[("maxUnavailable", Literal::Str("25%")), ("maxSurge", Literal::Str("25%"))]);
+}
+
+fn daemon_set_strategy(draft: &mut Draft, strategy: NodeId) {
+    rolling(draft, strategy, &[("maxUnavailable", Literal::Int(1)), ("maxSurge", Literal::Int(0))]);
 }
 
 /// `SetDefaults_Deployment`, `SetDefaults_DaemonSet`

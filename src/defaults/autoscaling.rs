@@ -1,21 +1,21 @@
 //! Horizontal pod autoscalers (`pkg/apis/autoscaling/v2/defaults.go`, `v1/conversion.go`).
 
+use super::Rule;
 use super::draft::{Draft, Literal};
 use crate::yaml::NodeId;
 
 /// Average CPU use in percent of the request when no metric is given.
 const CPU_UTILIZATION: i64 = 80;
 
-pub(super) fn fill(name: &str, draft: &mut Draft, node: NodeId) {
-    match name {
-        "v1.HorizontalPodAutoscaler" => utilization(draft, node),
-        "v2.HorizontalPodAutoscalerSpec" => metrics(draft, node),
-        "v2.HorizontalPodAutoscalerBehavior" => {
-            rules(draft, node, "scaleUp", Some(0), &[("Pods", 4), ("Percent", 100)]);
-            rules(draft, node, "scaleDown", None, &[("Percent", 100)]);
-        }
-        _ => {}
-    }
+pub(super) const RULES: &[(&str, Rule)] = &[
+    ("autoscaling.v1.HorizontalPodAutoscaler", utilization),
+    ("autoscaling.v2.HorizontalPodAutoscalerBehavior", behavior),
+    ("autoscaling.v2.HorizontalPodAutoscalerSpec", metrics),
+];
+
+fn behavior(draft: &mut Draft, behavior: NodeId) {
+    rules(draft, behavior, "scaleUp", Some(0), &[("Pods", 4), ("Percent", 100)]);
+    rules(draft, behavior, "scaleDown", None, &[("Percent", 100)]);
 }
 
 /// `autoscaling/v1` keeps other metrics in an annotation.

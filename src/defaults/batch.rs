@@ -1,13 +1,10 @@
 //! Jobs (`pkg/apis/batch/v1/defaults.go`); a CronJob's job template gets its defaults when the job is made.
 
+use super::Rule;
 use super::draft::{Draft, Literal};
 use crate::yaml::NodeId;
 
-pub(super) fn fill(name: &str, draft: &mut Draft, node: NodeId) {
-    if name == "v1.Job" {
-        job(draft, node);
-    }
-}
+pub(super) const RULES: &[(&str, Rule)] = &[("batch.v1.Job", job)];
 
 /// `SetDefaults_Job`
 fn job(draft: &mut Draft, job: NodeId) {

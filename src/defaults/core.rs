@@ -1,19 +1,21 @@
 //! Everything of the core group but pods, and custom resource definitions (`pkg/apis/core/v1/defaults.go`).
 
+use super::Rule;
 use super::draft::{Draft, Literal};
 use crate::yaml::{NodeId, base64};
 
-pub(super) fn fill(name: &str, draft: &mut Draft, node: NodeId) {
-    match name {
-        "v1.Service" => service(draft, node),
-        "v1.Secret" => string_data(draft, node),
-        "v1.Namespace" => namespace(draft, node),
-        "v1.NodeStatus" => node_status(draft, node),
-        "v1.LimitRangeItem" => limit_range_item(draft, node),
-        "v1.ReplicationController" => replication_controller(draft, node),
-        _ => {}
-    }
-}
+pub(super) const RULES: &[(&str, Rule)] = &[
+    ("core.v1.LimitRangeItem", limit_range_item),
+    ("core.v1.Namespace", namespace),
+    ("core.v1.NodeStatus", node_status),
+    ("core.v1.ReplicationController", replication_controller),
+    ("core.v1.Secret", string_data),
+    ("core.v1.Service", service),
+    (
+        "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinitionSpec",
+        custom_resource_definition,
+    ),
+];
 
 /// `SetDefaults_Service`
 fn service(draft: &mut Draft, service: NodeId) {
@@ -174,7 +176,7 @@ pub(super) fn labels_from(draft: &mut Draft, object: NodeId, template: NodeId) {
 }
 
 /// `SetDefaults_CustomResourceDefinitionSpec` of apiextensions.
-pub(super) fn custom_resource_definition(draft: &mut Draft, spec: NodeId) {
+fn custom_resource_definition(draft: &mut Draft, spec: NodeId) {
     if let Some(names) = draft.get(spec, "names") {
         let kind = draft.str(names, "kind").to_owned();
         if !kind.is_empty() {

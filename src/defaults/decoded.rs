@@ -23,11 +23,16 @@ pub(super) const SERVER_METADATA: [&str; 8] = [
     "uid",
 ];
 
-/// Copies an object of a type. The status goes, except for nodes, which may be created with one.
-pub(super) fn copy(schema: &Schema, type_: &Type, object: View<'_>, empties: Empties) -> (Tree, NodeId) {
-    let mut out = Tree::new(object.tree.source().clone());
-    // What a manifest has, a value in a dozen bytes, and defaults.
-    out.reserve(object.span().range().len() / 12 + 24);
+/// Copies an object of a type, in the room of another tree. The status goes, except for nodes, which may be created with
+/// one.
+pub(super) fn copy(
+    schema: &Schema,
+    type_: &Type,
+    object: View<'_>,
+    empties: Empties,
+    mut out: Tree,
+) -> (Tree, NodeId) {
+    out.restart(object.tree.source().clone());
     let mut copier = Copier { schema, from: object.tree, out, empties, depth: 0 };
     let root = copier.structure(type_, Some(object), object.span());
     let mut tree = copier.out;

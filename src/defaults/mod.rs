@@ -15,6 +15,10 @@ mod pod;
 mod resource;
 mod table;
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use rayon::prelude::*;
 
 use crate::model::{Bundle, Object, ObjectId};
@@ -22,7 +26,7 @@ use crate::schema::{Kind, Lookup, Schema, Shape, Type};
 use crate::yaml::{NodeId, Tree, View};
 
 use decoded::Empties;
-use draft::Draft;
+use draft::{Draft, Literal};
 
 /// Fills in the defaults of every object whose kind is known; objects of a removed version get those of its successor.
 pub fn run(bundle: &mut Bundle, schema: &Schema) {
@@ -52,9 +56,14 @@ pub fn received(schema: &Schema, object: View<'_>, kind: &Kind) -> (Tree, NodeId
     filled(schema, object, kind, Empties::Keep)
 }
 
+thread_local! {
+    /// The room in which objects are filled in; what is kept of each is a copy that holds no more than it needs.
+    static ROOM: RefCell<Tree> = RefCell::default();
+}
+
 fn filled(schema: &Schema, object: View<'_>, kind: &Kind, empties: Empties) -> (Tree, NodeId) {
     let type_ = schema.type_(kind.type_id);
-    let (tree, root) = decoded::copy(schema, type_, object, empties);
+    let (tree, root) = decoded::copy(schema, type_, object, empties, ROOM.take());
     let mut draft = Draft { tree };
     fill(schema, type_, &mut draft, root, 0);
     match kind.kind {
@@ -62,8 +71,9 @@ fn filled(schema: &Schema, object: View<'_>, kind: &Kind, empties: Empties) -> (
         "PersistentVolumeClaim" => core::data_source(&mut draft, root),
         _ => {}
     }
-    draft.tree.shrink();
-    (draft.tree, root)
+    let tree = draft.tree.clone();
+    ROOM.set(draft.tree);
+    (tree, root)
 }
 
 /// Takes out of an object's metadata what only the server sets.
@@ -78,7 +88,7 @@ pub fn without_server_metadata(tree: &mut Tree, root: NodeId) {
 
 /// A copy of an object as it decodes: quantities canonical, no defaults.
 pub fn decoded(schema: &Schema, object: View<'_>, kind: &Kind) -> (Tree, NodeId) {
-    decoded::copy(schema, schema.type_(kind.type_id), object, Empties::Drop)
+    decoded::copy(schema, schema.type_(kind.type_id), object, Empties::Drop, Tree::default())
 }
 
 /// Fills in the defaults of a struct, then those of its fields: the order of the server, where a parent may decide
@@ -87,8 +97,9 @@ fn fill(schema: &Schema, type_: &Type, draft: &mut Draft, node: NodeId, depth: u
     if depth > decoded::MAX_DEPTH {
         return;
     }
-    table::fill(&type_.id, draft, node);
-    group_defaults(&type_.id, draft, node);
+    if let Some(own) = OWN.get(type_.id.strip_prefix("io.k8s.api.").unwrap_or(&type_.id)) {
+        own.fill(draft, node);
+    }
     for field in type_.at(&type_.defaulted) {
         if let Some(default) = field.default.as_deref() {
             table::declared(draft, node, field, default);
@@ -122,31 +133,36 @@ fn descend(schema: &Schema, shape: &Shape, draft: &mut Draft, node: NodeId, dept
     }
 }
 
-/// The defaults that a table cannot say.
-fn group_defaults(type_id: &str, draft: &mut Draft, node: NodeId) {
-    let Some((group, name)) = type_id.strip_prefix("io.k8s.api.").and_then(|id| id.split_once('.')) else {
-        if type_id.ends_with(".CustomResourceDefinitionSpec") {
-            core::custom_resource_definition(draft, node);
+/// Defaults that a table of literals cannot say.
+type Rule = fn(&mut Draft, NodeId);
+
+/// What is filled in whenever something of a type is there.
+#[derive(Clone, Copy)]
+struct Own {
+    literals: &'static [(&'static str, Literal<'static>)],
+    rule: Option<Rule>,
+}
+
+/// By type, without `io.k8s.api.` in front.
+static OWN: LazyLock<HashMap<&'static str, Own>> = LazyLock::new(|| {
+    let literals = table::TABLE.iter().map(|(name, literals)| (*name, Own { literals, rule: None }));
+    let mut own: HashMap<&'static str, Own> = literals.collect();
+    let groups =
+        [core::RULES, pod::RULES, apps::RULES, batch::RULES, networking::RULES, autoscaling::RULES, resource::RULES];
+    for (name, rule) in groups.into_iter().flatten() {
+        own.entry(name).or_insert(Own { literals: &[], rule: None }).rule = Some(*rule);
+    }
+    own
+});
+
+impl Own {
+    /// Fills in the literals, then what the rule says.
+    fn fill(self, draft: &mut Draft, node: NodeId) {
+        for (field, value) in self.literals {
+            draft.default(node, field, *value);
         }
-        return;
-    };
-    match group {
-        "core" => match name {
-            "v1.Pod"
-            | "v1.PodSpec"
-            | "v1.Container"
-            | "v1.EphemeralContainer"
-            | "v1.Volume"
-            | "v1.VolumeProjection" => {
-                pod::fill(name, draft, node);
-            }
-            _ => core::fill(name, draft, node),
-        },
-        "apps" => apps::fill(name, draft, node),
-        "batch" => batch::fill(name, draft, node),
-        "networking" | "rbac" => networking::fill(name, draft, node),
-        "autoscaling" => autoscaling::fill(name, draft, node),
-        "resource" => resource::fill(name, draft, node),
-        _ => {}
+        if let Some(rule) = self.rule {
+            rule(draft, node);
+        }
     }
 }

@@ -1,15 +1,11 @@
 //! Network policies and role bindings (`pkg/apis/networking/v1/defaults.go`, `pkg/apis/rbac/v1/defaults.go`).
 
+use super::Rule;
 use super::draft::{Draft, Literal};
 use crate::yaml::NodeId;
 
-pub(super) fn fill(name: &str, draft: &mut Draft, node: NodeId) {
-    match name {
-        "v1.NetworkPolicySpec" => network_policy(draft, node),
-        "v1.Subject" => subject(draft, node),
-        _ => {}
-    }
-}
+pub(super) const RULES: &[(&str, Rule)] =
+    &[("networking.v1.NetworkPolicySpec", network_policy), ("rbac.v1.Subject", subject)];
 
 /// `SetDefaults_NetworkPolicy`
 fn network_policy(draft: &mut Draft, spec: NodeId) {

@@ -1,20 +1,26 @@
 //! Pods and what is in them (`pkg/apis/core/v1/defaults.go`, `conversion.go`).
 
+use super::Rule;
 use super::draft::{Draft, Literal};
 use crate::model::image;
 use crate::yaml::{NodeId, View};
 
-pub(super) fn fill(name: &str, draft: &mut Draft, node: NodeId) {
-    match name {
-        "v1.Pod" => pod(draft, node),
-        "v1.PodSpec" => {
-            service_account(draft, node);
-            grace_period(draft, node);
-        }
-        "v1.VolumeProjection" => disabled_projections(draft, node),
-        "v1.Volume" => volume(draft, node),
-        _ => pull_policy(draft, node, "image", "imagePullPolicy"),
-    }
+pub(super) const RULES: &[(&str, Rule)] = &[
+    ("core.v1.Container", pull_policy_of_container),
+    ("core.v1.EphemeralContainer", pull_policy_of_container),
+    ("core.v1.Pod", pod),
+    ("core.v1.PodSpec", pod_spec),
+    ("core.v1.Volume", volume),
+    ("core.v1.VolumeProjection", disabled_projections),
+];
+
+fn pull_policy_of_container(draft: &mut Draft, container: NodeId) {
+    pull_policy(draft, container, "image", "imagePullPolicy");
+}
+
+fn pod_spec(draft: &mut Draft, spec: NodeId) {
+    service_account(draft, spec);
+    grace_period(draft, spec);
 }
 
 /// A negative grace period becomes one second (`pkg/apis/core/v1/conversion.go`).

@@ -2,18 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use super::Rule;
 use super::draft::{Draft, Literal};
 use crate::model::quantity::Quantity;
 use crate::yaml::{NodeId, View};
 
 type Totals = BTreeMap<String, Quantity>;
 
-pub(super) fn fill(name: &str, draft: &mut Draft, node: NodeId) {
-    if matches!(name, "v1.ExactDeviceRequest" | "v1.DeviceSubRequest") {
-        draft.default(node, "allocationMode", Literal::Str("ExactCount"));
-        if draft.str(node, "allocationMode") == "ExactCount" {
-            draft.default(node, "count", Literal::Int(1));
-        }
+pub(super) const RULES: &[(&str, Rule)] =
+    &[("resource.v1.DeviceSubRequest", allocation), ("resource.v1.ExactDeviceRequest", allocation)];
+
+fn allocation(draft: &mut Draft, request: NodeId) {
+    draft.default(request, "allocationMode", Literal::Str("ExactCount"));
+    if draft.str(request, "allocationMode") == "ExactCount" {
+        draft.default(request, "count", Literal::Int(1));
     }
 }
 

@@ -6,7 +6,7 @@ use crate::yaml::NodeId;
 use Literal::{Bool, Int, Map, Str, Strings};
 
 /// Type, then its fields; sorted by type. Of types in `io.k8s.api` the prefix is left out.
-const TABLE: [(&str, &[(&str, Literal<'static>)]); 49] = [
+pub(super) const TABLE: [(&str, &[(&str, Literal<'static>)]); 49] = [
     ("admissionregistration.v1.MatchResources", &MATCH),
     ("admissionregistration.v1.MutatingAdmissionPolicySpec", &[("failurePolicy", Str("Fail"))]),
     ("admissionregistration.v1.MutatingWebhook", &MUTATING_WEBHOOK),
@@ -112,17 +112,6 @@ const CSI_DRIVER: [(&str, Literal<'static>); 7] = [
 ];
 const STORAGE_CLASS: [(&str, Literal<'static>); 2] =
     [("reclaimPolicy", Str("Delete")), ("volumeBindingMode", Str("Immediate"))];
-
-/// Fills in what the table has for a type.
-pub(super) fn fill(type_id: &str, draft: &mut Draft, node: NodeId) {
-    let name = type_id.strip_prefix("io.k8s.api.").unwrap_or(type_id);
-    let Ok(at) = TABLE.binary_search_by(|(known, _)| (*known).cmp(name)) else {
-        return;
-    };
-    for (field, value) in TABLE[at].1 {
-        draft.default(node, field, *value);
-    }
-}
 
 /// A default that the type itself declares (`+default=`); of a field that is no pointer, zero is no value.
 pub(super) fn declared(draft: &mut Draft, node: NodeId, field: &Field, json: &str) {

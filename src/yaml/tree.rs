@@ -68,7 +68,7 @@ pub struct Duplicate {
 }
 
 /// All nodes of one file, or of one defaulted object.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Tree {
     text: Arc<str>,
     heap: String,
@@ -146,13 +146,17 @@ impl Tree {
         &self.items[run.start as usize..(run.start + run.len) as usize]
     }
 
-    /// Makes room for a number of values under keys.
-    pub fn reserve(&mut self, values: usize) {
-        self.nodes.reserve_exact(values);
-        self.entries.reserve_exact(values);
+    /// Empties the tree for values of another text; the room that it has stays.
+    pub fn restart(&mut self, text: Arc<str>) {
+        self.text = text;
+        self.nodes.clear();
+        self.entries.clear();
+        self.items.clear();
+        self.heap.clear();
+        self.duplicates.clear();
     }
 
-    /// Drops what growing left over; called once when a file is read, or an object filled in.
+    /// Drops what growing left over; called once when a file is read.
     pub fn shrink(&mut self) {
         self.nodes.shrink_to_fit();
         self.entries.shrink_to_fit();
