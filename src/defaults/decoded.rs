@@ -25,13 +25,7 @@ pub(super) const SERVER_METADATA: [&str; 8] = [
 
 /// Copies an object of a type, in the room of another tree. The status goes, except for nodes, which may be created with
 /// one.
-pub(super) fn copy(
-    schema: &Schema,
-    type_: &Type,
-    object: View<'_>,
-    empties: Empties,
-    mut out: Tree,
-) -> (Tree, NodeId) {
+pub(super) fn copy(schema: &Schema, type_: &Type, object: View<'_>, empties: Empties, mut out: Tree) -> (Tree, NodeId) {
     out.restart(object.tree.source().clone());
     let mut copier = Copier { schema, from: object.tree, out, empties, depth: 0 };
     let root = copier.structure(type_, Some(object), object.span());
