@@ -1,17 +1,22 @@
 //! Settings of a run: `kplan.yaml`, the command line and defaults, resolved.
 
+mod contradictions;
+mod file;
 mod load;
 mod problems;
 mod quick;
+mod schema;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use load::{Config, ConfigError, ConflictEntry, FILE_NAME, SCHEMA, end_of_day, parse, rule_dirs, severity, tier};
+pub use load::{Config, ConfigError, ConflictEntry, FILE_NAME, end_of_day, parse, rule_dirs, severity, tier};
 pub use problems::{Problem, suggest};
+pub use schema::schema;
 
 use crate::model::Version;
+use crate::model::pod::CustomWorkload;
 use crate::model::rule::{Severity, Tier};
 use crate::source::FileId;
 
@@ -61,6 +66,8 @@ pub struct Settings {
     pub params: BTreeMap<String, BTreeMap<String, serde_json::Value>>,
     /// The one kustomization that counts (`-k`).
     pub kustomization: Option<String>,
+    /// Kinds of custom resources whose pods come from a template.
+    pub workloads: Vec<CustomWorkload>,
 }
 
 impl Default for Settings {
@@ -89,6 +96,7 @@ impl Default for Settings {
             compat: Vec::new(),
             params: BTreeMap::new(),
             kustomization: None,
+            workloads: Vec::new(),
         }
     }
 }

@@ -81,6 +81,8 @@ pub struct Diagnostic {
     pub server: Option<Server>,
     pub related: Vec<Related>,
     pub fix: Option<Fix>,
+    /// There was a fix for rendered text, and what a person wrote has no such place.
+    pub is_fix_lost: bool,
     /// Rules that name the cause: where one of them reports in the same set, this is silent.
     pub yields_to: &'static [&'static str],
     /// The place in rendered text, where the finding was led from there to what a person wrote.
@@ -103,6 +105,7 @@ impl Diagnostic {
             server: None,
             related: Vec::new(),
             fix: None,
+            is_fix_lost: false,
             yields_to: &[],
             rendered: None,
             severity: None,

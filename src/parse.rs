@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use crate::config::Settings;
 use crate::diag::Diagnostic;
 use crate::load::Loaded;
+use crate::model::pod::TemplatePlace;
 use crate::model::{Bundle, Counts, CustomKind, Object, ObjectId, ParsedFile, Role, path};
 use crate::source::{FileId, Source, Span};
 use crate::yaml::{self, NodeId, ReadError, View};
@@ -34,7 +35,9 @@ pub fn run(loaded: Loaded, settings: &Settings, scope: &Scope<'_>) -> (Bundle, V
         let first = bundle.objects.len() as u32;
         for found in parsed.objects {
             let namespace = namespaces.get(&file).unwrap_or(&settings.namespace);
-            bundle.objects.push(object(&parsed.file, &found, (file, sets[index]), namespace, &scope));
+            let mut object = object(&parsed.file, &found, (file, sets[index]), namespace, &scope);
+            object.template_at = template_place(&object, settings);
+            bundle.objects.push(object);
         }
         let ids = (first..bundle.objects.len() as u32).map(ObjectId);
         diagnostics.extend(parsed.diagnostics);
@@ -220,7 +223,16 @@ fn object(
         namespace: namespaced.then(|| namespace.to_owned()),
         full: None,
         admitted: None,
+        template_at: None,
     }
+}
+
+fn template_place(object: &Object, settings: &Settings) -> Option<TemplatePlace> {
+    let group = object.group();
+    TemplatePlace::of(group, &object.kind).or_else(|| {
+        let mut custom = settings.workloads.iter();
+        custom.find(|own| own.group == group && own.kind == object.kind).map(|own| own.place)
+    })
 }
 
 fn unreadable(id: FileId, source: &Source, document: &yaml::Document, error: &ReadError) -> Diagnostic {

@@ -117,6 +117,7 @@ fn annotations_of_other_tools_count_where_they_are_named() {
         ("kube-score", "kube-score/ignore: container-image-tag"),
         ("polaris", "polaris.fairwinds.com/tagNotSpecified-exempt: \"true\""),
         ("polaris", "polaris.fairwinds.com/exempt: \"true\""),
+        ("datree", "datree.skip/CONTAINERS_MISSING_IMAGE_VALUE_VERSION: late"),
         ("checkov", "checkov.io/skip1: CKV_K8S_14=late"),
     ] {
         let named = format!("{ON}compat: [{tool}]\n");

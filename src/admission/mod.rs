@@ -21,7 +21,6 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use crate::model::pod::PodTemplate;
 use crate::model::{Bundle, Object, ObjectId};
 use crate::yaml::{NodeId, Tree, View};
 use default_storage_class::Newest;
@@ -230,7 +229,7 @@ impl<'b> Admission<'b> {
 
     /// The object as rules see it; `None` where what the set has changes nothing of it that they look at.
     fn seen(&self, object: &Object, full: View<'_>) -> Option<(Tree, NodeId)> {
-        let admitted = match PodTemplate::of(object.group(), &object.kind, full) {
+        let admitted = match object.template(full) {
             Some(template) => {
                 let namespace = self.namespace(object.namespace.as_deref().unwrap_or("default"));
                 let keys: Vec<&str> = template.path.split('.').collect();

@@ -388,4 +388,7 @@ pub(super) struct ConfigArgs {
     /// Whose settings
     #[arg(value_name = "PATH", default_value = ".")]
     pub path: PathBuf,
+    /// Print the JSON Schema of kplan.yaml instead
+    #[arg(long)]
+    pub schema: bool,
 }

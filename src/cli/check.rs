@@ -26,6 +26,9 @@ pub(super) fn run(args: &CheckArgs, terms: &Terms) -> Result<Exit, CliError> {
             return run.report("check", &findings);
         }
         let fixes = fix::collect(&run.bundle, &findings, args.with_unsafe);
+        if !terms.quiet && (args.diff || fixes.is_empty()) {
+            progress::note(&fix::left_alone(&run.bundle, &findings, args.with_unsafe));
+        }
         if args.diff {
             fix::print(&run.bundle, &fixes, run.options.settings.show_secrets)?;
             return Ok(if fixes.is_empty() { Exit::Fine } else { Exit::Negative });

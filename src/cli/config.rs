@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 use super::args::{Color, ConfigArgs, InputArgs, NodeArgs, ReportArgs, Terms};
 use super::error::{CliError, Exit};
 use super::options::Options;
-use crate::config::Settings;
+use super::own_rules;
+use crate::config::{self, Settings};
 use crate::diag::{Severity, Tier};
 
 /// Keys of kplan.yaml.
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 17] = [
     "kubeVersion",
     "tier",
     "failOn",
@@ -25,12 +26,18 @@ const KEYS: [&str; 15] = [
     "crdDirs",
     "ruleDirs",
     "compat",
+    "workloads",
     "charts",
     "renderTimeout",
     "contexts",
+    "conflicts",
 ];
 
 pub(super) fn run(args: &ConfigArgs) -> Result<Exit, CliError> {
+    if args.schema {
+        let table = own_rules::here()?.table;
+        return print(&config::schema(&table));
+    }
     let paths = vec![args.path.to_string_lossy().into_owned()];
     let input = InputArgs { paths, ..InputArgs::default() };
     let terms = Terms { color: Color::Never, verbose: 0, quiet: true };
@@ -54,12 +61,19 @@ pub(super) fn run(args: &ConfigArgs) -> Result<Exit, CliError> {
         "nodes": nodes(settings),
         "stacks": settings.stacks,
         "crdDirs": settings.crd_dirs,
+        "workloads": workloads(settings),
         "charts": charts(settings),
         "renderTimeout": format!("{}s", settings.render_timeout.as_secs_f32()),
+        "contexts": options.config.as_ref().map(|config| &config.contexts),
+        "conflicts": conflicts(&options),
         "from": origins(&options),
     });
+    print(&resolved)
+}
+
+fn print(json: &Value) -> Result<Exit, CliError> {
     let mut out = io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, &resolved).map_err(io::Error::from)?;
+    serde_json::to_writer_pretty(&mut out, json).map_err(io::Error::from)?;
     writeln!(out)?;
     Ok(Exit::Fine)
 }
@@ -112,6 +126,16 @@ fn nodes(settings: &Settings) -> Vec<Value> {
         })
     })
     .collect()
+}
+
+fn workloads(settings: &Settings) -> Vec<Value> {
+    let all = settings.workloads.iter();
+    all.map(|own| json!({"group": own.group, "kind": own.kind, "template": own.place.path()})).collect()
+}
+
+fn conflicts(options: &Options) -> Vec<Value> {
+    let all = options.config.iter().flat_map(|config| &config.conflicts);
+    all.map(|own| json!({"kind": own.kind, "path": own.path, "manager": own.manager, "action": own.action})).collect()
 }
 
 fn charts(settings: &Settings) -> Vec<Value> {

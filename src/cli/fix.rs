@@ -31,6 +31,28 @@ pub(super) fn collect<'f>(bundle: &Bundle, findings: &'f [Finding], with_unsafe:
     fixes
 }
 
+/// Files with fixes that were not applied, each with why, once the rest is fixed.
+pub(super) fn left_alone(bundle: &Bundle, findings: &[Finding], with_unsafe: bool) -> Vec<String> {
+    let mut reasons: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for finding in findings.iter().filter(|finding| finding.suppressed.is_none()) {
+        let diagnostic = &finding.diagnostic;
+        let source = bundle.sources.get(diagnostic.file);
+        let reason = match &diagnostic.fix {
+            Some(_) if !source.invalid.is_empty() => "it is not UTF-8 throughout",
+            Some(fix) if !fix.safe && !with_unsafe => "mending it changes what the manifest means (--unsafe does it)",
+            Some(_) => "two fixes meet at one place",
+            None if diagnostic.is_fix_lost => "what would be mended was rendered, and has no place of its own there",
+            None => continue,
+        };
+        *reasons.entry((&source.name, reason)).or_default() += 1;
+    }
+    let line = |((file, reason), number): ((&str, &str), usize)| {
+        let places = if number == 1 { "place" } else { "places" };
+        format!("left {number} {places} of {file} alone: {reason}")
+    };
+    reasons.into_iter().map(line).collect()
+}
+
 fn overlap(a: Span, b: Span) -> bool {
     a == b || (a.start < b.end && b.start < a.end)
 }

@@ -47,6 +47,7 @@ tier: default
 
 # rules:
 #   image-tag-mutable: error
+#   required-labels: {{params: {{labels: {{team: \".*\"}}}}}}
 # ignore:
 # - rule: image-tag-mutable
 #   object: Deployment default/web

@@ -25,7 +25,23 @@ pub(super) fn config(path: &Path) -> Result<Option<(Config, OwnRules)>, CliError
     })?;
     let folder = file.parent().unwrap_or(Path::new("")).to_owned();
     let own = own_rules::read(&config::rule_dirs(&text, &folder))?;
-    Ok(Some((config::parse(&name, &text, &folder, &own.table)?, own)))
+    let config = config::parse(&name, &text, &folder, &own.table)?;
+    check_folders(&config, &folder)?;
+    Ok(Some((config, own)))
+}
+
+/// Folders that a `kplan.yaml` names have to be there: nothing else would say that they are not.
+fn check_folders(config: &Config, folder: &Path) -> Result<(), ConfigError> {
+    let missing = config.folders.iter().filter(|(path, ..)| !folder.join(path).is_dir());
+    let problems: Vec<Problem> = missing
+        .map(|(path, line, column)| Problem {
+            line: *line,
+            column: *column,
+            message: format!("the folder `{path}` is not there"),
+            help: format!("correct it, or remove it; paths count from the folder of {}", config.name),
+        })
+        .collect();
+    if problems.is_empty() { Ok(()) } else { Err(ConfigError { file: config.name.clone(), problems }) }
 }
 
 fn find(path: &Path) -> Option<PathBuf> {

@@ -29,6 +29,7 @@ mod simulate;
 mod snapshot;
 mod stages;
 mod translate;
+mod translate_params;
 
 use std::ffi::OsString;
 

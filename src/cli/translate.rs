@@ -6,7 +6,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::error::{CliError, io_text};
+use super::translate_params;
 use crate::diag::Rule;
 use crate::lint::catalog::RULES;
 use crate::yaml::edit::quoted;
@@ -19,6 +22,12 @@ struct Translated {
     all: bool,
     /// Severity by kplan's rule.
     rules: BTreeMap<&'static str, &'static str>,
+    /// Parameters by kplan's rule and their name.
+    params: BTreeMap<&'static str, BTreeMap<&'static str, Value>>,
+    /// Ignore annotations of the tool do not count.
+    no_annotations: bool,
+    /// Lowest severity that fails, where it is not error.
+    fail_on: Option<&'static str>,
     /// Globs of files that are not read.
     paths: Vec<String>,
     /// Entries of `ignore:`, as the lines behind the dash.
@@ -79,19 +88,50 @@ impl Translated {
         for rule in rules {
             let own = if severity.is_empty() { rule.severity.name() } else { severity };
             self.rules.insert(rule.id, own);
+            let params = translate_params::built_in(self.tool, id).filter(|_| own != "off");
+            if let Some((rule, name, value)) = params {
+                self.give(rule, name, value);
+            }
+        }
+    }
+
+    /// Switches a rule on and gives it a parameter; lists and maps grow.
+    fn give(&mut self, rule: &'static str, name: &'static str, value: Value) {
+        let severity = RULES.iter().find(|own| own.id == rule).map_or("warning", |own| own.severity.name());
+        self.rules.entry(rule).or_insert(severity);
+        let params = self.params.entry(rule).or_default();
+        match (params.get_mut(name), value) {
+            (Some(Value::Array(old)), Value::Array(more)) => old.extend(more),
+            (Some(Value::Object(old)), Value::Object(more)) => old.extend(more),
+            (_, value) => {
+                params.insert(name, value);
+            }
         }
     }
 
     fn text(&self, from: &str) -> String {
         let mut out = format!("# Settings of kplan, from {from} of {}.\n\n", self.tool);
         let tier = if self.all { "strict" } else { "default" };
-        let _ = writeln!(out, "tier: {tier}\ncompat: [{}]", self.tool);
+        let _ = writeln!(out, "tier: {tier}");
+        if let Some(fail_on) = self.fail_on {
+            let _ = writeln!(out, "failOn: {fail_on}");
+        }
+        if !self.no_annotations {
+            let _ = writeln!(out, "compat: [{}]", self.tool);
+        }
         if !self.rules.is_empty() {
             out.push_str("rules:\n");
         }
         for (rule, severity) in &self.rules {
-            let severity = if *severity == "off" { "off" } else { *severity };
-            let _ = writeln!(out, "  {rule}: {severity}");
+            match self.params.get(rule).filter(|_| *severity != "off") {
+                Some(params) => {
+                    let params = serde_json::to_string(params).unwrap_or_default();
+                    let _ = writeln!(out, "  {rule}: {{severity: {severity}, params: {params}}}");
+                }
+                None => {
+                    let _ = writeln!(out, "  {rule}: {severity}");
+                }
+            }
         }
         if !self.paths.is_empty() || !self.ignores.is_empty() {
             out.push_str("ignore:\n");
@@ -135,6 +175,26 @@ fn kube_linter(root: View<'_>, checks: Option<View<'_>>) -> Translated {
     }
     for custom in root.list("customChecks") {
         let name = custom.get_str("name").unwrap_or("?");
+        if custom.get_str("template") == Some("forbidden-service-types") {
+            let types: Vec<&str> = custom.get("params").map(|params| texts(params, "forbiddenServiceTypes")).unwrap_or_default();
+            for (type_, rule) in [("NodePort", "service-nodeport"), ("LoadBalancer", "service-loadbalancer")] {
+                if types.contains(&type_) {
+                    found.rules.insert(rule, "info");
+                }
+            }
+            continue;
+        }
+        let params = translate_params::kube_linter(custom);
+        if !params.is_empty() {
+            params.into_iter().for_each(|(rule, name, value)| found.give(rule, name, value));
+            continue;
+        }
+        // A template without parameters of its own is what the check of its name does.
+        let template = custom.get_str("template").filter(|_| custom.get("params").is_none());
+        if let Some(id) = template.filter(|id| !rules_for("kube-linter", id).is_empty()) {
+            found.set(id, "");
+            continue;
+        }
         found.lost.push(format!("customChecks {name}: write it as a rule of your own (`ruleDirs:`)"));
     }
     found
@@ -175,7 +235,13 @@ fn polaris(root: View<'_>, checks: View<'_>) -> Translated {
             }
         }
     }
-    for (name, _) in root.map("customChecks") {
+    found.no_annotations = root.get_bool("disallowExemptions") || root.get_bool("disallowAnnotationExemptions");
+    for (name, custom) in root.map("customChecks") {
+        let params = translate_params::polaris(custom);
+        if !params.is_empty() {
+            params.into_iter().for_each(|(rule, name, value)| found.give(rule, name, value));
+            continue;
+        }
         found.lost.push(format!("customChecks {name}: write it as a rule of your own (`ruleDirs:`)"));
     }
     found
@@ -185,11 +251,31 @@ fn kube_score(text: &str) -> Translated {
     let mut found = Translated::new("kube-score");
     let words: Vec<&str> =
         text.split([' ', '=', '\n', '\t', '\\', '"', '\'']).filter(|word| !word.is_empty()).collect();
+    for (place, word) in words.iter().enumerate() {
+        let next = words.get(place + 1).copied().unwrap_or_default();
+        match *word {
+            "--ignore-container-cpu-limit" => {
+                found.rules.insert("cpu-limit-missing", "off");
+            }
+            "--ignore-container-memory-limit" => {
+                found.rules.insert("memory-limit-missing", "off");
+            }
+            "--exit-one-on-warning" => found.fail_on = Some("warning"),
+            "--disable-ignore-checks-annotations" => found.no_annotations = true,
+            "--min-replicas-deployment" | "--min-replicas-hpa" => {
+                let rule = if word.ends_with("hpa") { "hpa-min-low" } else { "replicas-single" };
+                match next.parse::<u32>() {
+                    Ok(least) => found.give(rule, "min", least.max(1).into()),
+                    Err(_) => found.lost.push(format!("{word} {next}")),
+                }
+            }
+            _ => {}
+        }
+    }
     for pair in words.windows(2) {
         match pair[0] {
             "--ignore-test" => found.set(pair[1], "off"),
             "--enable-optional-test" => found.set(pair[1], ""),
-            "--ignore-container-cpu-limit" => found.set("container-resources", "off"),
             _ => {}
         }
     }
@@ -232,6 +318,46 @@ mod tests {
             "container: side",
             "the exemption from nothing",
         ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+        let templates = "customChecks:\n- {name: a, template: required-label, params: {key: team, value: '^a+$'}}\n\
+            - {name: b, template: required-label, params: {key: env}}\n\
+            - {name: c, template: minimum-replicas, params: {minReplicas: 4}}\n\
+            - {name: d, template: disallowed-api-obj, params: {group: batch, kind: CronJob}}\n\
+            - {name: e, template: host-mounts, params: {dirs: ['^/srv$', '^/var/.*$']}}\n\
+            - {name: f, template: forbidden-service-types, params: {forbiddenServiceTypes: [NodePort]}}\n\
+            checks: {include: [hpa-minimum-three-replicas, drop-net-raw-capability]}\n";
+        let text = translated(templates);
+        for line in [
+            "required-labels: {severity: warning, params: {\"labels\":{\"team\":\"a+\",\"env\":\".*\"}}}",
+            "replicas-single: {severity: info, params: {\"min\":4}}",
+            "kind-forbidden: {severity: warning, params: {\"kinds\":[\"batch/CronJob\"]}}",
+            "hpa-min-low: {severity: info, params: {\"min\":3}}",
+            "capability-not-dropped: {severity: info, params: {\"drop\":[\"NET_RAW\"]}}",
+            "service-nodeport: info",
+            "# - customChecks e: ",
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+        let polaris = "checks: {tagNotSpecified: ignore}\ndisallowExemptions: true\ncustomChecks:\n  limits:\n    schema:\n      \
+            properties:\n        resources:\n          properties:\n            limits:\n              properties:\n                \
+            memory: {type: string, resourceMaximum: 6G}\n                cpu: {resourceMaximum: '2'}\n  \
+            registry:\n    schema: {properties: {image: {type: string, pattern: '^quay.io/'}}}\n  other: {schema: {}}\n";
+        let text = translated(polaris);
+        for line in [
+            "image-tag-mutable: off",
+            "resource-cap: {severity: warning, params: {\"cpu\":\"2\",\"memory\":\"6G\"}}",
+            "image-registry-not-allowed: {severity: warning, params: {\"allowed\":[\"quay.io\"]}}",
+            "# - customChecks other: ",
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+        assert!(!text.contains("compat"), "{text}");
+        let flags = "kube-score score --min-replicas-deployment 3 --ignore-container-memory-limit --exit-one-on-warning x\n";
+        let text = translated(flags);
+        for line in
+            ["replicas-single: {severity: info, params: {\"min\":3}}", "memory-limit-missing: off", "failOn: warning"]
+        {
             assert!(text.contains(line), "{line}\n{text}");
         }
         let score = translated("kube-score score --ignore-test container-image-tag *.yaml\n");

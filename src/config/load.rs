@@ -6,17 +6,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::file::{self, File, IgnoreEntry, Ignores, OverrideEntry, RuleEntry, RuleOptions, Text};
 use super::problems::{self, Problem};
 use super::{ChartRun, Ignore, NodeShape, Override, Settings};
+use crate::model::pod::{CustomWorkload, TemplatePlace};
 use crate::model::rule::{Rule, Severity, Tier};
-use crate::source::Source;
+use crate::source::{Source, Span};
 use crate::yaml::{self, View};
 
 /// Name of the file that is looked for.
 pub const FILE_NAME: &str = "kplan.yaml";
-
-/// The schema of `kplan.yaml`.
-pub const SCHEMA: &str = include_str!("../../schemas/kplan.schema.json");
 
 /// Pods per node where kplan.yaml gives no number: the kubelet's default for `maxPods`.
 const DEFAULT_PODS: u32 = 110;
@@ -57,6 +56,10 @@ pub struct Config {
     pub render_timeout: Option<Duration>,
     /// What becomes of fields that other managers own; the first that fits counts.
     pub conflicts: Vec<ConflictEntry>,
+    /// Kinds of custom resources whose pods come from a template.
+    pub workloads: Vec<CustomWorkload>,
+    /// Folders that have to be there as they are written, each with its line and column.
+    pub folders: Vec<(String, u32, u32)>,
 }
 
 /// One entry of `conflicts:`; `*` in a text stands for any part of it.
@@ -95,15 +98,15 @@ impl std::error::Error for ConfigError {}
 pub fn parse(name: &str, text: &str, folder: &Path, rules: &[&Rule]) -> Result<Config, ConfigError> {
     let text: Arc<str> = Arc::from(text);
     let file = yaml::read(&text);
-    let problems = problems::find(&file, &text, rules);
-    if !problems.is_empty() {
+    let (read, problems) = problems::find(&file, &text, rules);
+    let (Some(read), true) = (read, problems.is_empty()) else {
         return Err(ConfigError { file: name.to_owned(), problems });
-    }
+    };
     let mut config = Config { name: name.to_owned(), text: text.clone(), ..Config::default() };
-    if let Some(root) = file.documents.first().and_then(|document| document.root) {
-        read(&mut config, file.tree.view(root), folder);
-        switch_on(&mut config, rules);
-    }
+    let root = file.documents.first().and_then(|document| document.root).map(|root| file.tree.view(root));
+    read_as_written(&mut config, root, &read);
+    settle(&mut config, read, folder);
+    switch_on(&mut config, rules);
     Ok(config)
 }
 
@@ -114,48 +117,78 @@ pub fn rule_dirs(text: &str, folder: &Path) -> Vec<PathBuf> {
     root.into_iter().flat_map(|root| root.list("ruleDirs")).filter_map(View::str).map(|dir| folder.join(dir)).collect()
 }
 
-fn read(config: &mut Config, root: View<'_>, folder: &Path) {
+/// What the types do not tell: lines, and numbers as they are written, `1.30` as `1.30`.
+fn read_as_written(config: &mut Config, root: Option<View<'_>>, file: &File) {
+    let Some(root) = root else { return };
     let source = Source::new("", config.text.clone());
-    let keys = root.entries().map(|(key, span, _)| (key.to_owned(), source.line_column(span.start).line));
-    config.lines = keys.collect();
-    let texts = |key: &str| -> Vec<String> { root.list(key).filter_map(View::str).map(str::to_owned).collect() };
-    let paths = |key: &str| -> Vec<PathBuf> { root.list(key).filter_map(View::str).map(|p| folder.join(p)).collect() };
-    if let Some(version) = root.get("kubeVersion") {
-        let place = Source::new("", config.text.clone()).line_column(version.span().start);
+    let line = |span: Span| source.line_column(span.start).line;
+    config.lines = root.entries().map(|(key, span, _)| (key.to_owned(), line(span))).collect();
+    if let Some(version) = root.get("kubeVersion").filter(|_| file.kube_version.is_some()) {
+        let place = source.line_column(version.span().start);
         config.kube_version = Some(plain(version));
         config.kube_version_at = (place.line, place.column);
     }
-    config.tier = root.get_str("tier").and_then(tier);
-    config.fail_on = root.get_str("failOn").and_then(severity);
-    config.assume_exists = texts("assumeExists");
-    config.contexts = texts("contexts");
-    config.compat = texts("compat");
-    config.overrides = root.list("overrides").map(read_override).collect();
-    config.stacks = paths("stacks");
-    config.crd_dirs = paths("crdDirs");
-    config.rule_dirs = paths("ruleDirs");
-    config.nodes = root.list("nodes").map(node).collect();
-    config.charts = root.list("charts").map(|view| chart(view, folder)).collect();
-    config.render_timeout = root.get("renderTimeout").and_then(|text| seconds(plain(text).trim_end_matches('s')));
-    config.conflicts = root.list("conflicts").map(conflict).collect();
-    for (id, value) in root.map("rules") {
-        if value.get_bool("locked") {
-            config.locked.insert(id.to_owned());
-        }
-        for (name, param) in value.map("params") {
-            if let Ok(json) = serde_json::from_str(&param.to_json()) {
-                config.params.entry(id.to_owned()).or_default().insert(name.to_owned(), json);
-            }
-        }
-        let value = if value.is_map() { value.get("severity") } else { Some(value) };
-        if let Some(value) = value {
-            config.rules.insert(id.to_owned(), value.str().and_then(severity));
-        }
+    let ignores = root.get("ignore").into_iter().flat_map(|ignore| ignore.items().chain(ignore.list("findings")));
+    let rules = ignores.filter_map(|entry| entry.get("rule")).filter(|rule| !rule.is_null());
+    config.ignores = rules.map(|rule| Ignore { line: line(rule.span()), ..Ignore::default() }).collect();
+    let charts = root.list("charts").filter_map(|chart| chart.get("path"));
+    let folders = root.list("stacks").chain(root.list("crdDirs")).chain(charts);
+    config.folders = folders
+        .filter_map(|folder| {
+            let place = source.line_column(folder.span().start);
+            Some((folder.str()?.to_owned(), place.line, place.column))
+        })
+        .collect();
+    let sets = root.list("charts").map(|chart| chart.map("set").map(|(key, value)| (key.to_owned(), plain(value))));
+    config.charts = sets.map(|set| ChartRun { set: set.collect(), ..ChartRun::default() }).collect();
+}
+
+fn settle(config: &mut Config, file: File, folder: &Path) {
+    let texts = |texts: Vec<Text>| -> Vec<String> { texts.into_iter().map(|text| text.0).collect() };
+    let paths = |paths: &[Text]| -> Vec<PathBuf> { paths.iter().map(|path| folder.join(&path.0)).collect() };
+    config.tier = file.tier.map(Tier::from);
+    config.fail_on = file.fail_on.map(Severity::from);
+    config.stacks = paths(&file.stacks);
+    config.crd_dirs = paths(&file.crd_dirs);
+    config.rule_dirs = paths(&file.rule_dirs);
+    config.assume_exists = texts(file.assume_exists);
+    config.contexts = texts(file.contexts);
+    config.compat = file.compat.into_iter().map(|tool| tool.name().to_owned()).collect();
+    config.overrides = file.overrides.into_iter().map(override_of).collect();
+    config.nodes = file.nodes.into_iter().map(node).collect();
+    config.render_timeout = file.render_timeout.map(|seconds| seconds.0);
+    config.conflicts = file.conflicts.into_iter().map(conflict).collect();
+    config.workloads = file.workloads.into_iter().map(workload).collect();
+    for (run, chart) in config.charts.iter_mut().zip(file.charts) {
+        run.path = folder.join(chart.path.0);
+        run.release = chart.release.map(|text| text.0);
+        run.namespace = chart.namespace.map(|text| text.0);
+        run.values = paths(&chart.values);
     }
-    let Some(ignore) = root.get("ignore") else { return };
-    config.ignore_paths = ignore.list("paths").filter_map(View::str).map(str::to_owned).collect();
-    for entry in ignore.items().chain(ignore.list("findings")) {
-        read_ignore(config, entry);
+    for (id, entry) in file.rules {
+        let options = match entry {
+            RuleEntry::Level(severity) => RuleOptions { severity: Some(severity), ..RuleOptions::default() },
+            RuleEntry::Options(options) => options,
+        };
+        config.rules.extend(options.severity.map(|severity| (id.clone(), severity.0)));
+        config.locked.extend(options.locked.then(|| id.clone()));
+        config.params.extend((!options.params.is_empty()).then_some((id, options.params)));
+    }
+    let (entries, paths) = match file.ignore {
+        Ignores::List(entries) => (entries, Vec::new()),
+        Ignores::Map(map) => (map.findings, map.paths),
+    };
+    config.ignore_paths = texts(paths);
+    let mut place = 0;
+    for entry in entries {
+        config.ignore_paths.extend(entry.paths.into_iter().map(|path| path.0));
+        let Some(rule) = entry.rule else { continue };
+        config.expires.extend(entry.expires.map(|day| (place, day.0)));
+        if let Some(ignore) = config.ignores.get_mut(place) {
+            let IgnoreEntry { path, object, container, reason, .. } = entry;
+            *ignore = Ignore { rule: rule.0, path, object, container, reason, expired: false, line: ignore.line };
+        }
+        place += 1;
     }
 }
 
@@ -169,70 +202,38 @@ fn switch_on(config: &mut Config, rules: &[&Rule]) {
     }
 }
 
-fn read_override(view: View<'_>) -> Override {
-    let rules = view.map("rules").filter_map(|(id, value)| {
-        let value = if value.is_map() { value.get("severity")? } else { value };
-        Some((id.to_owned(), value.str().and_then(severity)))
-    });
+fn override_of(entry: OverrideEntry) -> Override {
     Override {
-        paths: view.list("paths").filter_map(View::str).map(str::to_owned).collect(),
-        rules: rules.collect(),
-        tier: view.get_str("tier").and_then(tier),
+        paths: entry.paths.into_iter().map(|path| path.0).collect(),
+        rules: entry.rules.into_iter().map(|(id, severity)| (id, severity.0)).collect(),
+        tier: entry.tier.map(Tier::from),
     }
 }
 
-fn read_ignore(config: &mut Config, entry: View<'_>) {
-    config.ignore_paths.extend(entry.list("paths").filter_map(View::str).map(str::to_owned));
-    let Some(rule) = entry.get("rule") else { return };
-    if let Some(day) = entry.get_str("expires").and_then(end_of_day) {
-        config.expires.insert(config.ignores.len(), day);
-    }
-    let text = |key: &str| entry.get_str(key).unwrap_or_default().to_owned();
-    let before = entry.tree.source().get(..rule.span().start as usize).unwrap_or("");
-    config.ignores.push(Ignore {
-        rule: text("rule"),
-        path: text("path"),
-        object: text("object"),
-        container: text("container"),
-        reason: text("reason"),
-        expired: false,
-        line: before.matches('\n').count() as u32 + 1,
-    });
-}
-
-fn chart(view: View<'_>, folder: &Path) -> ChartRun {
-    let text = |key: &str| view.get_str(key).map(str::to_owned);
-    ChartRun {
-        path: folder.join(view.get_str("path").unwrap_or_default()),
-        release: text("release"),
-        namespace: text("namespace"),
-        values: view.list("values").filter_map(View::str).map(|path| folder.join(path)).collect(),
-        set: view.map("set").map(|(key, value)| (key.to_owned(), plain(value))).collect(),
+fn conflict(entry: file::Conflict) -> ConflictEntry {
+    ConflictEntry {
+        kind: entry.kind.0,
+        path: entry.path.0,
+        manager: entry.manager.0,
+        action: entry.action.name().to_owned(),
     }
 }
 
-fn seconds(text: &str) -> Option<Duration> {
-    let seconds: f64 = text.parse().ok()?;
-    Duration::try_from_secs_f64(seconds).ok().filter(|duration| !duration.is_zero())
+fn workload(entry: file::WorkloadEntry) -> CustomWorkload {
+    let group = entry.api_version.0.split_once('/').map_or("", |(group, _)| group).to_owned();
+    CustomWorkload { group, kind: entry.kind.0, place: TemplatePlace::at(&entry.template.0) }
 }
 
-fn conflict(view: View<'_>) -> ConflictEntry {
-    let text = |key: &str| view.get_str(key).unwrap_or("*").to_owned();
-    ConflictEntry { kind: text("kind"), path: text("path"), manager: text("manager"), action: text("action") }
-}
-
-fn node(view: View<'_>) -> NodeShape {
-    let number = |key: &str| view.get_int(key).and_then(|number| u32::try_from(number).ok());
-    let labels = view.map("labels").filter_map(|(key, value)| Some((key.to_owned(), value.str()?.to_owned())));
+fn node(node: file::Node) -> NodeShape {
     NodeShape {
-        name: view.get_str("name").unwrap_or_default().to_owned(),
-        count: number("count").unwrap_or(1),
-        cpu: view.get("cpu").map(plain).unwrap_or_default(),
-        memory: view.get("memory").map(plain).unwrap_or_default(),
-        pods: number("pods").unwrap_or(DEFAULT_PODS),
-        labels: labels.collect(),
-        taints: view.list("taints").filter_map(View::str).map(str::to_owned).collect(),
-        zone: view.get_str("zone").map(str::to_owned),
+        name: node.name.0,
+        count: node.count.0,
+        cpu: node.cpu.text(),
+        memory: node.memory.text(),
+        pods: node.pods.unwrap_or(DEFAULT_PODS),
+        labels: node.labels,
+        taints: node.taints.into_iter().map(|taint| taint.0).collect(),
+        zone: node.zone,
     }
 }
 
@@ -275,6 +276,7 @@ impl Config {
         settings.crd_dirs.extend(self.crd_dirs.iter().cloned());
         settings.nodes = self.nodes.clone();
         settings.charts = self.charts.clone();
+        settings.workloads = self.workloads.clone();
         settings.params = self.params.clone();
         settings.locked = self.locked.clone();
         settings.overrides = self.overrides.clone();
@@ -345,11 +347,81 @@ mod tests {
             ("ignore: [{rule: x-y}]\n", "`x-y` is no rule of kplan"),
             ("nodes: [{name: a, cpu: lots, memory: 1Gi}]\n", "kplan.yaml:1:24: `lots` is no quantity"),
             ("kubeVersion: one\n", "`one` is no Kubernetes version"),
+            (
+                "rules:\n  replicas-single:\n    params: {mim: 3}\n",
+                "kplan.yaml:3:14: unknown key `mim` [did you mean `min`?]",
+            ),
+            ("rules: {replicas-single: {params: {min: 0}}}\n", "kplan.yaml:1:41: `0` is too small [write 1 or more]"),
+            ("rules: {replicas-single: {params: {min: three}}}\n", "`three` is not allowed here [write a whole number]"),
+            ("rules: {api-removed: {params: {a: 1}}}\n", "the rule `api-removed` has no parameters"),
+            ("rules: {required-labels: warning}\n", "`required-labels` finds nothing without a parameter [add `params:` with labels"),
+            ("rules: {required-labels: {params: {labels: {}}}}\n", "an empty map is not allowed here"),
+            ("rules: {required-labels: {params: {labels: {a: '('}}}}\n", "`(` is no regular expression"),
+            ("rules: {resource-cap: {params: {cpu: lots}}}\n", "`lots` is no quantity [write it as 4, 500m or 8Gi]"),
+            ("rules: {service-port-range: {params: {ports: ['9-1']}}}\n", "`9-1` is no range of ports"),
+            ("rules: {image-tag-mutable: {params: {tags: latest}}}\n", "`latest` is not allowed here [write a list]"),
+            ("rules: {api-removed: {severity: off, locked: true}}\n", "`api-removed` is locked, so that nobody ignores it, and off"),
+            ("ignore: [{path: x}]\n", "`rule` is missing"),
+            ("ignore: [{rule: '*', path: '[x'}]\n", "`[x` is no pattern"),
+            ("ignore: [{rule: '*', expires: 2026-02-30}]\n", "no calendar has the day `2026-02-30`"),
+            ("overrides: [{paths: [a]}]\n", "kplan.yaml:1:14: the override changes nothing"),
+            ("nodes: [[a, 1, 1]]\n", "kplan.yaml:1:8: a list is not allowed here"),
+            (
+                "nodes: [{name: a, cpu: 1, memory: 1Gi}, {name: a, cpu: 1, memory: 1Gi}]\n",
+                "kplan.yaml:1:48: two nodes are named `a`",
+            ),
+            ("workloads: [{apiVersion: apps/v1, kind: Deployment, template: a}]\n", "kplan knows the pod template of apps/v1 Deployment: spec.template"),
+            ("workloads: [{apiVersion: a.b/v1, kind: C, template: a..b}]\n", "`a..b` is no path of a pod template"),
             ("nodes: [{name: n, cpu: 1, memory: 1Gi}]\n", "kplan.yaml:1:16: `n` is not allowed here [quote it: \"n\""),
         ];
         for (text, expected) in cases {
             let error = read_text(text).unwrap_err();
             assert!(error.contains(expected), "{text}\n{error}\nexpected: {expected}");
+        }
+    }
+
+    /// What the types take the schema takes, and the other way round.
+    #[test]
+    fn types_and_schema_agree() {
+        let validator = jsonschema::validator_for(&super::super::schema(&[])).unwrap();
+        let texts = [
+            (true, "tier: strict\nfailOn: warning\nkubeVersion: 1.36\n"),
+            (false, "tier: loud\n"),
+            (true, "rules: {a: 'off', b: false, c: {severity: error, params: {x: 1}, locked: true}}\n"),
+            (false, "rules: {a: loud}\n"),
+            (false, "rules: {a: true}\n"),
+            (false, "rules: {a: {severity: loud}}\n"),
+            (false, "rules: {a: {sever: error}}\n"),
+            (false, "rules: {a: [error]}\n"),
+            (true, "ignore: [{rule: a, expires: '2026-12-31'}]\n"),
+            (false, "ignore: [{rule: a, expires: '2026-1-31'}]\n"),
+            (true, "ignore: {paths: [a], findings: [{rule: a}]}\n"),
+            (false, "ignore: {paths: [a], findings: [{rule: ''}]}\n"),
+            (true, "nodes: [{name: a, cpu: 4, memory: 8Gi, count: 3, taints: ['a=b:NoSchedule', 'a:NoExecute']}]\n"),
+            (false, "nodes: [{name: a, cpu: 4, memory: 8Gi, count: 0}]\n"),
+            (false, "nodes: [{name: a, cpu: 4}]\n"),
+            (false, "nodes: [{name: a, cpu: 4, memory: 1, taints: ['a:No']}]\n"),
+            (true, "charts: [{path: a, values: [b], set: {x: true}}]\nrenderTimeout: 1.5s\n"),
+            (false, "charts: [{path: a, set: {x: [1]}}]\n"),
+            (false, "renderTimeout: 1.s\n"),
+            (false, "renderTimeout: 1m\n"),
+            (true, "overrides: [{paths: ['a/**'], rules: {x: 'off'}, tier: strict}]\ncompat: [trivy]\n"),
+            (false, "overrides: [{rules: {x: 'off'}}]\n"),
+            (false, "compat: [other]\n"),
+            (false, "stacks: [1]\n"),
+            (false, "stacks: ['']\n"),
+            (true, "conflicts: [{action: leave, kind: Deployment}]\n"),
+            (false, "conflicts: [{kind: Deployment}]\n"),
+            (true, "workloads: [{apiVersion: a/v1, kind: B, template: spec.template}]\n"),
+            (false, "workloads: [{kind: B}]\n"),
+            (false, "other: 1\n"),
+        ];
+        for (expected, text) in texts {
+            let file = yaml::read(&Arc::from(text));
+            let json = file.tree.view(file.documents[0].root.unwrap()).to_json();
+            let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+            let is_read = serde_json::from_str::<File>(&json).is_ok() && !text.contains(": [error]");
+            assert_eq!((is_read, validator.is_valid(&value)), (expected, expected), "{text}");
         }
     }
 

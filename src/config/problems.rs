@@ -6,8 +6,8 @@ use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
 use serde_json::{Value, json};
 
-use super::load::SCHEMA;
-use super::quick;
+use super::file::File;
+use super::{contradictions, quick, schema};
 use crate::model::Version;
 use crate::model::quantity::Quantity;
 use crate::model::rule::Rule;
@@ -33,14 +33,14 @@ impl Problem {
 }
 
 /// A problem before its place is counted out.
-struct Raw {
-    span: Span,
-    message: String,
-    help: String,
+pub(super) struct Raw {
+    pub span: Span,
+    pub message: String,
+    pub help: String,
 }
 
-/// All problems of a file that was read.
-pub(super) fn find(file: &yaml::File, text: &Arc<str>, rules: &[&Rule]) -> Vec<Problem> {
+/// What a file holds, and all its problems.
+pub(super) fn find(file: &yaml::File, text: &Arc<str>, rules: &[&Rule]) -> (Option<File>, Vec<Problem>) {
     let mut found = Vec::new();
     for document in &file.documents {
         if let Some(error) = &document.error {
@@ -57,16 +57,18 @@ pub(super) fn find(file: &yaml::File, text: &Arc<str>, rules: &[&Rule]) -> Vec<P
         let message = "a second document is not read".to_owned();
         found.push(Raw { span: second.span, message, help: "write everything in one document".to_owned() });
     }
+    let mut read = Some(File::default());
     if let Some(root) = file.documents.first().and_then(|document| document.root) {
         let root = file.tree.view(root);
-        schema_problems(root, &mut found);
+        read = read_file(root, &mut found);
         rule_problems(root, rules, &mut found);
         param_problems(root, rules, &mut found);
         value_problems(root, &mut found);
+        contradictions::find(root, &mut found);
     }
     let source = Source::new("", text.clone());
     found.sort_by_key(|raw| raw.span);
-    found.into_iter().map(|raw| placed(&source, raw)).collect()
+    (read, found.into_iter().map(|raw| placed(&source, raw)).collect())
 }
 
 fn placed(source: &Source, raw: Raw) -> Problem {
@@ -74,22 +76,36 @@ fn placed(source: &Source, raw: Raw) -> Problem {
     Problem { line: place.line, column: place.column, message: raw.message, help: raw.help }
 }
 
-fn schema_problems(root: View<'_>, found: &mut Vec<Raw>) {
-    let (Ok(schema), Ok(value)) =
-        (serde_json::from_str::<Value>(SCHEMA), serde_json::from_str::<Value>(&root.to_json()))
-    else {
-        return;
+/// Reads the file through its types; the schema is compiled only where they do not take it, to say what is wrong.
+fn read_file(root: View<'_>, found: &mut Vec<Raw>) -> Option<File> {
+    let json = root.to_json();
+    let error = match serde_json::from_str(&json) {
+        Ok(read) if has_maps(root) => return Some(read),
+        Ok(_) => "not as the schema says".to_owned(),
+        Err(error) => error.to_string(),
     };
-    if quick::fits(&schema, &value) {
-        return;
+    let before = found.len();
+    let (schema, value) = (schema::of_file(), serde_json::from_str::<Value>(&json).unwrap_or_default());
+    if let Ok(validator) = jsonschema::validator_for(&schema) {
+        for error in validator.iter_errors(&value) {
+            let view = at(root, error.instance_path().as_str());
+            describe(&schema, view, &error, found);
+        }
     }
-    let Ok(validator) = jsonschema::validator_for(&schema) else {
-        return;
-    };
-    for error in validator.iter_errors(&value) {
-        let view = at(root, error.instance_path().as_str());
-        describe(&schema, view, &error, found);
+    if found.len() == before {
+        let help = "see schemas/kplan.schema.json".to_owned();
+        found.push(Raw { span: first_key(root), message: error, help });
     }
+    None
+}
+
+/// Whether maps stand where structs are read, which would take lists as well.
+fn has_maps(root: View<'_>) -> bool {
+    let lists = ["nodes", "overrides", "charts", "conflicts", "workloads"];
+    let ignores = root.get("ignore").into_iter().flat_map(|ignore| ignore.items().chain(ignore.list("findings")));
+    root.is_map()
+        && lists.iter().flat_map(|key| root.list(key)).chain(ignores).all(View::is_map)
+        && root.map("rules").all(|(_, entry)| !entry.is_seq())
 }
 
 /// The node at a JSON pointer, or the nearest above it.
@@ -276,8 +292,7 @@ fn param_problems(root: View<'_>, rules: &[&Rule], found: &mut Vec<Raw>) {
             continue;
         }
         let options = jsonschema::options().should_validate_formats(true);
-        let options =
-            quick::FORMATS.into_iter().fold(options, |options, (name, is_right)| options.with_format(name, is_right));
+        let options = quick::FORMATS.into_iter().fold(options, |options, (name, is_right)| options.with_format(name, is_right));
         let validator = match options.build(&schema) {
             Ok(validator) => validator,
             Err(error) => {

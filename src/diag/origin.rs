@@ -70,6 +70,7 @@ impl Place<'_> {
 /// Moves a finding; says where it was rendered, and whether the very value stands in what was written.
 fn move_to_origin(bundle: &Bundle, made: &Rendering, diagnostic: &mut Diagnostic) -> (Related, bool) {
     let found = origin_of(bundle, made, diagnostic.span, diagnostic.field.as_deref());
+    let had_fix = diagnostic.fix.is_some();
     diagnostic.fix = diagnostic.fix.take().and_then(|mut fix| {
         let (rendered, written) = found.value?;
         match fix.edits.as_mut_slice() {
@@ -79,6 +80,7 @@ fn move_to_origin(bundle: &Bundle, made: &Rendering, diagnostic: &mut Diagnostic
         }
         Some(fix)
     });
+    diagnostic.is_fix_lost = had_fix && diagnostic.fix.is_none();
     diagnostic.rendered = Some((diagnostic.file, diagnostic.span));
     diagnostic.file = found.file;
     diagnostic.span = found.span;

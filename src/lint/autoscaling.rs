@@ -5,7 +5,7 @@ use super::index::Existence;
 use super::references::nearest;
 use crate::diag::Related;
 use crate::model::ObjectId;
-use crate::model::pod::{ContainerRole, PodTemplate};
+use crate::model::pod::ContainerRole;
 use crate::yaml::View;
 
 /// The object that an HPA scales, if it is in the set.
@@ -42,7 +42,7 @@ pub(super) fn hpa_metric_without_request(cx: &mut Cx<'_>) {
     }
     let Some(id) = target(cx, cx.root) else { return };
     let object = cx.bundle.object(id);
-    let Some(template) = PodTemplate::of(object.group(), &object.kind, cx.bundle.admitted(id)) else { return };
+    let Some(template) = object.template(cx.bundle.admitted(id)) else { return };
     for (resource, at) in utilization_metrics(cx.root) {
         let lacking: Vec<&str> = template
             .containers()

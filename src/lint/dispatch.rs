@@ -7,8 +7,7 @@ use super::params::{Params, RuleParams};
 use super::{CHECKS, Check};
 use crate::config::Settings;
 use crate::diag::{Rule, is_on};
-use crate::model::Bundle;
-use crate::model::pod::PodTemplate;
+use crate::model::{Bundle, Object};
 
 /// A rule that runs.
 #[derive(Clone, Copy)]
@@ -38,7 +37,7 @@ impl<'a> Dispatch<'a> {
         for (_, object) in bundle.iter() {
             let (group, kind) = (object.group(), object.kind.as_str());
             by_kind.entry((group, kind)).or_insert_with(|| {
-                let wanted = active.iter().filter(|(kinds, _)| kinds.iter().any(|name| is_meant(name, group, kind)));
+                let wanted = active.iter().filter(|(kinds, _)| kinds.iter().any(|name| is_meant(name, object)));
                 wanted.map(|(_, entry)| *entry).collect()
             });
         }
@@ -52,10 +51,11 @@ impl<'a> Dispatch<'a> {
 
 /// Whether a catalogue file means a kind: `any`, `workload` for all with a pod template, a kind of Kubernetes by its name
 /// alone, one of others as `group/Kind`.
-fn is_meant(name: &str, group: &str, kind: &str) -> bool {
+fn is_meant(name: &str, object: &Object) -> bool {
+    let (group, kind) = (object.group(), object.kind.as_str());
     match name {
         "any" => true,
-        "workload" => PodTemplate::is_in(group, kind),
+        "workload" => object.template_at.is_some(),
         _ => match name.split_once('/') {
             Some((its_group, name)) => its_group == group && name == kind,
             None => name == kind && is_of_kubernetes(group),

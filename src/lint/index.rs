@@ -119,7 +119,7 @@ impl<'a> Index<'a> {
             index.by_namespace.entry((object.set, &object.kind, namespace)).or_default().push(id);
             index.namespaces.insert((object.set, namespace));
             index.add_by_kind(id, object, namespace, bundle.admitted(id));
-            if let Some(template) = PodTemplate::of(object.group(), &object.kind, bundle.admitted(id)) {
+            if let Some(template) = object.template(bundle.admitted(id)) {
                 let workload = Workload { id, template, labels: template.labels() };
                 let list = index.workloads.entry((object.set, namespace)).or_default();
                 for (key, value) in &workload.labels {

@@ -50,7 +50,7 @@ impl<'a> Live<'a> {
             return;
         }
         self.by_kind.entry(&object.kind).or_default().push(LiveObject { object, root });
-        let template = PodTemplate::of(object.group(), &object.kind, root).filter(|_| !live.is_controlled(id));
+        let template = object.template(root).filter(|_| !live.is_controlled(id));
         self.workloads
             .entry(namespace)
             .or_default()

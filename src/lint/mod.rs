@@ -251,7 +251,7 @@ fn check_object<'a>(
 ) -> Vec<Diagnostic> {
     let object = bundle.object(id);
     let root = bundle.admitted(id);
-    let template = PodTemplate::of(object.group(), &object.kind, root);
+    let template = object.template(root);
     let mut found = Vec::new();
     for Entry { rule, check, params } in dispatch.rules(object.group(), &object.kind).iter().copied() {
         let all_params = dispatch.params;

@@ -52,6 +52,11 @@ pub(super) fn containers<'a>(template: &PodTemplate<'a>) -> Vec<Effective<'a>> {
     template.containers().map(|Container { role, view }| Effective { role, view, pod }).collect()
 }
 
+/// Whether the pods of a kind run to their end, of Kubernetes, KEDA or OpenKruise.
+pub(super) fn is_job(kind: &str) -> bool {
+    matches!(kind, "Job" | "CronJob" | "ScaledJob" | "AdvancedCronJob" | "BroadcastJob")
+}
+
 pub(super) fn is_windows(template: &PodTemplate<'_>) -> bool {
     let selected = template.spec.at(&["nodeSelector", "kubernetes.io/os"]).and_then(View::str);
     template.spec.at(&["os", "name"]).and_then(View::str).or(selected) == Some("windows")

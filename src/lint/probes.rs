@@ -81,7 +81,7 @@ pub(super) fn probes_identical(cx: &mut Cx<'_>) {
 
 /// A container behind a Service that gets requests as soon as it runs.
 pub(super) fn readiness_probe_missing(cx: &mut Cx<'_>) {
-    if matches!(cx.object.kind.as_str(), "Job" | "CronJob") || !super::rollout::has_service(cx) {
+    if super::pod::is_job(&cx.object.kind) || !super::rollout::has_service(cx) {
         return;
     }
     let Some(template) = cx.template() else { return };
@@ -100,7 +100,7 @@ pub(super) fn readiness_probe_missing(cx: &mut Cx<'_>) {
 }
 
 pub(super) fn liveness_probe_missing(cx: &mut Cx<'_>) {
-    if matches!(cx.object.kind.as_str(), "Job" | "CronJob") {
+    if super::pod::is_job(&cx.object.kind) {
         return;
     }
     let Some(template) = cx.template() else { return };

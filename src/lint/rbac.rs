@@ -299,7 +299,7 @@ pub(super) fn rbac_subject_missing(cx: &mut Cx<'_>) {
 pub(super) fn sa_field_deprecated(cx: &mut Cx<'_>) {
     // Defaults fill in either field from the other; what is written counts.
     let written = cx.bundle.written(cx.id);
-    let Some(template) = crate::model::pod::PodTemplate::of(cx.object.group(), &cx.object.kind, written) else {
+    let Some(template) = cx.object.template(written) else {
         return;
     };
     let old = template.spec.get("serviceAccount").filter(|_| template.spec.get("serviceAccountName").is_none());

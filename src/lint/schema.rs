@@ -1,12 +1,11 @@
 //! Rules on values that the API server takes and that mean something else than they seem to.
 
 use super::Cx;
-use crate::model::pod::PodTemplate;
 
 /// `value: ~` and `value:` are accepted and mean the empty text; defaults drop them, so the written object is read.
 pub(super) fn env_value_null(cx: &mut Cx<'_>) {
     let written = cx.bundle.written(cx.id);
-    let Some(template) = PodTemplate::of(cx.object.group(), &cx.object.kind, written) else { return };
+    let Some(template) = cx.object.template(written) else { return };
     cx.root = written;
     for container in template.containers() {
         for env in container.view.list("env") {

@@ -2,7 +2,7 @@
 
 use super::Cx;
 use super::index::{Existence, Workload};
-use super::pod::containers;
+use super::pod::{containers, is_job};
 use crate::diag::Related;
 use crate::model::names::parse_ip_sloppy;
 use crate::model::pod::{map_selects, selector_selects};
@@ -62,7 +62,7 @@ pub(super) fn service_selects_strangers(cx: &mut Cx<'_>) {
     let likely = cx.index.with_label(cx.object, Some(selector));
     let matched: Vec<&Workload<'_>> =
         likely.into_iter().filter(|workload| map_selects(selector, &workload.labels)).collect();
-    let is_job = |workload: &Workload<'_>| matches!(cx.bundle.object(workload.id).kind.as_str(), "Job" | "CronJob");
+    let is_job = |workload: &Workload<'_>| is_job(&cx.bundle.object(workload.id).kind);
     let job = matched.iter().find(|workload| is_job(workload));
     let server = matched.iter().find(|workload| !is_job(workload));
     let (Some(job), Some(server)) = (job, server) else { return };

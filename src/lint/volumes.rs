@@ -12,7 +12,7 @@ use crate::yaml::View;
 pub(super) fn file_mode_decimal(cx: &mut Cx<'_>) {
     const LIKELY: [i64; 12] = [400, 420, 440, 444, 500, 511, 444, 404, 440, 411, 422, 464];
     let written = cx.bundle.written(cx.id);
-    let Some(template) = crate::model::pod::PodTemplate::of(cx.object.group(), &cx.object.kind, written) else {
+    let Some(template) = cx.object.template(written) else {
         return;
     };
     cx.root = written;

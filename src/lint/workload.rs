@@ -197,7 +197,7 @@ pub(super) fn host_port_conflict(cx: &mut Cx<'_>) {
     }
     for other in cx.index.of_kind(cx.object, "DaemonSet").iter().copied().take_while(|other| *other != cx.id) {
         let object = cx.bundle.object(other);
-        let theirs = crate::model::pod::PodTemplate::of(object.group(), &object.kind, cx.bundle.full(other));
+        let theirs = object.template(cx.bundle.full(other));
         let Some(theirs) = theirs.filter(|theirs| everywhere(theirs.spec) && object.key() != cx.object.key()) else {
             continue;
         };

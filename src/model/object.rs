@@ -1,5 +1,6 @@
 //! One API object of a manifest, and the set that a run looks at.
 
+use super::pod::{PodTemplate, TemplatePlace};
 use crate::source::{FileId, Sources, Span};
 use crate::yaml::{self, NodeId, Tree, View};
 
@@ -41,9 +42,16 @@ pub struct Object {
     /// The same with what admission adds to it, or to the pods of its template; `None` where that is nothing which the
     /// set decides.
     pub admitted: Option<(Tree, NodeId)>,
+    /// Where it holds its pod template, of a workload.
+    pub template_at: Option<TemplatePlace>,
 }
 
 impl Object {
+    /// The pod template in a view of the object; `None` for other kinds and where it is missing.
+    pub fn template<'a>(&self, root: View<'a>) -> Option<PodTemplate<'a>> {
+        self.template_at?.template(root)
+    }
+
     /// API group; empty for the core group.
     pub fn group(&self) -> &str {
         self.api_version.split_once('/').map_or("", |(group, _)| group)

@@ -36,42 +36,79 @@ pub struct Container<'a> {
     pub view: View<'a>,
 }
 
-/// Keys to the pod template by kind; a Pod is its own template.
-fn template_keys(group: &str, kind: &str) -> Option<(&'static [&'static str], &'static str)> {
-    Some(match (group, kind) {
-        ("", "Pod") => (&[], "spec"),
-        ("", "PodTemplate") => (&["template"], "template.spec"),
-        ("batch", "CronJob") => (&["spec", "jobTemplate", "spec", "template"], "spec.jobTemplate.spec.template.spec"),
-        // Custom kinds whose pods come from a template of the same shape: Argo Rollouts, Knative, OpenKruise.
-        ("argoproj.io", "Rollout")
-        | ("serving.knative.dev", "Service" | "Configuration")
-        | ("apps.kruise.io", "CloneSet" | "StatefulSet" | "DaemonSet" | "BroadcastJob") => {
-            (&["spec", "template"], "spec.template.spec")
-        }
-        ("apps.kruise.io", "AdvancedCronJob") => {
-            (&["spec", "template", "jobTemplate", "spec", "template"], "spec.template.jobTemplate.spec.template.spec")
-        }
-        ("", "ReplicationController")
-        | ("apps" | "extensions", "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet")
-        | ("batch", "Job") => (&["spec", "template"], "spec.template.spec"),
-        _ => return None,
-    })
+/// Where the objects of a kind hold their pod template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TemplatePlace {
+    /// Keys to the template; none for a Pod, which is its own.
+    keys: &'static [&'static str],
+    /// Path of the pod spec.
+    path: &'static str,
+}
+
+/// A kind of custom resources whose pods come from a template, by `workloads:` of kplan.yaml.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CustomWorkload {
+    pub group: String,
+    pub kind: String,
+    pub place: TemplatePlace,
+}
+
+impl TemplatePlace {
+    /// Of the kinds of Kubernetes, and of custom resources that many have: Agones, Argo Rollouts, KEDA, Knative,
+    /// LeaderWorkerSet, OpenKruise, OpenShift.
+    pub fn of(group: &str, kind: &str) -> Option<TemplatePlace> {
+        let (keys, path): (&'static [&'static str], &'static str) = match (group, kind) {
+            ("", "Pod") => (&[], "spec"),
+            ("", "PodTemplate") => (&["template"], "template.spec"),
+            ("batch", "CronJob") => {
+                (&["spec", "jobTemplate", "spec", "template"], "spec.jobTemplate.spec.template.spec")
+            }
+            ("", "ReplicationController")
+            | ("apps" | "extensions", "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet")
+            | ("batch", "Job")
+            | ("argoproj.io", "Rollout")
+            | ("serving.knative.dev", "Service" | "Configuration")
+            | ("apps.kruise.io", "CloneSet" | "StatefulSet" | "DaemonSet" | "BroadcastJob")
+            | ("apps.openshift.io", "DeploymentConfig")
+            | ("agones.dev", "GameServer") => (&["spec", "template"], "spec.template.spec"),
+            ("agones.dev", "Fleet" | "GameServerSet") => {
+                (&["spec", "template", "spec", "template"], "spec.template.spec.template.spec")
+            }
+            ("apps.kruise.io", "AdvancedCronJob") => (
+                &["spec", "template", "jobTemplate", "spec", "template"],
+                "spec.template.jobTemplate.spec.template.spec",
+            ),
+            ("keda.sh", "ScaledJob") => (&["spec", "jobTargetRef", "template"], "spec.jobTargetRef.template.spec"),
+            ("leaderworkerset.x-k8s.io", "LeaderWorkerSet") => {
+                (&["spec", "leaderWorkerTemplate", "workerTemplate"], "spec.leaderWorkerTemplate.workerTemplate.spec")
+            }
+            _ => return None,
+        };
+        Some(TemplatePlace { keys, path })
+    }
+
+    /// At a path that a configuration names, `spec.template`; it lives as long as the process, as the kinds above do.
+    pub fn at(path: &str) -> TemplatePlace {
+        let path: &'static str = Box::leak(format!("{path}.spec").into_boxed_str());
+        let mut keys: Vec<&'static str> = path.split('.').collect();
+        keys.pop();
+        TemplatePlace { keys: Vec::leak(keys), path }
+    }
+
+    /// Path of the template.
+    pub fn path(&self) -> &'static str {
+        self.path.strip_suffix(".spec").unwrap_or_default()
+    }
+
+    /// The template in an object; `None` where it is missing.
+    pub fn template<'a>(&self, root: View<'a>) -> Option<PodTemplate<'a>> {
+        let template = root.at(self.keys)?;
+        let spec = template.get("spec").filter(|spec| spec.is_map())?;
+        Some(PodTemplate { metadata: template.get("metadata"), spec, path: self.path })
+    }
 }
 
 impl<'a> PodTemplate<'a> {
-    /// Whether objects of a kind hold a pod template.
-    pub fn is_in(group: &str, kind: &str) -> bool {
-        template_keys(group, kind).is_some()
-    }
-
-    /// The template in an object of a workload kind; `None` for other kinds and where it is missing.
-    pub fn of(group: &str, kind: &str, root: View<'a>) -> Option<PodTemplate<'a>> {
-        let (keys, path) = template_keys(group, kind)?;
-        let template = root.at(keys)?;
-        let spec = template.get("spec").filter(|spec| spec.is_map())?;
-        Some(PodTemplate { metadata: template.get("metadata"), spec, path })
-    }
-
     pub fn labels(&self) -> Labels<'a> {
         labels(self.metadata.and_then(|metadata| metadata.get("labels")))
     }

@@ -17,7 +17,7 @@ pub(super) struct Item<'a> {
 
 impl<'a> Item<'a> {
     pub(super) fn template(&self) -> Option<PodTemplate<'a>> {
-        PodTemplate::of(self.object.group(), &self.object.kind, self.view)
+        self.object.template(self.view)
     }
 
     pub(super) fn namespace(&self) -> &'a str {

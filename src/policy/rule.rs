@@ -8,7 +8,6 @@ use kube_cel::cel::Value;
 use super::cel::{self, Compiled, Gives, Scope};
 use crate::config::{Settings, severity, tier};
 use crate::diag::{Class, Diagnostic, Rule, Severity, Tier};
-use crate::model::pod::PodTemplate;
 use crate::model::{Bundle, ObjectId, path};
 use crate::source::{Source, Span};
 use crate::yaml::{self, View};
@@ -248,7 +247,7 @@ pub(super) fn check(rule: &UserRule, bundle: &Bundle, id: ObjectId, settings: &S
         found.field = (!field.is_empty()).then_some(field);
         found
     };
-    let containers = match (rule.each_container, PodTemplate::of(object.group(), &object.kind, root)) {
+    let containers = match (rule.each_container, object.template(root)) {
         (true, Some(template)) => template.containers().map(|container| Some(container.view)).collect(),
         (true, None) => Vec::new(),
         (false, _) => vec![None],

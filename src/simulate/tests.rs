@@ -44,6 +44,7 @@ pub fn bundle(objects: &[Value]) -> Bundle {
             kind,
             full: None,
             admitted: None,
+            template_at: None,
         });
     }
     bundle.files.push(ParsedFile {

@@ -9,7 +9,6 @@ use crate::admission::resource_quota::Quotas;
 use crate::admission::{Admission, Admitted, Charge, Plugin, Refusal};
 use crate::diag::Diagnostic;
 use crate::model::intstr::IntOrString;
-use crate::model::pod::PodTemplate;
 use crate::model::{Bundle, Key, Object, ObjectId};
 use crate::schema::{Kind, Schema};
 use crate::yaml::View;
@@ -105,7 +104,7 @@ impl Run<'_> {
         let name = namespace(object);
         let spec = Obj(full.get("spec"));
         let Some(count) = replicas(&object.kind, spec) else { return };
-        let Some(template) = PodTemplate::of(object.group(), &object.kind, full) else { return };
+        let Some(template) = object.template(full) else { return };
         let Some(quotas) = self.quotas.get_mut(name) else { return };
         let admitted = self.admission.pod(self.admission.namespace(name), template.spec, &[]);
         if admitted.refused.is_some() {
