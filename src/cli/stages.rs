@@ -122,7 +122,7 @@ impl Run {
             let mut found = validate::run(&self.bundle, live, schema);
             found.extend(lint::run(&self.bundle, live, &self.options.settings));
             let own = &self.options.own;
-            let told = policy::run(&self.bundle, Some(&own.policies), &own.rules, schema, &self.options.settings);
+            let told = policy::run(&self.bundle, live, Some(&own.policies), &own.rules, schema, &self.options.settings);
             found.extend(told);
             policy::settle(&mut found);
             self.judged.push((version, found));
@@ -153,7 +153,7 @@ impl Run {
         let notes = read.unread.iter().map(|unread| format!("cannot read any {}: {}", unread.kind, unread.why));
         self.notes.extend(notes);
         let mut bundle = self.parse_live(read.loaded);
-        snapshot::complete(&mut bundle, &read.unread, &self.options.settings);
+        snapshot::complete(&mut bundle, &read.unread, read.whole, &self.options.settings);
         let name = format!("context {}", cluster.connection.context);
         match scope {
             Scope::Objects => self.state = Some(bundle),

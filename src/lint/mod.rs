@@ -14,6 +14,8 @@ mod ingress;
 mod jobs;
 mod live;
 mod networking;
+mod order;
+mod paths;
 mod pod;
 mod policies;
 mod probes;
@@ -48,6 +50,7 @@ type Check = fn(&mut Cx<'_>);
 /// Every rule that runs here, by the id of its catalogue file; other stages report the remaining ids.
 const CHECKS: &[(&str, Check)] = &[
     ("apparmor-unconfined", security::apparmor_unconfined),
+    ("apply-order", order::apply_order),
     ("automount-token", rbac::automount_token),
     ("bind-anonymous", rbac::bind_anonymous),
     ("bind-default-sa", rbac::bind_default_sa),
@@ -55,6 +58,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("capability-added", security::capability_added),
     ("capability-dangerous", security::capability_dangerous),
     ("capability-not-dropped", security::capability_not_dropped),
+    ("cert-issuer-missing", order::cert_issuer_missing),
     ("cluster-admin-binding", rbac::cluster_admin_binding),
     ("configmap-key-missing", references::configmap_key_missing),
     ("configmap-missing", references::configmap_missing),
@@ -124,7 +128,9 @@ const CHECKS: &[(&str, Check)] = &[
     ("memory-request-missing", resources::memory_request_missing),
     ("mount-shadow", volumes::mount_shadow),
     ("naked-pod", workload::naked_pod),
+    ("namespace-missing", order::namespace_missing),
     ("networkpolicy-allow-all", policies::networkpolicy_allow_all),
+    ("networkpolicy-blocks-path", paths::networkpolicy_blocks_path),
     ("networkpolicy-egress-no-dns", policies::networkpolicy_egress_no_dns),
     ("networkpolicy-no-match", policies::networkpolicy_no_match),
     ("networkpolicy-peer-or", policies::networkpolicy_peer_or),
@@ -132,6 +138,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("networkpolicy-rules-ignored", policies::networkpolicy_rules_ignored),
     ("no-pod-spreading", workload::no_pod_spreading),
     ("nodeport-collision", networking::nodeport_collision),
+    ("nonroot-needs-uid", security::nonroot_needs_uid),
     ("nonroot-uid-zero", security::nonroot_uid_zero),
     ("object-duplicate", references::object_duplicate),
     ("object-too-big", secrets::object_too_big),
@@ -208,6 +215,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("strategy-recreate", rollout::strategy_recreate),
     ("system-namespace", workload::system_namespace),
     ("unsafe-sysctl", security::unsafe_sysctl),
+    ("vpa-target-missing", autoscaling::vpa_target_missing),
     ("webhook-self-lock", services::webhook_self_lock),
     ("webhook-service-missing", services::webhook_service_missing),
     ("workload-selector-overlap", workload::workload_selector_overlap),
