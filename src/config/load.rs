@@ -102,6 +102,7 @@ pub fn parse(name: &str, text: &str, folder: &Path, rules: &[&Rule]) -> Result<C
     let mut config = Config { name: name.to_owned(), text: text.clone(), ..Config::default() };
     if let Some(root) = file.documents.first().and_then(|document| document.root) {
         read(&mut config, file.tree.view(root), folder);
+        switch_on(&mut config, rules);
     }
     Ok(config)
 }
@@ -155,6 +156,16 @@ fn read(config: &mut Config, root: View<'_>, folder: &Path) {
     config.ignore_paths = ignore.list("paths").filter_map(View::str).map(str::to_owned).collect();
     for entry in ignore.items().chain(ignore.list("findings")) {
         read_ignore(config, entry);
+    }
+}
+
+/// A rule that finds nothing without parameters is on when one is given and no severity says otherwise.
+fn switch_on(config: &mut Config, rules: &[&Rule]) {
+    for rule in rules {
+        let given = config.params.get(rule.id).filter(|_| !config.rules.contains_key(rule.id));
+        if given.is_some_and(|given| rule.needed_params().iter().any(|name| given.contains_key(name))) {
+            config.rules.insert(rule.id.to_owned(), Some(rule.severity));
+        }
     }
 }
 
