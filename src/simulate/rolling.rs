@@ -181,17 +181,18 @@ impl Progress {
             Machine::StatefulSet(machine) => (machine.is_done(), machine.waiting()),
             Machine::DaemonSet(machine) => (machine.is_done(), machine.waiting()),
         };
-        let why = || {
+        let mut why = || {
             let pod = waiting.and_then(|index| unplaced(state, &all[index], &outcomes[index]));
-            pod.or_else(|| self.refused.clone()).or_else(|| self.blocked()).unwrap_or_default()
+            pod.or_else(|| self.refused.clone()).or_else(|| self.blocked(state)).unwrap_or_default()
         };
+        let stalls = (!done).then(|| Stall { step: self.steps + 1, message: why() });
         let rollout = Rollout {
             owner: self.owner.clone(),
             namespace: self.namespace.clone(),
             fits: done,
             peak_pods: usize::try_from(self.tally.peak).unwrap_or(0),
             lowest_ready: usize::try_from(self.tally.lowest).unwrap_or(0),
-            stalls: (!done).then(why).map(|message| Stall { step: self.steps + 1, message }),
+            stalls,
         };
         let (old, missing) = match &self.machine {
             Machine::Deployment(machine) => machine.left(),
@@ -201,10 +202,16 @@ impl Progress {
         End { rollout, workload: self.workload, old, missing }
     }
 
-    /// The pod that is not ready and that the controller waits for.
-    fn blocked(&self) -> Option<String> {
+    /// Why the old pod is not ready that the controller waits for.
+    fn blocked(&self, state: &mut State) -> Option<String> {
         let Machine::StatefulSet(machine) = &self.machine else { return None };
-        let name = machine.blocks()?;
+        let old = machine.blocks()?;
+        if old.id.is_none()
+            && let Some(message) = asked(state, &old.pod)
+        {
+            return Some(message);
+        }
+        let name = old.name.split_once('/').map_or(&*old.name, |(_, name)| name);
         Some(format!(
             "{name} is not ready, and StatefulSet replaces nothing before it is (podManagementPolicy OrderedReady)"
         ))
@@ -216,10 +223,15 @@ fn unplaced(state: &mut State, replica: &Replica, outcome: &Outcome) -> Option<S
     if outcome.verdict != Verdict::Pending && outcome.verdict != Verdict::Scheduled {
         return outcome.message.clone();
     }
-    let class = state.class(&replica.pod);
+    asked(state, &replica.pod).or_else(|| outcome.message.clone())
+}
+
+/// The scheduler's sentence for a pod that finds no node now.
+fn asked(state: &mut State, pod: &Arc<Pod>) -> Option<String> {
+    let class = state.class(pod);
     match engine::schedule(state, class) {
         Answer::Pending(why) => Some(why.message.clone()),
-        Answer::Scheduled { .. } => outcome.message.clone(),
+        Answer::Scheduled { .. } => None,
     }
 }
 

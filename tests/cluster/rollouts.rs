@@ -99,7 +99,7 @@ fn play(plane: &Plane, changes: &[Change]) -> Result<Vec<Value>, Failed> {
     let folder = support::folder("rollouts");
     let snapshot = folder.join("snapshot.yaml");
     let path = snapshot.display().to_string();
-    let run = plane.kplan(&folder, &["snapshot", "--context", "kplan-test", "--out", &path]);
+    let run = plane.kplan(&folder, &["snapshot", "--context", "kplan-test", "--output", &path]);
     if run.code != Some(0) {
         return Err(run.shown().into());
     }
@@ -150,7 +150,7 @@ fn real(plane: &Plane, object: &Value, seen: &BTreeMap<(String, String), Seen>) 
     let live = plane.get(&[&kind, &name, "--namespace", &namespace])?;
     let seen = seen.get(&(namespace.clone(), name.clone())).cloned().unwrap_or_default();
     Ok(json!({ "owner": format!("{kind}/{name}"), "namespace": namespace, "kind": kind, "fits": is_done(&live, &seen),
-        "lowestReady": seen.lowest, "messages": seen.messages, "changed": seen.changed }))
+        "lowestReady": seen.lowest, "messages": seen.messages, "replaced": seen.replaced }))
 }
 
 /// Whether all pods that are to be of the new template are, and are ready.
@@ -183,8 +183,8 @@ pub fn differences(row: &Value) -> Vec<String> {
         let owner = &real["owner"];
         let Some(said) = said else {
             // Nothing is replaced by itself.
-            if real["changed"] == true {
-                wrong.push(format!("{owner}: kplan knows no rollout, pods came or went"));
+            if real["replaced"] == true {
+                wrong.push(format!("{owner}: kplan knows no rollout, pods were replaced"));
             }
             continue;
         };

@@ -106,10 +106,9 @@ impl StatefulSet {
     }
 
     /// The old pod that is not ready and holds up the others.
-    pub(super) fn blocks(&self) -> Option<&str> {
+    pub(super) fn blocks(&self) -> Option<&Old> {
         let old = self.slots.sick.first().and_then(|at| self.slots.old_of(*at));
-        let old = old.or_else(|| self.condemned.iter().find(|old| !old.ready))?;
-        old.name.split_once('/').map(|(_, name)| name)
+        old.or_else(|| self.condemned.iter().find(|old| !old.ready))
     }
 
     /// Old pods that stay, and new ones that were never made.

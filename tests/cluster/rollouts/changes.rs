@@ -114,7 +114,8 @@ impl Change {
             spec["affinity"] =
                 json!({ "podAntiAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": [term] } });
         }
-        let mut old = json!({ "apiVersion": "apps/v1", "kind": ["Deployment", "StatefulSet", "DaemonSet"][kind as usize],
+        let kinds = ["Deployment", "StatefulSet", "DaemonSet"];
+        let mut old = json!({ "apiVersion": "apps/v1", "kind": (kinds[kind as usize]),
             "metadata": { "name": name, "namespace": self.namespace },
             "spec": { "selector": { "matchLabels": { "app": name } },
                 "template": { "metadata": { "labels": { "app": name } }, "spec": spec } } });

@@ -26,8 +26,10 @@ pub struct Seen {
     pub lowest: usize,
     /// What the scheduler says of pods that wait, at last.
     pub messages: Vec<String>,
-    /// Whether a pod came or went.
-    pub changed: bool,
+    /// Whether pods went and others came.
+    pub replaced: bool,
+    came: bool,
+    went: bool,
     /// Names of pods that are not ready at last.
     unready: Vec<String>,
 }
@@ -136,7 +138,9 @@ impl Log {
         let ready = self.ready(&owner);
         let seen = self.seen.entry(owner).or_default();
         seen.lowest = seen.lowest.min(ready);
-        seen.changed |= is_gone || is_new;
+        seen.came |= is_new && !is_gone;
+        seen.went |= is_gone;
+        seen.replaced = seen.came && seen.went;
     }
 
     fn ready(&self, of: &(String, String)) -> usize {
