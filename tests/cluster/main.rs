@@ -21,6 +21,7 @@ mod like_kubectl;
 #[path = "plane.rs"]
 mod of_plane;
 mod read_only;
+mod rollouts;
 mod situations;
 mod unfinished;
 
@@ -39,6 +40,7 @@ fn main() {
     trials.extend(situations::trials());
     trials.extend(come_true::trials());
     trials.extend(like_kubectl::trials());
+    trials.extend(rollouts::trials());
     let conclusion = libtest_mimic::run(&arguments, trials);
     situations::end();
     come_true::end();
