@@ -7,6 +7,7 @@ mod fields;
 mod identity;
 mod live;
 mod mask;
+mod moved;
 mod place;
 mod policy;
 mod stored;
@@ -56,6 +57,7 @@ pub fn run(
         }
         changes.extend(compare.change(pair, &mut diagnostics));
     }
+    moved::run(&mut changes, desired, base);
     (changes, diagnostics)
 }
 
