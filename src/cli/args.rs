@@ -281,6 +281,9 @@ pub(super) struct PolicyArgs {
     /// Make the fields of another manager kplan's (helm, kapp, kustomize-controller, …; `*` for any part of a name)
     #[arg(long, value_name = "MANAGER", value_delimiter = ',')]
     pub take_over: Vec<String>,
+    /// Apply the objects as this ApplySet, as kubectl does: NAME of a Secret, configmap/NAME, or RESOURCE.GROUP/NAME
+    #[arg(long, value_name = "PARENT")]
+    pub applyset: Option<String>,
     /// Kinds that may be deleted and created again where nothing else helps
     #[arg(long, value_name = "KIND", value_delimiter = ',')]
     pub allow_replace: Vec<String>,

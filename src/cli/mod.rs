@@ -2,6 +2,7 @@
 //! means), [`stages`] and [`output`].
 
 mod apply;
+mod applyset;
 mod args;
 mod baseline;
 mod check;

@@ -10,9 +10,9 @@ use super::focus::Focus;
 use super::live::{self, LiveState};
 use super::options::Options;
 use super::progress::{self, Progress};
-use super::{baseline, inventory, output};
+use super::{applyset, baseline, inventory, output};
 use crate::apply::Outcome;
-use crate::cluster::{Missing, Right};
+use crate::cluster::{ApplySet, Missing, Right};
 use crate::config::Settings;
 use crate::diag::{self, Class, Diagnostic, Finding};
 use crate::diff::{Action, Change, Knowledge};
@@ -29,6 +29,9 @@ use crate::{admission, defaults, parse, plan, policy, simulate, snapshot, valida
 
 /// Stack of a worker thread: manifests may nest as deeply as kubectl allows.
 const WORKER_STACK: usize = 64 << 20;
+
+/// Objects whose drift is told in full.
+const HANDS: usize = 10;
 
 /// What a run has found out so far.
 pub(super) struct Run {
@@ -55,6 +58,8 @@ pub(super) struct Run {
     /// Rights that apply needs and the user does not have.
     pub(super) missing: Missing,
     changes: Option<Vec<Change>>,
+    /// The ApplySet that the objects become members of.
+    pub(super) set: Option<ApplySet>,
 }
 
 impl Run {
@@ -88,6 +93,7 @@ impl Run {
             notes: Vec::new(),
             missing: Missing::new(),
             changes: None,
+            set: None,
         };
         run.check_input()?;
         Ok(run)
@@ -183,23 +189,30 @@ impl Run {
     }
 
     /// diff against a base.
-    pub(super) fn compare(&mut self, base: &Base, policy: &PolicyArgs) -> Result<(), CliError> {
+    pub(super) fn compare(&mut self, base: &Base, args: &PolicyArgs) -> Result<(), CliError> {
         self.progress.stage("comparing");
         let (bundle, name, knowledge) = match (base, &self.cluster) {
             (Base::Cluster, Some(cluster)) => {
                 self.check_namespaces()?;
                 let live = self.live.take().map(|live| live.bundle);
                 let state = self.state.take().or(live).unwrap_or_default();
-                let policy = super::cluster::policy(policy, &self.options);
-                let knowledge = cluster.ask(&self.bundle, &state, policy)?;
+                let policy = super::cluster::policy(args, &self.options);
+                self.set = cluster.apply_set(args, &self.options, (&self.bundle, &state), &policy)?;
+                let knowledge = cluster.ask(&self.bundle, &state, self.set.as_ref(), policy)?;
                 (state, cluster.title(), knowledge)
             }
             (base, _) => {
+                applyset::refuse_without_cluster(args)?;
                 let (bundle, name) = self.read_base(base)?;
                 (bundle, name, Knowledge::default())
             }
         };
-        let (changes, found) = crate::diff::run(&self.bundle, &bundle, &knowledge, &self.options.settings);
+        let (mut changes, found) = crate::diff::run(&self.bundle, &bundle, &knowledge, &self.options.settings);
+        self.notes.extend(drift(&self.bundle, &knowledge));
+        if let Some(set) = &self.set {
+            changes.push(set.change.clone());
+            self.notes.extend(applyset::notes(set));
+        }
         if let (Base::Cluster, Some(cluster)) = (base, &self.cluster) {
             self.missing = cluster.missing(&changes, &knowledge)?;
             self.notes.extend(self.missing.iter().map(|(right, titles)| lacks(right, titles)));
@@ -251,7 +264,8 @@ impl Run {
             return;
         };
         let settings = &self.options.settings;
-        let (changes, found) = plan::run(changes, &self.bundle, base, self.placement.as_ref(), settings);
+        let (mut changes, found) = plan::run(changes, &self.bundle, base, self.placement.as_ref(), settings);
+        self.set.iter().for_each(|set| applyset::put_first(&mut changes, set));
         self.changes = Some(changes);
         self.add(found);
     }
@@ -362,6 +376,25 @@ impl Run {
         let changes = self.changes.iter().flatten();
         changes.into_iter().any(|change| !matches!(change.action, Action::Unchanged | Action::Keep))
     }
+}
+
+/// Objects with fields that people set by hand beside the manifests, one line each; `HANDS` of them.
+fn drift(bundle: &Bundle, knowledge: &Knowledge) -> Vec<String> {
+    let beside = |id| {
+        let answer = knowledge.answers.get(&id)?;
+        let (tree, root) = answer.stored.as_ref()?;
+        let fields = crate::diff::beside(answer, tree.view(*root));
+        (!fields.is_empty()).then_some((id, fields))
+    };
+    let mut found: Vec<_> = bundle.ids().filter_map(beside).collect();
+    let more = found.len().saturating_sub(HANDS);
+    found.truncate(HANDS);
+    let line = |(id, fields): (crate::model::ObjectId, Vec<String>)| {
+        format!("drift beside {}: {}; not in the manifest, it stays", bundle.object(id).title(), fields.join(", "))
+    };
+    let mut lines: Vec<String> = found.into_iter().map(line).collect();
+    lines.extend((more > 0).then(|| format!("drift beside {more} more objects")));
+    lines
 }
 
 /// `no right to patch deployments.apps in namespace shop: Deployment shop/web and 2 more`.

@@ -111,6 +111,9 @@ pub struct Change {
     /// Managers whose record becomes kplan's before it is applied.
     #[serde(skip)]
     pub inherits: Vec<String>,
+    /// The object is being deleted already.
+    #[serde(skip)]
+    pub is_going: bool,
     /// A replacement that is carried out only where its kind is named.
     #[serde(skip)]
     pub needs_leave: bool,

@@ -7,6 +7,7 @@ mod fields;
 mod identity;
 mod live;
 mod mask;
+mod moved;
 mod place;
 mod policy;
 mod stored;
@@ -21,8 +22,9 @@ use crate::schema::Schema;
 use crate::validate;
 use crate::yaml::View;
 
-pub use answer::{Anew, Answer, Conflict, Knowledge, Refusal};
+pub use answer::{Anew, Answer, Conflict, Knowledge, OtherSet, Refusal};
 pub use change::{Action, Change, Fidelity, FieldChange, ObjectRef, Op, Risk};
+pub use conflict::{OTHER_SET, PART_OF, beside};
 use identity::Pair;
 use mask::Masker;
 use place::Place;
@@ -56,6 +58,7 @@ pub fn run(
         }
         changes.extend(compare.change(pair, &mut diagnostics));
     }
+    moved::run(&mut changes, desired, base);
     (changes, diagnostics)
 }
 
@@ -135,6 +138,7 @@ impl<'a> Compare<'a> {
             takes_over: false,
             leaves: Vec::new(),
             inherits: answer.map(|answer| answer.inherits.clone()).unwrap_or_default(),
+            is_going: answer.is_some_and(|answer| answer.going.is_some()),
             needs_leave: false,
             desired: pair.desired,
             base: pair.base,

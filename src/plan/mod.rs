@@ -2,6 +2,7 @@
 
 mod access;
 mod endpoints;
+mod hooks;
 mod order;
 mod readers;
 mod references;
@@ -23,10 +24,11 @@ use readers::Readers;
 use state::{Item, State, bounds, item};
 use verdict::{Verdict, plural};
 
-/// The objects that others of the set wait for: what objects live in, what defines their kinds, and what they say that
-/// they depend on.
+/// The objects that others of the set wait for: what objects live in, what defines their kinds, what they say that they
+/// depend on, and what answers for a webhook, which would refuse everything before.
 pub fn gates(desired: &Bundle) -> HashSet<ObjectId> {
-    let named: HashSet<_> = desired.ids().flat_map(|id| references::depends_on(desired.written(id))).collect();
+    let mut named: HashSet<_> = desired.ids().flat_map(|id| references::depends_on(desired.written(id))).collect();
+    named.extend(hooks::backends(desired));
     let gates = |object: &Object| {
         let key = (object.kind.clone(), object.namespace.clone().unwrap_or_default(), object.name.clone());
         matches!(object.kind.as_str(), "Namespace" | "CustomResourceDefinition") || named.contains(&key)
