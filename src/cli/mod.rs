@@ -28,6 +28,7 @@ mod show;
 mod simulate;
 mod snapshot;
 mod stages;
+mod states;
 mod translate;
 
 use std::ffi::OsString;
