@@ -23,7 +23,7 @@ pub(super) enum Command {
     /// Place every pod on the nodes, as kube-scheduler would
     Simulate(SimulateArgs),
     /// Show what differs from a base, object by object and field by field
-    Diff(CompareArgs),
+    Diff(DiffArgs),
     /// Show what would change, in which order, with which risk, and where the pods land
     Plan(PlanArgs),
     /// Do what the plan says, and wait until it is done
@@ -236,6 +236,15 @@ pub(super) struct CompareArgs {
     /// Exit with 1 where there are changes
     #[arg(long)]
     pub exit_code: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DiffArgs {
+    #[command(flatten)]
+    pub compare: CompareArgs,
+    /// Compare this instead of the files in PATH: dir:PATH, git:REF (of the PATHs there), snapshot:FILE or cluster
+    #[arg(long, value_name = "BASE")]
+    pub of: Option<String>,
 }
 
 #[derive(Debug, Args)]

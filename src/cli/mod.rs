@@ -29,6 +29,7 @@ mod show;
 mod simulate;
 mod snapshot;
 mod stages;
+mod states;
 mod translate;
 
 use std::ffi::OsString;

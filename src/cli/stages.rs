@@ -46,57 +46,80 @@ pub(super) struct Run {
     placement: Option<Placement>,
     placement_note: String,
     /// The cluster that the command speaks to.
-    cluster: Option<Cluster>,
+    pub(super) cluster: Option<Cluster>,
     /// The cluster around the set: that one, or a snapshot.
     live: Option<LiveState>,
     /// The base of a comparison, where a snapshot takes the place of the cluster around the set.
     state: Option<Bundle>,
     /// The other side of a diff, and what it is called.
-    base: Option<(Bundle, String)>,
+    pub(super) base: Option<(Bundle, String)>,
     /// What could not be looked at.
     notes: Vec<String>,
     /// Rights that apply needs and the user does not have.
     pub(super) missing: Missing,
-    changes: Option<Vec<Change>>,
+    pub(super) changes: Option<Vec<Change>>,
     /// The ApplySet that the objects become members of.
     pub(super) set: Option<ApplySet>,
+}
+
+/// Sets the threads up, and says that it begins.
+fn begin(options: &Options) -> Progress {
+    let _ = rayon::ThreadPoolBuilder::new().stack_size(WORKER_STACK).build_global();
+    let mut progress = Progress::new(options.quiet);
+    progress.stage("reading");
+    progress
 }
 
 impl Run {
     /// load and parse; `cluster` is the one that the command speaks to.
     pub(super) fn read(mut options: Options, cluster: Option<Cluster>) -> Result<Run, CliError> {
-        let _ = rayon::ThreadPoolBuilder::new().stack_size(WORKER_STACK).build_global();
-        let mut progress = Progress::new(options.quiet);
-        progress.stage("reading");
+        let progress = begin(&options);
         let focus = Focus::new(&mut options)?;
         let (loaded, mut read) = load::run(&options.paths, &options.settings)?;
         let (loaded, found) = render::run(loaded, &options.settings, &Disk::default())?;
         read.extend(found);
-        let live = live::find(&options)?;
-        let known = live.as_ref().map(|live| &live.bundle);
-        let (mut bundle, found) = parse_all(loaded, &options.settings, cluster.as_ref(), known);
-        read.extend(found);
-        options.settings.config_file = add_config(&mut bundle, &options);
-        let run = Run {
+        let mut run = Run::new(options, cluster, progress, focus);
+        run.read = read;
+        run.parse(loaded)
+    }
+
+    /// The same for files that are read already.
+    pub(super) fn of_files(mut options: Options, cluster: Option<Cluster>, loaded: Loaded) -> Result<Run, CliError> {
+        let progress = begin(&options);
+        let focus = Focus::new(&mut options)?;
+        Run::new(options, cluster, progress, focus).parse(loaded)
+    }
+
+    fn new(options: Options, cluster: Option<Cluster>, progress: Progress, focus: Focus) -> Run {
+        Run {
             options,
-            bundle,
+            bundle: Bundle::default(),
             focus,
             progress,
-            read,
+            read: Vec::new(),
             judged: Vec::new(),
             placement: None,
             placement_note: String::new(),
             cluster,
-            live,
+            live: None,
             state: None,
             base: None,
             notes: Vec::new(),
             missing: Missing::new(),
             changes: None,
             set: None,
-        };
-        run.check_input()?;
-        Ok(run)
+        }
+    }
+
+    fn parse(mut self, loaded: Loaded) -> Result<Run, CliError> {
+        self.live = live::find(&self.options)?;
+        let known = self.live.as_ref().map(|live| &live.bundle);
+        let (bundle, found) = parse_all(loaded, &self.options.settings, self.cluster.as_ref(), known);
+        self.bundle = bundle;
+        self.read.extend(found);
+        self.options.settings.config_file = add_config(&mut self.bundle, &self.options);
+        self.check_input()?;
+        Ok(self)
     }
 
     /// A run over nothing is an error, unless that is allowed.

@@ -277,6 +277,7 @@ fn rights_are_asked_for_once_where_everything_is_allowed() {
         fields: Vec::new(),
         restarts: 0,
         wave: 1,
+        notes: Vec::new(),
         takes_over: false,
         leaves: Vec::new(),
         inherits: Vec::new(),

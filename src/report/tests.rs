@@ -178,6 +178,7 @@ fn change(action: Action, kind: &str, name: &str, risk: Risk, fields: Vec<FieldC
         fields,
         restarts: u64::from(risk == Risk::Disruptive) * 3,
         wave: 2,
+        notes: Vec::new(),
         takes_over: false,
         leaves: Vec::new(),
         inherits: Vec::new(),
