@@ -83,7 +83,7 @@ pub(super) fn run(plan: &Plan<'_>, changes: &mut [Change]) {
 }
 
 /// Plays the waves of one namespace.
-fn play(rolls: &mut [Roll<'_>], quotas: &mut Quotas<'_>) -> Peaks {
+fn play(rolls: &mut [Roll<'_>], quotas: &mut Quotas) -> Peaks {
     let mut peaks = Peaks::new();
     let resources: BTreeSet<Usage> = rolls.iter().flat_map(|roll| quotas.usage(&roll.new_pod)).collect();
     for usage in resources {
@@ -187,7 +187,7 @@ fn shape(new: &Workload<'_>, wanted: u64) -> Shape {
 
 impl Roll<'_> {
     /// One round; whether anything moved.
-    fn step(&mut self, quotas: &mut Quotas<'_>) -> bool {
+    fn step(&mut self, quotas: &mut Quotas) -> bool {
         let before = (self.old, self.new, self.waiting);
         match self.shape {
             Shape::Scale => {
@@ -219,13 +219,13 @@ impl Roll<'_> {
         before != (self.old, self.new, self.waiting)
     }
 
-    fn let_go(&mut self, count: u64, quotas: &mut Quotas<'_>) {
+    fn let_go(&mut self, count: u64, quotas: &mut Quotas) {
         let count = count.min(self.old);
         (0..count).for_each(|_| quotas.release(&self.old_pod));
         self.old -= count;
     }
 
-    fn make(&mut self, quotas: &mut Quotas<'_>) {
+    fn make(&mut self, quotas: &mut Quotas) {
         while self.waiting > 0 {
             self.refused = self.never.clone().or_else(|| quotas.refuses(&self.new_pod));
             if self.refused.is_some() {
