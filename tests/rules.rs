@@ -16,10 +16,10 @@ use support::{difference, files, kplan, verdict};
 
 /// Rules that cannot have a fixture, with the reason.
 const WITHOUT: &[(&str, &str)] = &[
-    ("apply-order", "only plan orders objects: fixtures/plan/order-cycle"),
     ("api-unknown-field", "schema-unknown-field explains every field that the verified versions refuse"),
     ("policy-denied", "fixtures/policy/, through tests/policy.rs"),
     ("policy-invalid", "fixtures/policy/, through tests/policy.rs"),
+    ("policy-unjudged", "fixtures/policy/, through tests/policy.rs"),
     ("policy-warning", "fixtures/policy/, through tests/policy.rs"),
     ("render-failed", "it needs a renderer, which not every machine has: tests/render.rs"),
     ("rule-panicked", "no input is known that makes a rule panic"),

@@ -13,7 +13,7 @@ use crate::config::{self, Settings};
 use crate::diag::{Severity, Tier};
 
 /// Keys of kplan.yaml.
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 18] = [
     "kubeVersion",
     "tier",
     "failOn",
@@ -31,6 +31,7 @@ const KEYS: [&str; 17] = [
     "renderTimeout",
     "contexts",
     "conflicts",
+    "applySet",
 ];
 
 pub(super) fn run(args: &ConfigArgs) -> Result<Exit, CliError> {
@@ -66,6 +67,9 @@ pub(super) fn run(args: &ConfigArgs) -> Result<Exit, CliError> {
         "renderTimeout": format!("{}s", settings.render_timeout.as_secs_f32()),
         "contexts": options.config.as_ref().map(|config| &config.contexts),
         "conflicts": conflicts(&options),
+        "applySet": options.config.as_ref().and_then(|config| config.apply_set.as_ref()).map(|own| {
+            json!({"parent": own.parent, "namespace": own.namespace})
+        }),
         "from": origins(&options),
     });
     print(&resolved)

@@ -55,6 +55,9 @@ pub(super) struct File {
     pub contexts: Vec<Text>,
     /// What becomes of fields that other managers own; the first entry that fits counts.
     pub conflicts: Vec<Conflict>,
+    /// The ApplySet that plan and apply make of the objects, as kubectl apply --applyset does.
+    #[schemars(with = "ApplySet")]
+    pub apply_set: Option<ApplySet>,
 }
 
 /// What of a rule is set: its severity alone, or more.
@@ -265,6 +268,17 @@ pub(super) struct Conflict {
     pub manager: Text,
     /// Stop, leave the field to its owner, or take it.
     pub action: Action,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ApplySet {
+    /// Its parent: NAME of a Secret, configmap/NAME, or RESOURCE.GROUP/NAME.
+    pub parent: Text,
+    /// Namespace of the parent.
+    #[serde(default)]
+    #[schemars(with = "Text")]
+    pub namespace: Option<Text>,
 }
 
 fn any() -> Text {

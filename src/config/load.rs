@@ -60,6 +60,15 @@ pub struct Config {
     pub workloads: Vec<CustomWorkload>,
     /// Folders that have to be there as they are written, each with its line and column.
     pub folders: Vec<(String, u32, u32)>,
+    pub apply_set: Option<ApplySetEntry>,
+}
+
+/// `applySet:`: the parent of the ApplySet that the objects are applied as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApplySetEntry {
+    /// `[RESOURCE[.GROUP]/]NAME`.
+    pub parent: String,
+    pub namespace: Option<String>,
 }
 
 /// One entry of `conflicts:`; `*` in a text stands for any part of it.
@@ -156,8 +165,12 @@ fn settle(config: &mut Config, file: File, folder: &Path) {
     config.compat = file.compat.into_iter().map(|tool| tool.name().to_owned()).collect();
     config.overrides = file.overrides.into_iter().map(override_of).collect();
     config.nodes = file.nodes.into_iter().map(node).collect();
-    config.render_timeout = file.render_timeout.map(|seconds| seconds.0);
+    config.render_timeout = file.render_timeout.map(|seconds| seconds.0).filter(|timeout| !timeout.is_zero());
     config.conflicts = file.conflicts.into_iter().map(conflict).collect();
+    config.apply_set = file.apply_set.map(|entry| ApplySetEntry {
+        parent: entry.parent.0,
+        namespace: entry.namespace.map(|text| text.0),
+    });
     config.workloads = file.workloads.into_iter().map(workload).collect();
     for (run, chart) in config.charts.iter_mut().zip(file.charts) {
         run.path = folder.join(chart.path.0);

@@ -104,6 +104,7 @@ fn has_maps(root: View<'_>) -> bool {
     let lists = ["nodes", "overrides", "charts", "conflicts", "workloads"];
     let ignores = root.get("ignore").into_iter().flat_map(|ignore| ignore.items().chain(ignore.list("findings")));
     root.is_map()
+        && root.get("applySet").is_none_or(View::is_map)
         && lists.iter().flat_map(|key| root.list(key)).chain(ignores).all(View::is_map)
         && root.map("rules").all(|(_, entry)| !entry.is_seq())
 }

@@ -37,6 +37,14 @@ pub struct Policy {
     pub allow_replace: Vec<String>,
 }
 
+/// What `kubectl` is called in the record of an object, and how it wrote it, where that came from a manifest.
+const APPLIERS: [(&str, &str); 4] = [
+    ("kubectl-client-side-apply", "Update"),
+    ("kubectl", "Apply"),
+    ("kubectl-create", "Update"),
+    ("kubectl-replace", "Update"),
+];
+
 impl Policy {
     /// What becomes of a field of an object of this kind.
     pub fn on_conflict(&self, kind: &str, path: &str, manager: &str) -> OnConflict {
@@ -46,6 +54,9 @@ impl Policy {
         };
         if let Some(rule) = self.rules.iter().find(fits) {
             return rule.on;
+        }
+        if is_injected(kind, path) && !APPLIERS.iter().any(|(applier, _)| *applier == manager) {
+            return OnConflict::Leave;
         }
         if self.takes_over(manager) { OnConflict::Force } else { self.on_conflict }
     }
@@ -60,12 +71,6 @@ impl Policy {
     /// Whether everything that an entry of `managedFields` lists was applied by a manager that kplan succeeds, so that
     /// what is no longer written goes away. What people changed by hand (`kubectl edit`, `kubectl scale`) is not.
     pub fn succeeds(&self, manager: &str, operation: &str) -> bool {
-        const APPLIERS: [(&str, &str); 4] = [
-            ("kubectl-client-side-apply", "Update"),
-            ("kubectl", "Apply"),
-            ("kubectl-create", "Update"),
-            ("kubectl-replace", "Update"),
-        ];
         APPLIERS.contains(&(manager, operation)) || self.take_over.iter().any(|name| is_like(name, manager))
     }
 
@@ -73,6 +78,12 @@ impl Policy {
     pub fn may_replace(&self, kind: &str) -> bool {
         is_free(kind) || self.allow_replace.iter().any(|name| name.eq_ignore_ascii_case(kind))
     }
+}
+
+/// Whether a field holds the certificate authority of a webhook or API: what else but a manifest fills it in is a CA
+/// injector, and to take it back would cut the connection.
+fn is_injected(kind: &str, path: &str) -> bool {
+    path.ends_with("clientConfig.caBundle") || kind == "APIService" && path == "spec.caBundle"
 }
 
 /// Kinds that are made anew without being named: nothing that serves goes down, and nothing is lost. The pods of a
@@ -122,6 +133,12 @@ mod tests {
         assert_eq!(on("Service", ".metadata.labels.a", "other"), OnConflict::Force);
         assert_eq!(on("Service", ".spec.type", "helm"), OnConflict::Force);
         assert_eq!(on("Service", ".spec.type", "kubectl-edit"), OnConflict::Force);
+        // What a CA injector filled in is its own; what kubectl applied is the manifest's.
+        let ca = ".webhooks[name=\"a.example.com\"].clientConfig.caBundle";
+        assert_eq!(on("ValidatingWebhookConfiguration", ca, "cainjector"), OnConflict::Leave);
+        assert_eq!(on("ValidatingWebhookConfiguration", ca, "kubectl-patch"), OnConflict::Leave);
+        assert_eq!(on("ValidatingWebhookConfiguration", ca, "kubectl-client-side-apply"), OnConflict::Force);
+        assert_eq!(on("Service", ".spec.caBundle", "other"), OnConflict::Fail);
         assert!(policy.succeeds("helm", "Update") && !policy.succeeds("kubectl-edit", "Update"));
     }
 }

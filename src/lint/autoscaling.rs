@@ -35,6 +35,22 @@ pub(super) fn hpa_target_missing(cx: &mut Cx<'_>) {
     cx.report(name, format!("{kind} `{text}`, which this should scale, is not {}", cx.index.place())).help = Some(help);
 }
 
+/// What a VerticalPodAutoscaler watches is not there.
+pub(super) fn vpa_target_missing(cx: &mut Cx<'_>) {
+    let Some(target) = cx.root.at(&["spec", "targetRef"]) else { return };
+    let (Some(kind), Some(name)) = (target.get_str("kind"), target.get("name")) else { return };
+    let text = name.str().unwrap_or_default();
+    if text.is_empty() || cx.index.find(cx.object, kind, text) != Existence::Missing {
+        return;
+    }
+    let help = match nearest(text, &cx.index.names(cx.object, kind)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("add the {kind}, correct the name, or name it under `assumeExists` in kplan.yaml"),
+    };
+    let message = format!("{kind} `{text}`, for which this should set requests, is not {}", cx.index.place());
+    cx.report(name, message).help = Some(help);
+}
+
 /// A utilization target of a resource that some container does not request: the scaler cannot compute it.
 pub(super) fn hpa_metric_without_request(cx: &mut Cx<'_>) {
     if cx.object.kind != "HorizontalPodAutoscaler" {

@@ -15,6 +15,8 @@ mod ingress;
 mod jobs;
 mod live;
 mod networking;
+mod order;
+mod paths;
 mod params;
 mod pod;
 mod policies;
@@ -51,6 +53,7 @@ type Check = fn(&mut Cx<'_>);
 /// Every rule that runs here, by the id of its catalogue file; other stages report the remaining ids.
 const CHECKS: &[(&str, Check)] = &[
     ("apparmor-unconfined", security::apparmor_unconfined),
+    ("apply-order", order::apply_order),
     ("automount-token", rbac::automount_token),
     ("bind-anonymous", rbac::bind_anonymous),
     ("bind-default-sa", rbac::bind_default_sa),
@@ -58,6 +61,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("capability-added", security::capability_added),
     ("capability-dangerous", security::capability_dangerous),
     ("capability-not-dropped", security::capability_not_dropped),
+    ("cert-issuer-missing", order::cert_issuer_missing),
     ("cluster-admin-binding", rbac::cluster_admin_binding),
     ("configmap-key-missing", references::configmap_key_missing),
     ("configmap-missing", references::configmap_missing),
@@ -133,8 +137,10 @@ const CHECKS: &[(&str, Check)] = &[
     ("memory-request-missing", resources::memory_request_missing),
     ("mount-shadow", volumes::mount_shadow),
     ("naked-pod", workload::naked_pod),
+    ("namespace-missing", order::namespace_missing),
     ("name-pattern", house::name_pattern),
     ("networkpolicy-allow-all", policies::networkpolicy_allow_all),
+    ("networkpolicy-blocks-path", paths::networkpolicy_blocks_path),
     ("networkpolicy-egress-no-dns", policies::networkpolicy_egress_no_dns),
     ("networkpolicy-no-match", policies::networkpolicy_no_match),
     ("networkpolicy-peer-or", policies::networkpolicy_peer_or),
@@ -142,6 +148,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("networkpolicy-rules-ignored", policies::networkpolicy_rules_ignored),
     ("no-pod-spreading", workload::no_pod_spreading),
     ("nodeport-collision", networking::nodeport_collision),
+    ("nonroot-needs-uid", security::nonroot_needs_uid),
     ("nonroot-uid-zero", security::nonroot_uid_zero),
     ("object-duplicate", references::object_duplicate),
     ("object-too-big", secrets::object_too_big),
@@ -225,6 +232,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("system-namespace", workload::system_namespace),
     ("too-many-containers", house::too_many_containers),
     ("unsafe-sysctl", security::unsafe_sysctl),
+    ("vpa-target-missing", autoscaling::vpa_target_missing),
     ("volume-type-restricted", house::volume_type_restricted),
     ("webhook-self-lock", services::webhook_self_lock),
     ("webhook-service-missing", services::webhook_service_missing),

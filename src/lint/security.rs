@@ -4,6 +4,7 @@ use super::Cx;
 use super::params::RuleParams;
 use super::pod::{Effective, containers, is_windows, report_context, report_unset};
 use crate::model::Version;
+use crate::model::image::Image;
 use crate::model::pod::ContainerRole;
 use crate::yaml::View;
 
@@ -89,6 +90,68 @@ pub(super) fn nonroot_uid_zero(cx: &mut Cx<'_>) {
             let message = format!("container `{}` never starts: runAsNonRoot forbids its user 0", container.name());
             cx.report(user, message).help = Some("give another user, or take runAsNonRoot away".to_owned());
         }
+    }
+}
+
+/// Official images of Docker Hub that name no user or root, and those that name one without its number, as their Dockerfiles
+/// of 2026 have it in every tag.
+const ROOT_IMAGES: [&str; 35] = [
+    "almalinux",
+    "alpine",
+    "amazonlinux",
+    "bash",
+    "busybox",
+    "caddy",
+    "cassandra",
+    "debian",
+    "drupal",
+    "eclipse-temurin",
+    "fedora",
+    "gcc",
+    "golang",
+    "httpd",
+    "joomla",
+    "mariadb",
+    "maven",
+    "mongo",
+    "mysql",
+    "nats",
+    "nextcloud",
+    "nginx",
+    "node",
+    "openjdk",
+    "perl",
+    "php",
+    "postgres",
+    "python",
+    "rabbitmq",
+    "redis",
+    "rockylinux",
+    "ruby",
+    "rust",
+    "tomcat",
+    "ubuntu",
+];
+const NAMED_USERS: [(&str, &str); 1] = [("memcached", "memcache")];
+
+/// The kubelet starts no container that has to be no root, of an image whose user is root or only a name.
+pub(super) fn nonroot_needs_uid(cx: &mut Cx<'_>) {
+    let Some(template) = cx.template().filter(|template| !is_windows(template)) else { return };
+    for container in containers(&template) {
+        if container.security_bool("runAsNonRoot") != Some(true) || container.security("runAsUser").is_some() {
+            continue;
+        }
+        let Some(image) = container.view.get("image") else { continue };
+        let Ok(parsed) = Image::parse(image.str().unwrap_or_default()) else { continue };
+        let name = parsed.familiar_name();
+        let reason = match NAMED_USERS.iter().find(|(image, _)| *image == name) {
+            Some((_, user)) => format!("the image's user `{user}` is a name, which may be root's"),
+            None if ROOT_IMAGES.contains(&name.as_str()) => "the image's user is root".to_owned(),
+            None => continue,
+        };
+        let message = format!("container `{}` never starts: runAsNonRoot is set, and {reason}", container.name());
+        let help = "set runAsUser to the number of a user that may run it, or take an image that names one";
+        cx.report(image, message).help = Some(help.to_owned());
     }
 }
 
