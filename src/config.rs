@@ -6,6 +6,7 @@ mod load;
 mod problems;
 mod quick;
 mod schema;
+mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

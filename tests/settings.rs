@@ -122,11 +122,18 @@ fn parameters_are_in_force() {
     // Not in the tier, and a parameter with a default does not switch it on.
     assert!(check("rules: {replicas-single: {params: {min: 3}}}\n").is_empty());
     let labels = "rules: {required-labels: {params: {labels: {team: '.*'}, kinds: [Deployment]}}}\n";
-    assert_eq!(check(labels), ["web.yaml:4: warning[required-labels]"]);
+    assert_eq!(check(labels), ["web.yaml:3: warning[required-labels]"]);
     assert!(check(&labels.replace("{params", "{severity: off, params")).is_empty());
     fs::write(home.join("kplan.yaml"), "rules: {required-labels: warning}\n").unwrap();
-    says(&kplan(&home, &["check", "."]), 2, &["kplan.yaml:1:9", "finds nothing without a parameter", "`params:` with labels"]);
-    assert!(check("").is_empty() && !found(&home, &["--tier", "strict"]).iter().any(|line| line.contains("required-labels")));
+    says(
+        &kplan(&home, &["check", "."]),
+        2,
+        &["kplan.yaml:1:9", "finds nothing without a parameter", "`params:` with labels"],
+    );
+    assert!(
+        check("").is_empty()
+            && !found(&home, &["--tier", "strict"]).iter().any(|line| line.contains("required-labels"))
+    );
     says(&kplan(&home, &["explain", "replicas-single"]), 0, &["param     min: ", "(default 2)"]);
     says(&kplan(&home, &["explain", "required-labels"]), 0, &["param     labels: ", "(not set)"]);
 }
@@ -141,7 +148,8 @@ fn parameters_of_rules_of_ones_own_are_judged() {
         ("{allowed: b}", &["kplan.yaml:2:", "`b` is not allowed here", "write a list"][..]),
         ("{alowed: [b]}", &["unknown key `alowed`", "did you mean `allowed`?"]),
     ] {
-        fs::write(home.join("kplan.yaml"), format!("ruleDirs: [rules]\nrules: {{own: {{params: {params}}}}}\n")).unwrap();
+        fs::write(home.join("kplan.yaml"), format!("ruleDirs: [rules]\nrules: {{own: {{params: {params}}}}}\n"))
+            .unwrap();
         says(&kplan(&home, &["check", "."]), 2, words);
     }
     let good = "ruleDirs: [rules]\nrules: {own: {params: {allowed: [b], plain: 0}}}\n";
@@ -165,7 +173,8 @@ fn overrides_by_path() {
     };
     let off = "rules: {image-tag-mutable: 'off'}\n";
     assert!(tags(off).is_empty());
-    let prod = format!("{off}overrides:\n- {{paths: ['prod/**'], rules: {{image-tag-mutable: error}}, tier: strict}}\n");
+    let prod =
+        format!("{off}overrides:\n- {{paths: ['prod/**'], rules: {{image-tag-mutable: error}}, tier: strict}}\n");
     let both = ["prod/web.yaml:6: info[replicas-single]", "prod/web.yaml:15: error[image-tag-mutable]"];
     assert_eq!(tags(&prod), both);
     let later = format!("{prod}- {{paths: ['**/web.yaml'], tier: default}}\n");
@@ -181,7 +190,8 @@ fn tiers() {
     let rules = |config: &str, arguments: &[&str]| {
         fs::write(home.join("kplan.yaml"), config).unwrap();
         let all = found(&home, arguments);
-        ["service-no-match", "image-tag-mutable", "replicas-single"].map(|rule| all.iter().any(|line| line.contains(rule)))
+        ["service-no-match", "image-tag-mutable", "replicas-single"]
+            .map(|rule| all.iter().any(|line| line.contains(rule)))
     };
     assert_eq!(rules("", &[]), [false, false, false]);
     assert_eq!(rules("tier: recommended\n", &[]), [false, true, false]);
@@ -223,7 +233,8 @@ fn fixes_that_are_left_out_are_named() {
 /// Baselines that are none.
 #[test]
 fn baselines_that_are_none() {
-    let home = folder("baselines", &[("web.yaml", &deployment("web", 2)), ("text.json", "no json"), ("list.json", "[]")]);
+    let home =
+        folder("baselines", &[("web.yaml", &deployment("web", 2)), ("text.json", "no json"), ("list.json", "[]")]);
     for (file, words) in [
         ("nowhere.json", &["cannot use the baseline nowhere.json", "--write-baseline"][..]),
         ("text.json", &["cannot use the baseline text.json"]),

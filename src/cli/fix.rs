@@ -44,7 +44,7 @@ pub(super) fn left_alone(bundle: &Bundle, findings: &[Finding], with_unsafe: boo
             None if diagnostic.is_fix_lost => "what would be mended was rendered, and has no place of its own there",
             None => continue,
         };
-        *reasons.entry((&source.name, reason)).or_default() += 1;
+        *reasons.entry((source.name.as_str(), reason)).or_default() += 1;
     }
     let line = |((file, reason), number): ((&str, &str), usize)| {
         let places = if number == 1 { "place" } else { "places" };

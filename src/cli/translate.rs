@@ -88,9 +88,9 @@ impl Translated {
         for rule in rules {
             let own = if severity.is_empty() { rule.severity.name() } else { severity };
             self.rules.insert(rule.id, own);
-            let params = translate_params::built_in(self.tool, id).filter(|_| own != "off");
-            if let Some((rule, name, value)) = params {
-                self.give(rule, name, value);
+            if own != "off" {
+                let params = translate_params::built_in(self.tool, id).into_iter();
+                params.for_each(|(rule, name, value)| self.give(rule, name, value));
             }
         }
     }
@@ -101,7 +101,10 @@ impl Translated {
         self.rules.entry(rule).or_insert(severity);
         let params = self.params.entry(rule).or_default();
         match (params.get_mut(name), value) {
-            (Some(Value::Array(old)), Value::Array(more)) => old.extend(more),
+            (Some(Value::Array(old)), Value::Array(more)) => {
+                let new: Vec<Value> = more.into_iter().filter(|value| !old.contains(value)).collect();
+                old.extend(new);
+            }
             (Some(Value::Object(old)), Value::Object(more)) => old.extend(more),
             (_, value) => {
                 params.insert(name, value);
@@ -176,7 +179,8 @@ fn kube_linter(root: View<'_>, checks: Option<View<'_>>) -> Translated {
     for custom in root.list("customChecks") {
         let name = custom.get_str("name").unwrap_or("?");
         if custom.get_str("template") == Some("forbidden-service-types") {
-            let types: Vec<&str> = custom.get("params").map(|params| texts(params, "forbiddenServiceTypes")).unwrap_or_default();
+            let types: Vec<&str> =
+                custom.get("params").map(|params| texts(params, "forbiddenServiceTypes")).unwrap_or_default();
             for (type_, rule) in [("NodePort", "service-nodeport"), ("LoadBalancer", "service-loadbalancer")] {
                 if types.contains(&type_) {
                     found.rules.insert(rule, "info");
@@ -320,8 +324,15 @@ mod tests {
         ] {
             assert!(text.contains(line), "{line}\n{text}");
         }
+        let score = translated("kube-score score --ignore-test container-image-tag *.yaml\n");
+        assert!(score.contains("image-tag-mutable: off"), "{score}");
+        assert!(read("a: 1\n").is_none() && read("").is_none());
+    }
+
+    #[test]
+    fn parameters_are_translated() {
         let templates = "customChecks:\n- {name: a, template: required-label, params: {key: team, value: '^a+$'}}\n\
-            - {name: b, template: required-label, params: {key: env}}\n\
+            - {name: b, template: required-label, params: {key: env}, scope: {objectKinds: [Deployment]}}\n\
             - {name: c, template: minimum-replicas, params: {minReplicas: 4}}\n\
             - {name: d, template: disallowed-api-obj, params: {group: batch, kind: CronJob}}\n\
             - {name: e, template: host-mounts, params: {dirs: ['^/srv$', '^/var/.*$']}}\n\
@@ -329,7 +340,7 @@ mod tests {
             checks: {include: [hpa-minimum-three-replicas, drop-net-raw-capability]}\n";
         let text = translated(templates);
         for line in [
-            "required-labels: {severity: warning, params: {\"labels\":{\"team\":\"a+\",\"env\":\".*\"}}}",
+            "required-labels: {severity: warning, params: {\"kinds\":[\"Deployment\"],\"labels\":{\"team\":\"a+\",\"env\":\".*\"}}}",
             "replicas-single: {severity: info, params: {\"min\":4}}",
             "kind-forbidden: {severity: warning, params: {\"kinds\":[\"batch/CronJob\"]}}",
             "hpa-min-low: {severity: info, params: {\"min\":3}}",
@@ -353,15 +364,13 @@ mod tests {
             assert!(text.contains(line), "{line}\n{text}");
         }
         assert!(!text.contains("compat"), "{text}");
-        let flags = "kube-score score --min-replicas-deployment 3 --ignore-container-memory-limit --exit-one-on-warning x\n";
+        let flags =
+            "kube-score score --min-replicas-deployment 3 --ignore-container-memory-limit --exit-one-on-warning x\n";
         let text = translated(flags);
         for line in
             ["replicas-single: {severity: info, params: {\"min\":3}}", "memory-limit-missing: off", "failOn: warning"]
         {
             assert!(text.contains(line), "{line}\n{text}");
         }
-        let score = translated("kube-score score --ignore-test container-image-tag *.yaml\n");
-        assert!(score.contains("image-tag-mutable: off"), "{score}");
-        assert!(read("a: 1\n").is_none() && read("").is_none());
     }
 }

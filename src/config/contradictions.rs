@@ -84,7 +84,8 @@ fn workloads(root: View<'_>, add: &mut Add<'_>) {
         let kind = (group, text("kind"));
         let span = entry.get("kind").map_or(entry.span(), View::span);
         if let Some(place) = TemplatePlace::of(kind.0, kind.1) {
-            let message = format!("kplan knows the pod template of {} {}: {}", text("apiVersion"), kind.1, place.path());
+            let message =
+                format!("kplan knows the pod template of {} {}: {}", text("apiVersion"), kind.1, place.path());
             add(span, message, "remove the entry");
         } else if seen.contains(&kind) {
             add(span, format!("{} stands twice under `workloads`", kind.1), "keep one of the two");

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::file::{self, File, IgnoreEntry, Ignores, OverrideEntry, RuleEntry, RuleOptions, Text};
+use super::file::{self, File, IgnoreEntry, Ignores, OverrideEntry, RuleEntry, RuleOptions};
 use super::problems::{self, Problem};
+use super::values::Text;
 use super::{ChartRun, Ignore, NodeShape, Override, Settings};
 use crate::model::pod::{CustomWorkload, TemplatePlace};
 use crate::model::rule::{Rule, Severity, Tier};
@@ -167,10 +168,9 @@ fn settle(config: &mut Config, file: File, folder: &Path) {
     config.nodes = file.nodes.into_iter().map(node).collect();
     config.render_timeout = file.render_timeout.map(|seconds| seconds.0).filter(|timeout| !timeout.is_zero());
     config.conflicts = file.conflicts.into_iter().map(conflict).collect();
-    config.apply_set = file.apply_set.map(|entry| ApplySetEntry {
-        parent: entry.parent.0,
-        namespace: entry.namespace.map(|text| text.0),
-    });
+    config.apply_set = file
+        .apply_set
+        .map(|entry| ApplySetEntry { parent: entry.parent.0, namespace: entry.namespace.map(|text| text.0) });
     config.workloads = file.workloads.into_iter().map(workload).collect();
     for (run, chart) in config.charts.iter_mut().zip(file.charts) {
         run.path = folder.join(chart.path.0);
@@ -360,20 +360,50 @@ mod tests {
             ("ignore: [{rule: x-y}]\n", "`x-y` is no rule of kplan"),
             ("nodes: [{name: a, cpu: lots, memory: 1Gi}]\n", "kplan.yaml:1:24: `lots` is no quantity"),
             ("kubeVersion: one\n", "`one` is no Kubernetes version"),
+        ];
+        tell(&cases);
+    }
+
+    #[track_caller]
+    fn tell(cases: &[(&str, &str)]) {
+        for (text, expected) in cases {
+            let error = read_text(text).unwrap_err();
+            assert!(error.contains(expected), "{text}\n{error}\nexpected: {expected}");
+        }
+    }
+
+    #[test]
+    fn problems_of_parameters() {
+        tell(&[
             (
                 "rules:\n  replicas-single:\n    params: {mim: 3}\n",
                 "kplan.yaml:3:14: unknown key `mim` [did you mean `min`?]",
             ),
             ("rules: {replicas-single: {params: {min: 0}}}\n", "kplan.yaml:1:41: `0` is too small [write 1 or more]"),
-            ("rules: {replicas-single: {params: {min: three}}}\n", "`three` is not allowed here [write a whole number]"),
+            (
+                "rules: {replicas-single: {params: {min: three}}}\n",
+                "`three` is not allowed here [write a whole number]",
+            ),
             ("rules: {api-removed: {params: {a: 1}}}\n", "the rule `api-removed` has no parameters"),
-            ("rules: {required-labels: warning}\n", "`required-labels` finds nothing without a parameter [add `params:` with labels"),
+            (
+                "rules: {required-labels: warning}\n",
+                "`required-labels` finds nothing without a parameter [add `params:` with labels",
+            ),
             ("rules: {required-labels: {params: {labels: {}}}}\n", "an empty map is not allowed here"),
             ("rules: {required-labels: {params: {labels: {a: '('}}}}\n", "`(` is no regular expression"),
             ("rules: {resource-cap: {params: {cpu: lots}}}\n", "`lots` is no quantity [write it as 4, 500m or 8Gi]"),
             ("rules: {service-port-range: {params: {ports: ['9-1']}}}\n", "`9-1` is no range of ports"),
             ("rules: {image-tag-mutable: {params: {tags: latest}}}\n", "`latest` is not allowed here [write a list]"),
-            ("rules: {api-removed: {severity: off, locked: true}}\n", "`api-removed` is locked, so that nobody ignores it, and off"),
+        ]);
+    }
+
+    #[test]
+    fn contradictions() {
+        tell(&[
+            (
+                "rules: {api-removed: {severity: off, locked: true}}\n",
+                "`api-removed` is locked, so that nobody ignores it, and off",
+            ),
             ("ignore: [{path: x}]\n", "`rule` is missing"),
             ("ignore: [{rule: '*', path: '[x'}]\n", "`[x` is no pattern"),
             ("ignore: [{rule: '*', expires: 2026-02-30}]\n", "no calendar has the day `2026-02-30`"),
@@ -383,14 +413,13 @@ mod tests {
                 "nodes: [{name: a, cpu: 1, memory: 1Gi}, {name: a, cpu: 1, memory: 1Gi}]\n",
                 "kplan.yaml:1:48: two nodes are named `a`",
             ),
-            ("workloads: [{apiVersion: apps/v1, kind: Deployment, template: a}]\n", "kplan knows the pod template of apps/v1 Deployment: spec.template"),
+            (
+                "workloads: [{apiVersion: apps/v1, kind: Deployment, template: a}]\n",
+                "kplan knows the pod template of apps/v1 Deployment: spec.template",
+            ),
             ("workloads: [{apiVersion: a.b/v1, kind: C, template: a..b}]\n", "`a..b` is no path of a pod template"),
             ("nodes: [{name: n, cpu: 1, memory: 1Gi}]\n", "kplan.yaml:1:16: `n` is not allowed here [quote it: \"n\""),
-        ];
-        for (text, expected) in cases {
-            let error = read_text(text).unwrap_err();
-            assert!(error.contains(expected), "{text}\n{error}\nexpected: {expected}");
-        }
+        ]);
     }
 
     /// What the types take the schema takes, and the other way round.
@@ -433,7 +462,7 @@ mod tests {
             let file = yaml::read(&Arc::from(text));
             let json = file.tree.view(file.documents[0].root.unwrap()).to_json();
             let value: serde_json::Value = serde_json::from_str(&json).unwrap();
-            let is_read = serde_json::from_str::<File>(&json).is_ok() && !text.contains(": [error]");
+            let is_read = problems::find(&file, &Arc::from(text), &[]).0.is_some();
             assert_eq!((is_read, validator.is_valid(&value)), (expected, expected), "{text}");
         }
     }

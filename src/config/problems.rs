@@ -293,7 +293,8 @@ fn param_problems(root: View<'_>, rules: &[&Rule], found: &mut Vec<Raw>) {
             continue;
         }
         let options = jsonschema::options().should_validate_formats(true);
-        let options = quick::FORMATS.into_iter().fold(options, |options, (name, is_right)| options.with_format(name, is_right));
+        let options =
+            quick::FORMATS.into_iter().fold(options, |options, (name, is_right)| options.with_format(name, is_right));
         let validator = match options.build(&schema) {
             Ok(validator) => validator,
             Err(error) => {

@@ -66,8 +66,11 @@ fn format_fits(format: &str, value: &Value) -> bool {
 }
 
 /// Formats of parameters, each with what it is.
-pub(super) const FORMATS: [(&str, fn(&str) -> bool); 3] =
-    [("quantity", |text| Quantity::parse(text).is_ok()), ("range", is_range), ("regex", |text| Regex::new(text).is_ok())];
+pub(super) const FORMATS: [(&str, fn(&str) -> bool); 3] = [
+    ("quantity", |text| Quantity::parse(text).is_ok()),
+    ("range", is_range),
+    ("regex", |text| Regex::new(text).is_ok()),
+];
 
 /// `80` or `30000-32767`.
 fn is_range(text: &str) -> bool {
@@ -111,7 +114,8 @@ mod tests {
         });
         let schema = json!({"type": "object", "additionalProperties": false, "properties": properties});
         let options = jsonschema::options().should_validate_formats(true);
-        let options = FORMATS.into_iter().fold(options, |options, (name, is_right)| options.with_format(name, is_right));
+        let options =
+            FORMATS.into_iter().fold(options, |options, (name, is_right)| options.with_format(name, is_right));
         let validator = options.build(&schema).unwrap();
         for (value, expected) in [
             (json!({"min": 1, "names": ["a"], "labels": {"a": ".*"}, "cpu": "500m", "flag": true, "way": "b"}), true),
