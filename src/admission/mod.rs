@@ -79,7 +79,7 @@ impl Admitted {
 pub struct Namespace<'b> {
     pub limits: LimitRanges<'b>,
     pub policy: Policy,
-    pub quotas: Quotas<'b>,
+    pub quotas: Quotas,
     accounts: ServiceAccounts<'b>,
 }
 
@@ -153,7 +153,7 @@ impl<'b> Admission<'b> {
     }
 
     /// The namespaces that have quotas.
-    pub fn quotas(&self) -> BTreeMap<&'b str, Quotas<'b>> {
+    pub fn quotas(&self) -> BTreeMap<&'b str, Quotas> {
         let with_quotas = self.namespaces.iter().filter(|(_, namespace)| !namespace.quotas.is_empty());
         with_quotas.map(|(name, namespace)| (*name, namespace.quotas.clone())).collect()
     }

@@ -6,7 +6,9 @@ use std::io::{self, IsTerminal};
 use super::args::{ClusterArgs, PolicyArgs};
 use super::error::CliError;
 use super::options::Options;
-use crate::cluster::{self, Ask, Client, ClusterError, Connect, Connection, Replicas, Request, Resources, Wanted};
+use crate::cluster::{
+    self, ApplySet, Ask, Client, ClusterError, Connect, Connection, Replicas, Request, Resources, Wanted,
+};
 use crate::diff::{Change, ConflictRule, Knowledge, OnConflict, Policy};
 use crate::model::{Bundle, ObjectId, Version};
 use crate::plan;
@@ -168,11 +170,18 @@ impl Cluster {
     }
 
     /// Asks the server what it would make of each object of the set. Nothing is written.
-    pub(super) fn ask(&self, bundle: &Bundle, live: &Bundle, policy: Policy) -> Result<Knowledge, CliError> {
+    pub(super) fn ask(
+        &self,
+        bundle: &Bundle,
+        live: &Bundle,
+        set: Option<&ApplySet>,
+        policy: Policy,
+    ) -> Result<Knowledge, CliError> {
         let replicas = replicas(bundle, live);
+        let claims = set.map(|set| self.claims(set, (bundle, live), &policy)).unwrap_or_default();
         let resources = &self.resources;
         let own_namespaces = own_namespaces(bundle, live);
-        let ask = Ask { bundle, resources, live, own_namespaces, replicas, policy: &policy };
+        let ask = Ask { bundle, resources, live, own_namespaces, replicas, claims, policy: &policy };
         let answers = cluster::ask(&self.client(), &ask)?;
         Ok(Knowledge { answers, policy })
     }
@@ -217,7 +226,7 @@ fn all((api_version, kind): (&str, &str), namespace: Option<&str>) -> Wanted {
 }
 
 /// Namespaces that the set makes, and whether the cluster lacks them.
-fn own_namespaces(bundle: &Bundle, live: &Bundle) -> HashMap<String, bool> {
+pub(super) fn own_namespaces(bundle: &Bundle, live: &Bundle) -> HashMap<String, bool> {
     let is_namespace =
         |(_, object): &(ObjectId, &crate::model::Object)| object.kind == "Namespace" && object.group().is_empty();
     let there = |name: &str| live.iter().filter(is_namespace).any(|(_, object)| object.name == name);

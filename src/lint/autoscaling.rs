@@ -120,13 +120,18 @@ pub(super) fn hpa_fixed_replicas(cx: &mut Cx<'_>) {
 }
 
 pub(super) fn hpa_min_low(cx: &mut Cx<'_>) {
-    if cx.root.at(&["spec", "minReplicas"]).and_then(View::int).unwrap_or(1) >= 2 {
+    let asked = cx.params.int("min").unwrap_or_default();
+    let least = cx.root.at(&["spec", "minReplicas"]).and_then(View::int).unwrap_or(1);
+    if least >= asked {
         return;
     }
     let is_written = cx.bundle.written(cx.id).at(&["spec", "minReplicas"]).is_some();
     let field = if is_written { "spec.minReplicas" } else { "spec.maxReplicas" };
-    let message = "the autoscaler may go down to one pod, and there is none while it moves";
-    cx.report_field(field.to_owned(), message).help = Some("set minReplicas to at least 2".to_owned());
+    let message = match least {
+        0 | 1 => "the autoscaler may go down to one pod, and there is none while it moves".to_owned(),
+        least => format!("the autoscaler may go down to {least} pods, and kplan.yaml asks for {asked}"),
+    };
+    cx.report_field(field.to_owned(), message).help = Some(format!("set minReplicas to at least {asked}"));
 }
 
 pub(super) fn hpa_min_equals_max(cx: &mut Cx<'_>) {
