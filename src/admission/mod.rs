@@ -111,7 +111,7 @@ impl<'b> Admission<'b> {
     pub fn of(bundle: &'b Bundle, live: Option<&'b Bundle>) -> Admission<'b> {
         let mut admission = Admission::default();
         let read = live.and_then(|live| live.live.as_ref());
-        let unread = |kind: &&str| read.is_none_or(|read| read.unread.iter().any(|unread| unread == kind));
+        let unread = |kind: &&str| read.is_none_or(|read| !read.knows(kind, ""));
         admission.is_complete = !["PriorityClass", "RuntimeClass"].iter().any(unread);
         for (bundle, is_live) in live.map(|live| (live, true)).into_iter().chain([(bundle, false)]) {
             for (id, object) in bundle.iter() {

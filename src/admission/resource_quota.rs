@@ -27,6 +27,15 @@ struct Scope {
     values: Vec<String>,
 }
 
+/// What is used of one resource of a quota.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Usage {
+    pub quota: String,
+    pub resource: String,
+    pub used: Quantity,
+    pub hard: Quantity,
+}
+
 /// The quotas of one namespace, by name.
 #[derive(Clone, Debug, Default)]
 pub struct Quotas {
@@ -68,7 +77,7 @@ impl Quotas {
         }
     }
 
-    /// Gives back what an object used that is gone.
+    /// Gives back what an object asked for that is gone.
     pub fn release(&mut self, asked: &Charge) {
         for quota in self.items.values_mut().filter(|quota| quota.matches(asked)) {
             for (name, quantity) in &asked.usage {
@@ -77,6 +86,21 @@ impl Quotas {
                 }
             }
         }
+    }
+
+    /// What is used of the resources that an object asks for.
+    pub fn usage(&self, asked: &Charge) -> Vec<Usage> {
+        let matching = self.items.iter().filter(|(_, quota)| quota.matches(asked));
+        let all = matching.flat_map(|(name, quota)| {
+            let asked = quota.hard.iter().filter(|(resource, _)| asked.asks(resource));
+            asked.map(|(resource, hard)| Usage {
+                quota: name.clone(),
+                resource: resource.clone(),
+                used: quota.used.get(resource).cloned().unwrap_or_else(|| Quantity::from_i64(0)),
+                hard: hard.clone(),
+            })
+        });
+        all.collect()
     }
 }
 

@@ -2,6 +2,7 @@
 //! means), [`stages`] and [`output`].
 
 mod apply;
+mod applyset;
 mod args;
 mod baseline;
 mod check;
@@ -28,6 +29,7 @@ mod show;
 mod simulate;
 mod snapshot;
 mod stages;
+mod states;
 mod translate;
 
 use std::ffi::OsString;

@@ -1,16 +1,15 @@
 //! What the scheduler works out for pods that are alike in everything but what they request: `CycleState`.
 
-use std::collections::HashMap;
-
+use super::Map;
 use super::counters::{Counted, Counters};
 use super::filters::inter_pod_affinity::{self, Affinities};
 use super::filters::pod_topology_spread::{self, Spreading};
 use super::filters::{self, Rejection};
+use super::groups::{Entry, Shape};
 use super::kinds::Kinds;
 use super::labels::Labels;
 use super::nodes::Node;
 use super::pod::Pod;
-use super::profiles::{Profile, Profiles};
 use super::scores::Fixed;
 use super::scores::image_locality::Images;
 use super::topology::{NO_DOMAIN, Place};
@@ -31,11 +30,11 @@ pub struct Cycle {
     fixed: Vec<Option<(Option<Rejection>, Fixed)>>,
     /// Nodes that are alike for the pod but for what is requested of them.
     pub spots: Vec<Spot>,
-    ids: HashMap<(u32, Vec<i64>), u32>,
-    /// By profile.
+    ids: Map<(u32, Vec<i64>), u32>,
+    /// By shape.
     pub spot_of: Vec<u32>,
-    /// How much of the profiles' journal is taken in.
-    pub cursor: usize,
+    /// The stamps of the shapes that are taken in.
+    stamps: Vec<u64>,
 }
 
 /// A kind of node with what the counters say there.
@@ -79,9 +78,9 @@ impl Cycle {
             version,
             fixed: Vec::new(),
             spots: Vec::new(),
-            ids: HashMap::new(),
+            ids: Map::default(),
             spot_of: Vec::new(),
-            cursor: 0,
+            stamps: Vec::new(),
         }
     }
 
@@ -100,20 +99,21 @@ impl Cycle {
     }
 
     fn forget(&mut self) {
-        (self.spots, self.ids, self.spot_of, self.cursor) = Default::default();
+        (self.spots, self.ids, self.spot_of, self.stamps) = Default::default();
     }
 
-    /// Gives every profile its spot.
-    pub fn sort(&mut self, pod: &Pod, kinds: &Kinds, profiles: &Profiles, counters: &Counters) {
-        let born = &profiles.journal[self.cursor.min(profiles.journal.len())..];
-        let all = self.spot_of.is_empty() || born.len() > profiles.list.len();
-        self.spot_of.resize(profiles.list.len(), 0);
-        if all {
-            (0..profiles.list.len()).for_each(|id| self.sort_one(id, pod, kinds, profiles, counters));
-        } else {
-            born.iter().for_each(|id| self.sort_one(*id as usize, pod, kinds, profiles, counters));
+    /// Gives every shape of node its spot.
+    pub fn sort(&mut self, pod: &Pod, kinds: &Kinds, shapes: &[Entry], counters: &Counters) {
+        self.spot_of.resize(shapes.len(), 0);
+        self.stamps.resize(shapes.len(), 0);
+        for (id, entry) in shapes.iter().enumerate() {
+            if self.stamps[id] != entry.stamp {
+                self.stamps[id] = entry.stamp;
+                if entry.stamp != 0 {
+                    self.sort_one(id, &entry.shape, pod, kinds, counters);
+                }
+            }
         }
-        self.cursor = profiles.journal.len();
         for (slot, id) in self.slots.iter().enumerate() {
             let counter = counters.get(*id);
             if !counter.domains.hosts {
@@ -125,14 +125,13 @@ impl Cycle {
         }
     }
 
-    fn sort_one(&mut self, id: usize, pod: &Pod, kinds: &Kinds, profiles: &Profiles, counters: &Counters) {
-        let profile = &*profiles.list[id];
+    fn sort_one(&mut self, id: usize, shape: &Shape, pod: &Pod, kinds: &Kinds, counters: &Counters) {
         let hosts = self.slots.iter().filter(|slot| counters.get(**slot).domains.hosts);
-        let key = (profile.kind, hosts.map(|slot| profile.count(*slot)).collect());
+        let key = (shape.kind, hosts.map(|slot| shape.count(*slot)).collect());
         self.spot_of[id] = match self.ids.get(&key) {
             Some(spot) => *spot,
             None => {
-                let spot = self.spot(profile, pod, kinds, counters);
+                let spot = self.spot(shape, pod, kinds, counters);
                 self.spots.push(spot);
                 self.ids.insert(key, self.spots.len() as u32 - 1);
                 self.spots.len() as u32 - 1
@@ -140,8 +139,8 @@ impl Cycle {
         };
     }
 
-    fn spot(&mut self, profile: &Profile, pod: &Pod, kinds: &Kinds, counters: &Counters) -> Spot {
-        let kind = profile.kind as usize;
+    fn spot(&mut self, shape: &Shape, pod: &Pod, kinds: &Kinds, counters: &Counters) -> Spot {
+        let kind = shape.kind as usize;
         if self.fixed.len() <= kind {
             self.fixed.resize(kind + 1, None);
         }
@@ -151,7 +150,7 @@ impl Cycle {
             let counter = counters.get(*slot);
             let place = counter.place(kinds.example[kind]);
             match counter.domains.hosts {
-                true if place.domain != NO_DOMAIN => Place { domain: 0, value: profile.count(*slot) },
+                true if place.domain != NO_DOMAIN => Place { domain: 0, value: shape.count(*slot) },
                 _ => place,
             }
         };

@@ -1,15 +1,15 @@
 //! One pod against all nodes: PreFilter, Filter, Score, PostFilter, as `schedulePod` and its failure handler do.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::Map;
 use super::filters::volume_binding::{self, PodVolumes};
 use super::filters::{Rejection, node_affinity};
 use super::message;
 use super::node_set::NodeSet;
 use super::pod::Pod;
 use super::preemption::{Preemption, preempt};
-use super::ranks::Ranks;
+use super::repeats::Repeats;
 use super::state::{ClassId, State};
 use super::survey::{self, Survey};
 
@@ -40,35 +40,36 @@ pub struct Unschedulable {
 /// What was worked out for classes before.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
-    pub ranks: Ranks,
-    /// The last answers, each good as long as nothing happens.
-    answers: HashMap<ClassId, (u64, Answer)>,
-}
-
-impl Memory {
-    /// Forgets what came after a point of the profiles' journal.
-    pub fn rollback(&mut self, length: usize) {
-        self.ranks.rollback(length);
-    }
+    repeats: Repeats,
+    /// Answers since something happened last.
+    answers: Map<ClassId, Answer>,
+    version: u64,
 }
 
 /// Asks for one pod of a class, without placing it.
 pub fn schedule(state: &mut State, class: ClassId) -> Answer {
-    if let Some((version, answer)) = state.memory.answers.get(&class)
-        && *version == state.version
-    {
+    let memory = &mut state.memory;
+    if memory.version != state.version {
+        memory.answers.clear();
+        memory.version = state.version;
+    }
+    if let Some(answer) = memory.answers.get(&class) {
         return answer.clone();
     }
     let answer = answer(state, class);
-    state.memory.answers.insert(class, (state.version, answer.clone()));
+    state.memory.answers.insert(class, answer.clone());
     answer
 }
 
 /// Total score of every node that passes the filters; empty where only one does, which is not scored.
 pub fn scores(state: &mut State, class: ClassId) -> Vec<(u32, i64)> {
-    match ask(state, class, |state, survey| survey.scores(state)) {
-        Ok(scores) if scores.len() > 1 => scores,
-        _ => Vec::new(),
+    match survey(state, class) {
+        Ok(survey) => {
+            let scores = survey.scores(state);
+            state.keep(class, survey.cycle);
+            if scores.len() > 1 { scores } else { Vec::new() }
+        }
+        Err(_) => Vec::new(),
     }
 }
 
@@ -77,40 +78,59 @@ fn answer(state: &mut State, class: ClassId) -> Answer {
     if total == 0 {
         return pending("no nodes available to schedule pods".to_owned(), None);
     }
-    let asked = ask(state, class, |state, survey| match survey.best(state) {
-        Some((best, feasible)) => Answer::Scheduled { best: Arc::new(best), feasible },
-        None => unschedulable(state, class, survey),
-    });
-    asked.unwrap_or_else(|rejection| {
-        pending(message::prefilter(total, &rejection, version), Some(rejection.reasons.join(", ")))
-    })
+    if let Some((best, feasible)) = again(state, class) {
+        return Answer::Scheduled { best, feasible };
+    }
+    let survey = match survey(state, class) {
+        Ok(survey) => survey,
+        Err(rejection) => {
+            return pending(message::prefilter(total, &rejection, version), Some(rejection.reasons.join(", ")));
+        }
+    };
+    let relative = survey.relative();
+    let answer = match survey.best(state, &relative) {
+        Some((best, score, feasible)) => {
+            let (best, mut repeats) = (Arc::new(best), std::mem::take(&mut state.memory.repeats));
+            repeats.keep(state, class, &survey, relative, (&best, score));
+            state.memory.repeats = repeats;
+            Answer::Scheduled { best, feasible }
+        }
+        None => unschedulable(state, class, &survey),
+    };
+    state.keep(class, survey.cycle);
+    answer
 }
 
-/// Runs the filters over the nodes that PreFilter leaves.
-fn ask<T>(state: &mut State, class: ClassId, then: impl FnOnce(&mut State, &mut Survey) -> T) -> Result<T, Rejection> {
+/// The answer from the one before, where that is remembered.
+fn again(state: &mut State, class: ClassId) -> Option<(Arc<NodeSet>, usize)> {
+    if !state.memory.repeats.knows(class) {
+        return None;
+    }
+    let (cycle, mut repeats) = (state.cycle(class), std::mem::take(&mut state.memory.repeats));
+    let found = repeats.again(state, class, &cycle);
+    state.memory.repeats = repeats;
+    state.keep(class, cycle);
+    found
+}
+
+/// Runs the filters over the nodes that PreFilter leaves; give the cycle back with [`State::keep`].
+fn survey(state: &mut State, class: ClassId) -> Result<Survey, Rejection> {
     let pod = state.pod(class).clone();
     let pinned = node_affinity::pinned(&pod)?;
     let volumes = if pod.has_claims() { Some(pre_filter_volumes(state, &pod)?) } else { None };
     let cycle = state.cycle(class);
-    let mut survey =
-        if pod.ports.is_empty() && pod.volumes.is_empty() && !state.index.kins[state.kin(class) as usize].by_name {
-            survey::profiles(state, class, cycle)
-        } else {
-            let nodes = match pinned {
-                Some(names) => {
-                    let mut nodes: Vec<u32> = names.iter().filter_map(|name| state.node(name)).collect();
-                    nodes.sort_unstable();
-                    nodes
-                }
-                None => (0..state.nodes.len() as u32).collect(),
-            };
-            survey::nodes(state, class, cycle, nodes, volumes)
-        };
-    let answer = then(state, &mut survey);
-    let Survey { cycle, ranks, .. } = survey;
-    state.keep(class, cycle);
-    state.memory.ranks.keep(class, ranks);
-    Ok(answer)
+    if pod.ports.is_empty() && pod.volumes.is_empty() && !state.index.kins[state.kin(class) as usize].by_name {
+        return Ok(survey::profiles(state, class, cycle));
+    }
+    let nodes = match pinned {
+        Some(names) => {
+            let mut nodes: Vec<u32> = names.iter().filter_map(|name| state.node(name)).collect();
+            nodes.sort_unstable();
+            nodes
+        }
+        None => (0..state.nodes.len() as u32).collect(),
+    };
+    Ok(survey::nodes(state, class, cycle, nodes, volumes))
 }
 
 fn pre_filter_volumes(state: &State, pod: &Pod) -> Result<PodVolumes, Rejection> {

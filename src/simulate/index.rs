@@ -5,9 +5,11 @@ use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use super::Map;
 use super::cluster::Cluster;
 use super::counters::{Counted, Counters};
 use super::cycle::Cycle;
+use super::groups::Shape;
 use super::kinds::{Kinds, looks_at_names};
 use super::labels::Labels;
 use super::node_info::NodeInfo;
@@ -73,7 +75,7 @@ pub struct Index {
     pub kinds: Kinds,
     pub profiles: Profiles,
     pub kins: Vec<Kin>,
-    ids: HashMap<Likeness, u32>,
+    ids: Map<Likeness, u32>,
     namespaces: HashMap<String, Arc<Labels>>,
     /// Counters by host that are not zero, by node.
     hosts: Vec<Vec<(u32, i64)>>,
@@ -83,7 +85,7 @@ pub struct Index {
     pub there: Vec<bool>,
     /// Labels came up by which the kinds of nodes have not been told apart yet.
     stale: bool,
-    /// Grows when the nodes are told apart anew.
+    /// Grows when nodes are told apart anew, come or go.
     pub epoch: u64,
 }
 
@@ -149,14 +151,17 @@ impl Index {
         let mut used = info.used.clone();
         used.scalars.retain(|(_, amount)| *amount != 0);
         used.scalars.sort();
-        let profile = self.there[at].then(|| Profile {
-            kind: self.kinds.of[at],
+        if !self.there[at] {
+            return self.profiles.take(node);
+        }
+        let kind = self.kinds.of[at];
+        let profile = Profile {
+            shape: self.profiles.groups.shape(Shape { kind, counts: self.hosts[at].clone() }),
             pods: info.pods.len(),
             used,
             nonzero: (info.nonzero.cpu, info.nonzero.memory),
-            counts: self.hosts[at].clone(),
-        });
-        self.profiles.set(node, profile);
+        };
+        self.profiles.set(node, &self.kinds.like[kind as usize], profile);
     }
 
     /// A pod came to a node (1) or left it (-1); `infos` know already.
@@ -260,6 +265,7 @@ impl Index {
     /// Lets a node go for a while, or come back.
     pub fn stand(&mut self, node: u32, there: bool, infos: &[NodeInfo]) {
         self.there[node as usize] = there;
+        self.epoch += 1;
         self.counters.list.iter_mut().for_each(|counter| counter.stand(node, there));
         self.look_at(node, infos);
     }
@@ -267,21 +273,9 @@ impl Index {
     /// Cordons a node for a while, or opens it again.
     pub fn cordon(&mut self, node: u32, cordoned: bool, nodes: &[Node], infos: &[NodeInfo]) {
         self.cordoned[node as usize] = cordoned;
+        self.epoch += 1;
         self.kinds.look_at(node, &nodes[node as usize], cordoned);
         self.look_at(node, infos);
-    }
-
-    pub fn mark(&mut self) {
-        self.profiles.mark();
-    }
-
-    /// Goes back to the last mark, when all pods are where they were; gives that point of the profiles' journal.
-    pub fn rollback(&mut self) -> usize {
-        let length = self.profiles.rollback();
-        for cycle in self.kins.iter_mut().filter_map(|kin| kin.cycle.as_mut()) {
-            cycle.cursor = cycle.cursor.min(length);
-        }
-        length
     }
 }
 

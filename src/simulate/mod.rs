@@ -13,6 +13,7 @@ pub mod engine;
 pub mod expand;
 pub mod filters;
 pub mod findings;
+mod groups;
 pub mod index;
 pub mod kinds;
 pub mod labels;
@@ -26,8 +27,8 @@ pub mod pod;
 pub mod preemption;
 pub mod profiles;
 pub mod queue;
-mod ranks;
 pub mod remedies;
+mod repeats;
 mod report;
 pub mod requests;
 pub mod resources;
@@ -47,6 +48,7 @@ pub use placement::{
     Blocked, Drain, Loss, PlacedNode, PlacedPod, Placement, Remedy, Rollout, ScaleOut, Settled, Stall, Verdict,
 };
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use cluster::Cluster;
@@ -57,6 +59,9 @@ use state::State;
 use crate::config::Settings;
 use crate::diag::Diagnostic;
 use crate::model::Bundle;
+
+/// A map for what is looked up at every step; its order is never looked at.
+pub(crate) type Map<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
 
 /// Places every pod of a set on the nodes, and says what follows: updates, losses, remedies, findings.
 pub fn run(bundle: &Bundle, inventory: &Inventory<'_>, settings: &Settings) -> (Placement, Vec<Diagnostic>) {

@@ -25,6 +25,11 @@ impl NodeSet {
         }
     }
 
+    pub fn contains(&self, node: u32) -> bool {
+        let word = (node as usize / 64).checked_sub(self.from).and_then(|at| self.words.get(at));
+        word.is_some_and(|word| word >> (node % 64) & 1 == 1)
+    }
+
     /// Takes in all nodes of another set.
     pub fn add(&mut self, other: &NodeSet) {
         if let Some(last) = other.words.len().checked_sub(1) {

@@ -1,14 +1,14 @@
 //! DefaultPreemption: which less important pods would have to go (Kubernetes 1.36).
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::Map;
 use super::cycle::Spot;
 use super::filters::volume_binding::{PodVolumes, exclusive_uses};
 use super::filters::{self, Rejection, node_resources_fit};
 use super::message::{NOT_HELPFUL, fit_error};
-use super::node_info::{NodeInfo, PlacedId};
+use super::node_info::{Held, NodeInfo, PlacedId};
 use super::state::{ClassId, State};
 use super::survey::Survey;
 
@@ -53,8 +53,8 @@ pub fn preempt(state: &State, class: ClassId, survey: &Survey, rejections: &[(Re
     }
     let groups = match state.has_lower_priority(pod.priority) {
         true => {
-            DryRuns { state, class, survey, weights: HashMap::new(), groups: Vec::new(), by_profile: HashMap::new() }
-                .run()
+            let (weights, by_profile) = Default::default();
+            DryRuns { state, class, survey, weights, groups: Vec::new(), by_profile }.run()
         }
         false => Vec::new(),
     };
@@ -79,10 +79,10 @@ struct DryRuns<'a> {
     class: ClassId,
     survey: &'a Survey,
     /// By kin: what a pod counts for in each of the incoming pod's counters.
-    weights: HashMap<u32, Arc<Vec<i64>>>,
+    weights: Map<u32, Arc<Vec<i64>>>,
     groups: Vec<Alike>,
     /// Groups by the profile of their nodes.
-    by_profile: HashMap<u32, Vec<usize>>,
+    by_profile: Map<u32, Vec<usize>>,
 }
 
 /// A node on which victims are taken out and put back, without touching the state.
@@ -154,7 +154,18 @@ impl DryRuns<'_> {
         // `MinCandidateNodesAbsolute` and `MinCandidateNodesPercentage` of the default profile.
         let enough = (potential.len() / 10).max(100);
         let (mut candidates, mut harmless) = (0, false);
+        // By what is short when all less important pods are gone.
+        let mut hopeless: [Option<usize>; 16] = [None; 16];
         for node in potential {
+            if let Some(short) = self.is_hopeless(node) {
+                let at = *hopeless[short].get_or_insert_with(|| {
+                    let outcome = self.select_victims(node);
+                    self.groups.push(Alike { node, outcome, nodes: Vec::new() });
+                    self.groups.len() - 1
+                });
+                self.groups[at].nodes.push(node);
+                continue;
+            }
             let profile = self.state.index.profiles.of[node as usize];
             let known = self.by_profile.get(&profile).map_or(&[][..], Vec::as_slice);
             let known = known.iter().copied().find(|at| self.are_alike(self.groups[*at].node, node));
@@ -175,6 +186,21 @@ impl DryRuns<'_> {
             }
         }
         self.groups
+    }
+
+    /// Tells most nodes apart from those that are worth a try, by bits of what stays short; zero where no pod is less
+    /// important.
+    fn is_hopeless(&self, node: u32) -> Option<usize> {
+        let (state, pod) = (self.state, self.state.pod(self.class));
+        if !pod.ports.is_empty() || !pod.requests.actual.scalars.is_empty() {
+            return None;
+        }
+        let held = state.infos[node as usize].held_below(pod.priority);
+        if held == Held::default() {
+            return Some(0);
+        }
+        let offer = &state.index.profiles.offers[state.index.profiles.of[node as usize] as usize];
+        Some(offer.left.without(&held).short(pod)).filter(|short| *short != 0)
     }
 
     /// What is short although all less important pods are gone, without trying: most nodes are passed over by this.

@@ -1,11 +1,15 @@
-//! Nodes that are alike: the scheduler's answer for one of them is the answer for all. A profile is a kind of node with
-//! what is requested of it and what its own domains hold; it changes when a pod comes or goes.
+//! Nodes that are alike: the scheduler's answer for one of them is the answer for all. A profile is a shape of node with
+//! what is requested of it; a node has another one when a pod comes or goes.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::Map;
+use super::filters::node_resources_fit::Left;
+use super::groups::{Groups, Known, Offer, Shape};
 use super::node_set::NodeSet;
+use super::nodes::Node;
 use super::resources::Resources;
+use super::scores::resources::Room;
 
 /// Profile of a node that is not there.
 pub const GONE: u32 = u32::MAX;
@@ -13,21 +17,12 @@ pub const GONE: u32 = u32::MAX;
 /// Everything by which the scheduler tells nodes apart, names and volumes aside.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Profile {
-    /// Its kind: labels that any pod mentions, taints, what it offers.
-    pub kind: u32,
+    /// Number of its [`Shape`].
+    pub shape: u32,
     pub pods: usize,
     pub used: Resources,
     /// Cpu and memory as scores count them.
     pub nonzero: (i64, i64),
-    /// Counters by domains of few nodes that are not zero here.
-    pub counts: Vec<(u32, i64)>,
-}
-
-impl Profile {
-    /// What a counter by domains of few nodes has here.
-    pub fn count(&self, counter: u32) -> i64 {
-        self.counts.binary_search_by_key(&counter, |(id, _)| *id).map_or(0, |at| self.counts[at].1)
-    }
 }
 
 /// The profiles that nodes have now.
@@ -35,19 +30,20 @@ impl Profile {
 pub struct Profiles {
     /// By node.
     pub of: Vec<u32>,
-    ids: HashMap<Arc<Profile>, u32>,
+    ids: Map<Arc<Profile>, u32>,
     pub list: Vec<Arc<Profile>>,
+    /// What the nodes of a profile have for a pod.
+    pub offers: Vec<Offer>,
     /// Nodes by profile.
     pub members: Vec<NodeSet>,
     /// Number of nodes by profile; zero for one that no node has.
     pub counts: Vec<u32>,
-    /// Place of a profile's birth in the journal.
-    born: Vec<usize>,
     free: Vec<u32>,
-    /// Profiles in the order in which they came; an id that was freed may come again.
-    pub journal: Vec<u32>,
-    /// Lengths of the journal to go back to; what was there then keeps its id until then.
-    marks: Vec<usize>,
+    pub groups: Groups,
+    /// Nodes that changed their profile, in that order.
+    pub changed: Vec<u32>,
+    /// Grows when `changed` begins anew.
+    pub generation: u64,
 }
 
 impl Profiles {
@@ -55,72 +51,83 @@ impl Profiles {
         Profiles { of: vec![GONE; nodes], ..Profiles::default() }
     }
 
-    /// Gives a node another profile; `None` takes it away.
-    pub fn set(&mut self, node: u32, profile: Option<Profile>) {
-        let next = profile.map_or(GONE, |profile| self.id(profile));
+    /// The shape of a profile.
+    pub fn shape(&self, id: u32) -> &Shape {
+        &self.groups.shapes[self.list[id as usize].shape as usize].shape
+    }
+
+    /// Gives a node another profile; `like` is a node of its kind.
+    pub fn set(&mut self, node: u32, like: &Node, profile: Profile) {
+        let next = self.id(like, profile);
+        self.turn(node, next);
+    }
+
+    /// Takes a node away.
+    pub fn take(&mut self, node: u32) {
+        self.turn(node, GONE);
+    }
+
+    fn turn(&mut self, node: u32, next: u32) {
         let before = std::mem::replace(&mut self.of[node as usize], next);
         if before == next {
             return;
         }
-        if next != GONE {
-            self.counts[next as usize] += 1;
-            self.members[next as usize].insert(node);
+        if self.changed.len() > 4 * self.of.len() {
+            self.changed.clear();
+            self.generation += 1;
         }
+        self.changed.push(node);
         if before != GONE {
             self.counts[before as usize] -= 1;
             self.members[before as usize].remove(node);
+            self.groups.shift(before, node, false);
+        }
+        if next != GONE {
+            self.counts[next as usize] += 1;
+            self.members[next as usize].insert(node);
+            self.groups.shift(next, node, true);
+        }
+        if before != GONE {
             self.let_go(before);
         }
     }
 
-    fn id(&mut self, profile: Profile) -> u32 {
+    fn id(&mut self, like: &Node, profile: Profile) -> u32 {
         if let Some(id) = self.ids.get(&profile) {
             return *id;
         }
-        let profile = Arc::new(profile);
+        let offer = Offer {
+            room: Room::new(like, (profile.used.cpu, profile.used.memory), profile.nonzero),
+            left: Left::new(like, profile.pods, &profile.used),
+        };
+        let (shape, profile) = (profile.shape, Arc::new(profile));
         let id = match self.free.pop() {
             Some(id) => {
                 self.list[id as usize] = profile.clone();
-                self.born[id as usize] = self.journal.len();
+                self.offers[id as usize] = offer;
                 id
             }
             None => {
                 self.list.push(profile.clone());
+                self.offers.push(offer);
                 self.members.push(NodeSet::default());
                 self.counts.push(0);
-                self.born.push(self.journal.len());
                 self.list.len() as u32 - 1
             }
         };
         self.ids.insert(profile, id);
-        self.journal.push(id);
+        self.groups.insert(id, shape, &Known { offers: &self.offers, members: &self.members });
         id
     }
 
-    /// Frees a profile that no node has, unless it was there at the last mark.
+    /// Frees a profile that no node has.
     fn let_go(&mut self, id: u32) {
         let at = id as usize;
-        if self.counts[at] == 0 && self.marks.last().is_none_or(|mark| self.born[at] >= *mark) {
+        if self.counts[at] == 0 {
             self.ids.remove(&self.list[at]);
             self.members[at] = NodeSet::default();
+            self.groups.remove(id, &Known { offers: &self.offers, members: &self.members });
             self.free.push(id);
         }
-    }
-
-    pub fn mark(&mut self) {
-        self.marks.push(self.journal.len());
-    }
-
-    /// Forgets what came since the last mark, when every node has the profile again that it had then. What a node has
-    /// for good, because a counter was added meanwhile, stays. Gives the point of the journal from which on it may be new.
-    pub fn rollback(&mut self) -> usize {
-        let Some(mark) = self.marks.pop() else { return self.journal.len() };
-        for id in self.journal.split_off(mark) {
-            if self.counts[id as usize] > 0 && self.born[id as usize] >= mark {
-                self.born[id as usize] = self.journal.len();
-                self.journal.push(id);
-            }
-        }
-        mark
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::Map;
 use super::cluster::Cluster;
 use super::cycle::Cycle;
 use super::index::{Index, World};
@@ -51,9 +52,9 @@ pub struct State {
     pub classes: Vec<Arc<Pod>>,
     /// The kin of each class in the index.
     kins: Vec<u32>,
-    by_pod: HashMap<Arc<Pod>, ClassId>,
+    by_pod: Map<Arc<Pod>, ClassId>,
     /// The same by address; the pods are kept so that no other gets theirs.
-    by_address: HashMap<usize, (Arc<Pod>, ClassId)>,
+    by_address: Map<usize, (Arc<Pod>, ClassId)>,
     pub placed: Vec<Placed>,
     /// Pods on nodes by priority.
     priorities: BTreeMap<i32, usize>,
@@ -150,9 +151,8 @@ impl State {
         self.version += 1;
     }
 
-    /// A point to go back to; each needs its own [`State::rollback`], the last one first.
-    pub fn mark(&mut self) -> Mark {
-        self.index.mark();
+    /// A point to go back to.
+    pub fn mark(&self) -> Mark {
         Mark(self.steps.len())
     }
 
@@ -169,8 +169,6 @@ impl State {
             }
         }
         self.version += 1;
-        let length = self.index.rollback();
-        self.memory.rollback(length);
     }
 
     fn shift(&mut self, id: PlacedId, sign: i64) {

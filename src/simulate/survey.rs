@@ -3,10 +3,11 @@
 use super::cycle::{Bounds, Cycle, Spot};
 use super::filters::volume_binding::PodVolumes;
 use super::filters::{self, Rejection, node_resources_fit};
+use super::groups::Group;
 use super::node_set::NodeSet;
 use super::nodes::Node;
+use super::pod::Pod;
 use super::profiles::GONE;
-use super::ranks::NO_ROOM;
 use super::scores::{self, resources};
 use super::state::{ClassId, State};
 
@@ -15,54 +16,87 @@ pub struct Survey {
     pub cycle: Box<Cycle>,
     pub bounds: Bounds,
     pub volumes: Option<PodVolumes>,
-    /// Scores for resources by profile; empty where nodes are told apart.
-    pub ranks: Vec<f32>,
     class: ClassId,
     /// Nodes that passed, by spot.
-    feasible: Vec<usize>,
-    /// The best score for resources, by spot: nothing else decides between nodes of one spot.
-    tops: Vec<i64>,
+    pub feasible: Vec<usize>,
     /// By spot: what rejects it, whatever is requested of the node.
-    verdicts: Vec<Option<Rejection>>,
+    pub verdicts: Vec<Option<Rejection>>,
+    /// Groups of nodes, some of which passed.
+    open: Vec<Open>,
     /// Spots of single nodes, where they are told apart; else those of the cycle count.
     singles: Option<Singles>,
+}
+
+/// A group of profiles that has room for the pod.
+struct Open {
+    group: u32,
+    spot: u32,
+    /// All of its nodes have room.
+    whole: bool,
 }
 
 struct Singles {
     /// Nodes that passed, each with a spot of its own.
     nodes: Vec<u32>,
     spots: Vec<Spot>,
+    /// Their scores for resources.
+    scores: Vec<i64>,
     rejections: Vec<(u32, Rejection)>,
 }
 
 /// Surveys nodes by profile.
-pub fn profiles(state: &mut State, class: ClassId, mut cycle: Box<Cycle>) -> Survey {
-    let pod = state.pod(class).clone();
-    let version = state.cluster.version();
-    let State { index, memory, .. } = state;
-    cycle.sort(&pod, &index.kinds, &index.profiles, &index.counters);
+pub fn profiles(state: &State, class: ClassId, mut cycle: Box<Cycle>) -> Survey {
+    let (pod, index) = (state.pod(class), &state.index);
+    let groups = &index.profiles.groups;
+    cycle.sort(pod, &index.kinds, &groups.shapes, &index.counters);
     let bounds = cycle.bounds(&index.counters, None);
     let verdict = |spot: &Spot| spot.rejection.clone().or_else(|| cycle.beyond(&bounds, &spot.places));
     let verdicts: Vec<Option<Rejection>> = cycle.spots.iter().map(verdict).collect();
-    let open: Vec<bool> = verdicts.iter().map(Option::is_none).collect();
-    let ranks = memory.ranks.of(class, &pod, index, version);
-    let mut feasible = vec![0; cycle.spots.len()];
-    let mut tops = vec![NO_ROOM; cycle.spots.len()];
-    for ((count, rank), spot) in index.profiles.counts.iter().zip(&ranks).zip(&cycle.spot_of) {
-        if *count > 0 && *rank > NO_ROOM {
-            let spot = *spot as usize;
-            feasible[spot] += *count as usize;
-            tops[spot] = tops[spot].max(*rank);
+    let (mut feasible, mut open) = (vec![0; cycle.spots.len()], Vec::new());
+    for (id, group) in groups.list.iter().enumerate().filter(|(_, group)| group.count > 0) {
+        let spot = cycle.spot_of[group.shape as usize];
+        if verdicts[spot as usize].is_some() {
+            continue;
+        }
+        let (passed, whole) = passing(state, pod, group);
+        if passed > 0 {
+            feasible[spot as usize] += passed;
+            open.push(Open { group: id as u32, spot, whole });
         }
     }
-    feasible.iter_mut().zip(&open).filter(|(_, open)| !**open).for_each(|(feasible, _)| *feasible = 0);
-    let tops = tops.into_iter().map(|top| top as i64).collect();
-    Survey { cycle, bounds, volumes: None, ranks, class, feasible, tops, verdicts, singles: None }
+    Survey { cycle, bounds, volumes: None, class, feasible, verdicts, open, singles: None }
+}
+
+/// How many nodes of a group have room for a pod, and whether all do.
+fn passing(state: &State, pod: &Pod, group: &Group) -> (usize, bool) {
+    if group.most.left.short(pod) != 0 {
+        return (0, false);
+    }
+    if group.least.left.short(pod) == 0 && pod.requests.actual.scalars.is_empty() {
+        return (group.count, true);
+    }
+    let profiles = &state.index.profiles;
+    let with_room = group.profiles.iter().filter(|id| has_room(state, pod, **id));
+    let passed = with_room.map(|id| profiles.counts[*id as usize] as usize).sum();
+    (passed, passed == group.count)
+}
+
+/// Whether the nodes of a profile have room for a pod.
+pub fn has_room(state: &State, pod: &Pod, profile: u32) -> bool {
+    state.index.profiles.offers[profile as usize].left.short(pod) == 0 && {
+        let (profiles, wanted) = (&state.index.profiles, &pod.requests.actual.scalars);
+        wanted.is_empty() || {
+            let have = &state.index.kinds.like[profiles.shape(profile).kind as usize].allocatable;
+            let used = &profiles.list[profile as usize].used;
+            let fits = |want: i64, name: &str| want <= 0 || want <= have.scalar(name).saturating_sub(used.scalar(name));
+            wanted.iter().all(|(name, want)| fits(*want, name))
+        }
+    }
 }
 
 /// Surveys nodes one by one, for pods that look at their names, ports or volumes.
 pub fn nodes(
-    state: &mut State,
+    state: &State,
     class: ClassId,
     mut cycle: Box<Cycle>,
     nodes: Vec<u32>,
@@ -73,10 +107,10 @@ pub fn nodes(
     let index = &state.index;
     let by_name = index.kins[state.kin(class) as usize].by_name;
     if !by_name {
-        cycle.sort(&pod, &index.kinds, &index.profiles, &index.counters);
+        cycle.sort(&pod, &index.kinds, &index.profiles.groups.shapes, &index.counters);
     }
     let bounds = cycle.bounds(&index.counters, None);
-    let (mut passed, mut spots, mut tops, mut rejections) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut passed, mut spots, mut scores, mut rejections) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for node in nodes {
         let profile = index.profiles.of[node as usize];
         if profile == GONE {
@@ -84,7 +118,9 @@ pub fn nodes(
         }
         let shape = &state.nodes[node as usize];
         let spot = match (by_name, index.cordoned[node as usize]) {
-            (false, _) => cycle.spots[cycle.spot_of[profile as usize] as usize].clone(),
+            (false, _) => {
+                cycle.spots[cycle.spot_of[index.profiles.list[profile as usize].shape as usize] as usize].clone()
+            }
             (true, false) => cycle.spot_at(&pod, shape, node, &index.counters),
             (true, true) => cycle.spot_at(&pod, &Node { unschedulable: true, ..shape.clone() }, node, &index.counters),
         };
@@ -96,43 +132,105 @@ pub fn nodes(
             None => {
                 let used = (info.used.cpu, info.used.memory);
                 let room = resources::Room::new(shape, used, (info.nonzero.cpu, info.nonzero.memory));
-                tops.push(resources::score(&pod, &room, version));
+                scores.push(resources::score(&pod, &room, version));
                 passed.push(node);
                 spots.push(spot);
             }
         }
     }
-    let (feasible, ranks) = (vec![1; spots.len()], Vec::new());
-    let singles = Some(Singles { nodes: passed, spots, rejections });
-    Survey { cycle, bounds, volumes, ranks, class, feasible, tops, verdicts: Vec::new(), singles }
+    let (feasible, open) = (vec![1; spots.len()], Vec::new());
+    let singles = Some(Singles { nodes: passed, spots, scores, rejections });
+    Survey { cycle, bounds, volumes, class, feasible, verdicts: Vec::new(), open, singles }
 }
 
 impl Survey {
-    /// The nodes with the highest total, and how many passed; `None` where none did.
-    pub fn best(&self, state: &State) -> Option<(NodeSet, usize)> {
-        let relative = self.relative();
-        let met = |spot: &usize| self.feasible[*spot] > 0;
-        let highest = (0..self.tops.len()).filter(met).map(|spot| self.tops[spot] + relative[spot]).max()?;
-        let wanted: Vec<i64> = relative.iter().map(|relative| highest - relative).collect();
-        let is_best = |spot: usize| self.feasible[spot] > 0 && self.tops[spot] == wanted[spot];
-        let feasible = self.feasible.iter().sum();
-        if let Some(singles) = &self.singles {
-            let best = singles.nodes.iter().enumerate().filter(|(spot, _)| is_best(*spot));
-            return Some((best.map(|(_, node)| *node).collect(), feasible));
+    /// The nodes with the highest total and that total, and how many passed; `None` where none did.
+    pub fn best(&self, state: &State, relative: &[i64]) -> Option<(NodeSet, i64, usize)> {
+        let feasible: usize = self.feasible.iter().sum();
+        if feasible == 0 {
+            return None;
         }
-        let mut best = NodeSet::default();
-        let profiles = &state.index.profiles;
-        for (id, (rank, spot)) in self.ranks.iter().zip(&self.cycle.spot_of).enumerate() {
-            let spot = *spot as usize;
-            if *rank == wanted[spot] as f32 && *rank > NO_ROOM && profiles.counts[id] > 0 && is_best(spot) {
-                best.add(&profiles.members[id]);
+        let (best, total) = match &self.singles {
+            Some(singles) => {
+                let totals = || singles.scores.iter().zip(relative).map(|(score, more)| score + more);
+                let highest = totals().max()?;
+                let best = singles.nodes.iter().zip(totals()).filter(|(_, total)| *total == highest);
+                (best.map(|(node, _)| *node).collect(), highest)
+            }
+            None => self.best_of_groups(state, relative),
+        };
+        Some((best, total, feasible))
+    }
+
+    /// Looks into the most promising groups, until no other can be as good.
+    fn best_of_groups(&self, state: &State, relative: &[i64]) -> (NodeSet, i64) {
+        let (pod, version, profiles) = (state.pod(self.class), state.cluster.version(), &state.index.profiles);
+        let bounds = |open: &Open| {
+            let group = &profiles.groups.list[open.group as usize];
+            let (low, high) = resources::bounds(pod, &group.least.room, &group.most.room, version);
+            (high + relative[open.spot as usize], open.whole && low == high)
+        };
+        let mut open: Vec<(i64, bool, &Open)> = self
+            .open
+            .iter()
+            .map(|open| (bounds(open), open))
+            .map(|((high, exact), open)| (high, exact, open))
+            .collect();
+        // The most promising group first: it rules most of the others out.
+        if let Some(first) = (0..open.len()).max_by_key(|at| (open[*at].0, open[*at].1)) {
+            open.swap(0, first);
+        }
+        let (mut best, mut nodes) = (i64::MIN, NodeSet::default());
+        for (high, exact, open) in open {
+            if high < best {
+                continue;
+            }
+            let group = &profiles.groups.list[open.group as usize];
+            let mut meet = |total: i64, more: &NodeSet| {
+                if total > best {
+                    (best, nodes) = (total, NodeSet::default());
+                }
+                if total == best {
+                    nodes.add(more);
+                }
+            };
+            if exact {
+                meet(high, &group.nodes);
+                continue;
+            }
+            for id in group.profiles.iter().filter(|id| open.whole || has_room(state, pod, **id)) {
+                let score = resources::score(pod, &profiles.offers[*id as usize].room, version);
+                meet(score + relative[open.spot as usize], &profiles.members[*id as usize]);
             }
         }
-        Some((best, feasible))
+        (nodes, best)
+    }
+
+    /// Whether nodes of one kind differ in nothing but their room.
+    pub fn by_kind(&self) -> bool {
+        self.singles.is_none() && self.cycle.slots.is_empty()
+    }
+
+    /// All nodes that passed.
+    pub fn passed(&self, state: &State) -> NodeSet {
+        if let Some(singles) = &self.singles {
+            return singles.nodes.iter().copied().collect();
+        }
+        let (mut nodes, pod, profiles) = (NodeSet::default(), state.pod(self.class), &state.index.profiles);
+        for open in &self.open {
+            let group = &profiles.groups.list[open.group as usize];
+            if open.whole {
+                nodes.add(&group.nodes);
+            } else {
+                let with_room = group.profiles.iter().filter(|id| has_room(state, pod, **id));
+                with_room.for_each(|id| nodes.add(&profiles.members[*id as usize]));
+            }
+        }
+        nodes
     }
 
     /// Scores beside those for resources, by spot.
-    fn relative(&self) -> Vec<i64> {
+    pub fn relative(&self) -> Vec<i64> {
         let all = self.singles.as_ref().map_or(&self.cycle.spots, |singles| &singles.spots);
         let met: Vec<usize> = (0..all.len()).filter(|spot| self.feasible[*spot] > 0).collect();
         let spot =
@@ -159,23 +257,35 @@ impl Survey {
         // What is short by itself, and whether the node would have it when empty, tells the words.
         let mut shortages = [0; 32];
         let (mut examples, mut by_spot) = ([0; 32], vec![0; self.verdicts.len()]);
-        let pod = state.pod(self.class);
+        let (pod, profiles) = (state.pod(self.class), &state.index.profiles);
         let others = !pod.requests.actual.scalars.is_empty();
-        for (id, nodes) in state.index.profiles.counts.iter().enumerate().filter(|(_, nodes)| **nodes > 0) {
-            let (nodes, spot) = (*nodes as usize, self.cycle.spot_of[id] as usize);
+        for group in profiles.groups.list.iter().filter(|group| group.count > 0) {
+            let spot = self.cycle.spot_of[group.shape as usize] as usize;
             if self.cycle.spots[spot].rejection.is_some() {
-                by_spot[spot] += nodes;
-            } else if others {
-                let rejection = reasons(state, self.class, id);
-                count(rejection.as_ref().or(self.verdicts[spot].as_ref()).unwrap_or(&NOTHING), nodes);
-            } else {
-                match state.memory.ranks.short(id, pod) {
-                    0 => by_spot[spot] += nodes,
-                    short => {
-                        let at = short | usize::from(self.exceeds(state, id)) << 4;
-                        shortages[at] += nodes;
-                        examples[at] = id;
-                    }
+                by_spot[spot] += group.count;
+                continue;
+            }
+            let exceeds = self.exceeds(state, group.shape);
+            let mut short = |bits: usize, nodes: usize, profile: u32| match bits {
+                0 => by_spot[spot] += nodes,
+                bits => {
+                    let at = bits | usize::from(exceeds) << 4;
+                    shortages[at] += nodes;
+                    examples[at] = profile;
+                }
+            };
+            let bits = group.most.left.short(pod);
+            if !others && bits == group.least.left.short(pod) {
+                short(bits, group.count, group.profiles[0]);
+                continue;
+            }
+            for id in &group.profiles {
+                let nodes = profiles.counts[*id as usize] as usize;
+                if others {
+                    let rejection = reasons(state, self.class, *id);
+                    count(rejection.as_ref().or(self.verdicts[spot].as_ref()).unwrap_or(&NOTHING), nodes);
+                } else {
+                    short(profiles.offers[*id as usize].left.short(pod), nodes, *id);
                 }
             }
         }
@@ -188,9 +298,10 @@ impl Survey {
         out
     }
 
-    /// Whether the pod wants more of something that is short than the nodes of a profile have when empty.
-    fn exceeds(&self, state: &State, id: usize) -> bool {
-        let have = &state.index.kinds.like[state.index.profiles.list[id].kind as usize].allocatable;
+    /// Whether the pod wants more of something that is short than the nodes of a shape have when empty.
+    fn exceeds(&self, state: &State, shape: u32) -> bool {
+        let kind = state.index.profiles.groups.shapes[shape as usize].shape.kind;
+        let have = &state.index.kinds.like[kind as usize].allocatable;
         let want = &state.pod(self.class).requests.actual;
         want.cpu > have.cpu || want.memory > have.memory || want.ephemeral > have.ephemeral
     }
@@ -201,34 +312,41 @@ impl Survey {
             let nodes = singles.rejections.iter().filter(|(_, rejection)| !rejection.unresolvable);
             return nodes.map(|(node, _)| *node).collect();
         }
-        let pod = state.pod(self.class);
+        let (pod, profiles) = (state.pod(self.class), &state.index.profiles);
         let scalars = !pod.requests.actual.scalars.is_empty();
-        let resolvable = |id: usize| {
-            let spot = self.cycle.spot_of[id] as usize;
+        let mut nodes = NodeSet::default();
+        for group in profiles.groups.list.iter().filter(|group| group.count > 0) {
+            let spot = self.cycle.spot_of[group.shape as usize] as usize;
             // What the kind of node decides, evictions do not change.
             if self.cycle.spots[spot].rejection.is_some() {
-                return false;
+                continue;
             }
-            if scalars && let Some(rejection) = reasons(state, self.class, id) {
-                return !rejection.unresolvable;
-            }
-            match state.memory.ranks.short(id, pod) {
+            let would = |bits: usize| match bits {
                 0 => self.verdicts[spot].as_ref().is_some_and(|rejection| !rejection.unresolvable),
-                _ => !self.exceeds(state, id),
+                _ => !self.exceeds(state, group.shape),
+            };
+            let bits = group.most.left.short(pod);
+            if !scalars && bits == group.least.left.short(pod) {
+                if would(bits) {
+                    nodes.add(&group.nodes);
+                }
+                continue;
             }
-        };
-        let profiles = &state.index.profiles;
-        let known: Vec<bool> =
-            profiles.counts.iter().enumerate().map(|(id, count)| *count > 0 && resolvable(id)).collect();
-        let nodes = profiles.of.iter().enumerate().filter(|(_, id)| **id != GONE && known[**id as usize]);
-        nodes.map(|(node, _)| node as u32).collect()
+            let resolvable = |id: &&u32| match reasons(state, self.class, **id).filter(|_| scalars) {
+                Some(rejection) => !rejection.unresolvable,
+                None => would(profiles.offers[**id as usize].left.short(pod)),
+            };
+            group.profiles.iter().filter(resolvable).for_each(|id| nodes.add(&profiles.members[*id as usize]));
+        }
+        nodes.iter().collect()
     }
 
     /// A node as the pod sees it.
     pub fn spot(&self, state: &State, node: u32) -> Spot {
         match state.index.profiles.of[node as usize] {
             profile if self.singles.is_none() && profile != GONE => {
-                self.cycle.spots[self.cycle.spot_of[profile as usize] as usize].clone()
+                let shape = state.index.profiles.list[profile as usize].shape;
+                self.cycle.spots[self.cycle.spot_of[shape as usize] as usize].clone()
             }
             _ => self.cycle.spot_at(state.pod(self.class), &state.nodes[node as usize], node, &state.index.counters),
         }
@@ -238,25 +356,24 @@ impl Survey {
     pub fn scores(&self, state: &State) -> Vec<(u32, i64)> {
         let relative = self.relative();
         if let Some(singles) = &self.singles {
-            let totals = self.tops.iter().zip(relative).map(|(top, more)| top + more);
+            let totals = singles.scores.iter().zip(relative).map(|(score, more)| score + more);
             return singles.nodes.iter().copied().zip(totals).collect();
         }
-        let mut out = Vec::new();
-        for (node, id) in state.index.profiles.of.iter().enumerate().filter(|(_, id)| **id != GONE) {
-            let (rank, spot) = (self.ranks[*id as usize], self.cycle.spot_of[*id as usize] as usize);
-            if rank > NO_ROOM && self.verdicts[spot].is_none() {
-                out.push((node as u32, rank as i64 + relative[spot]));
-            }
-        }
-        out
+        let (pod, version, profiles) = (state.pod(self.class), state.cluster.version(), &state.index.profiles);
+        let score = |node: u32| {
+            let id = profiles.of[node as usize] as usize;
+            let spot = self.cycle.spot_of[profiles.list[id].shape as usize] as usize;
+            (node, resources::score(pod, &profiles.offers[id].room, version) + relative[spot])
+        };
+        self.passed(state).iter().map(score).collect()
     }
 }
 
 static NOTHING: Rejection = Rejection { unresolvable: false, reasons: Vec::new() };
 
 /// NodeResourcesFit's answer for the nodes of a profile.
-fn reasons(state: &State, class: ClassId, id: usize) -> Option<Rejection> {
-    let profile = &state.index.profiles.list[id];
-    let node = &state.index.kinds.like[profile.kind as usize];
+fn reasons(state: &State, class: ClassId, id: u32) -> Option<Rejection> {
+    let profile = &state.index.profiles.list[id as usize];
+    let node = &state.index.kinds.like[state.index.profiles.shape(id).kind as usize];
     node_resources_fit::reasons(state.pod(class), node, profile.pods, &profile.used)
 }

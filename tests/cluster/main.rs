@@ -14,15 +14,18 @@ mod plane;
 mod proxy;
 
 mod apply;
+mod applyset;
 mod bad_input;
 mod come_true;
 mod inventory;
 mod like_kubectl;
 #[path = "plane.rs"]
 mod of_plane;
+mod ownership;
 mod read_only;
 mod rollouts;
 mod situations;
+mod truth;
 mod unfinished;
 
 use libtest_mimic::Arguments;
@@ -33,6 +36,9 @@ fn main() {
     arguments.test_threads.get_or_insert(8);
     let mut trials = of_plane::trials();
     trials.extend(apply::trials());
+    trials.extend(applyset::trials());
+    trials.extend(ownership::trials());
+    trials.extend(truth::trials());
     trials.extend(unfinished::trials());
     trials.extend(bad_input::trials());
     trials.extend(inventory::trials());

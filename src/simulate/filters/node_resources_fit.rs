@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::Rejection;
-use crate::simulate::node_info::NodeInfo;
+use crate::simulate::node_info::{Held, NodeInfo};
 use crate::simulate::nodes::Node;
 use crate::simulate::pod::Pod;
 use crate::simulate::resources::Resources;
@@ -47,6 +47,16 @@ impl Left {
             have.memory.saturating_sub(used.memory),
             have.ephemeral.saturating_sub(used.ephemeral),
         ])
+    }
+
+    /// Picks each number of two.
+    pub fn each(&self, other: &Left, pick: fn(i64, i64) -> i64) -> Left {
+        Left(std::array::from_fn(|at| pick(self.0[at], other.0[at])))
+    }
+
+    /// The same when some pods are gone.
+    pub fn without(&self, held: &Held) -> Left {
+        Left(std::array::from_fn(|at| self.0[at].saturating_add(held.0[at])))
     }
 
     /// A bit for each of the four that is short; [`reasons`] says it in words, and looks at other resources too.

@@ -1,6 +1,5 @@
 //! The scheduler's scores, one file each, with its weights and its arithmetic (default profile, Kubernetes 1.36).
 
-pub mod columns;
 pub mod image_locality;
 pub mod inter_pod_affinity;
 pub mod node_affinity;

@@ -22,11 +22,40 @@ impl Room {
         let used = [used.0, used.1];
         Room { capacity, used, nonzero: [nonzero.0, nonzero.1], evenness: evenness(used, capacity) }
     }
+
+    /// What is used, and the same as scores count it.
+    pub fn amounts(&self) -> [i64; 4] {
+        [self.used[0], self.used[1], self.nonzero[0], self.nonzero[1]]
+    }
+
+    /// Picks each number of two rooms of the same capacity.
+    pub fn each(&self, other: &Room, pick: fn(i64, i64) -> i64) -> Room {
+        let both = |a: [i64; 2], b: [i64; 2]| [pick(a[0], b[0]), pick(a[1], b[1])];
+        let (used, nonzero) = (both(self.used, other.used), both(self.nonzero, other.nonzero));
+        Room { capacity: self.capacity, used, nonzero, evenness: pick(self.evenness, other.evenness) }
+    }
 }
 
 /// Both scores of a node.
 pub fn score(pod: &Pod, room: &Room, version: Version) -> i64 {
     least_allocated(pod, room) + if pod.is_best_effort() { 0 } else { balanced(pod, room, version) }
+}
+
+/// The lowest and the highest score that a room between two others can have: one with the least of every number, and
+/// one with the most.
+pub fn bounds(pod: &Pod, least: &Room, most: &Room, version: Version) -> (i64, i64) {
+    if least.capacity.iter().any(|capacity| *capacity < 0) {
+        return (i64::MIN / 4, i64::MAX / 4);
+    }
+    let (low, high) = (least_allocated(pod, most), least_allocated(pod, least));
+    if pod.is_best_effort() {
+        return (low, high);
+    }
+    let (uneven, even) = evenness_bounds(with(pod, least), with(pod, most), least.capacity);
+    match version < Version::new(1, 36) {
+        true => (low + uneven, high + even),
+        false => (low + improvement(uneven, most.evenness), high + improvement(even, least.evenness)),
+    }
 }
 
 /// The share that is left free, in percent, averaged over cpu and memory.
@@ -62,17 +91,80 @@ fn percent(part: i64, whole: i64) -> i64 {
 
 /// How evenly cpu and memory are used; since 1.36 what the pod changes about it.
 fn balanced(pod: &Pod, room: &Room, version: Version) -> i64 {
+    let with = evenness(with(pod, room), room.capacity);
+    if version < Version::new(1, 36) { with } else { improvement(with, room.evenness) }
+}
+
+fn improvement(with: i64, without: i64) -> i64 {
+    MAX / 2 + (MAX / 2 + with - without) / 2
+}
+
+/// What is used when the pod is there.
+fn with(pod: &Pod, room: &Room) -> [i64; 2] {
     let want = &pod.requests.actual;
-    let used = [room.used[0].saturating_add(want.cpu), room.used[1].saturating_add(want.memory)];
-    let with = evenness(used, room.capacity);
-    if version < Version::new(1, 36) {
-        return with;
-    }
-    MAX / 2 + (MAX / 2 + with - room.evenness) / 2
+    [room.used[0].saturating_add(want.cpu), room.used[1].saturating_add(want.memory)]
 }
 
 fn evenness(used: [i64; 2], capacity: [i64; 2]) -> i64 {
-    let share = |at: usize| (used[at] as f64 / capacity[at] as f64).min(1.0);
-    let deviation = if capacity[0] != 0 && capacity[1] != 0 { ((share(0) - share(1)) / 2.0).abs() } else { 0.0 };
+    let difference = share(used[0], capacity[0]) - share(used[1], capacity[1]);
+    score_of((difference / 2.0).abs(), capacity)
+}
+
+/// The lowest and the highest of all that is used between two bounds.
+fn evenness_bounds(least: [i64; 2], most: [i64; 2], capacity: [i64; 2]) -> (i64, i64) {
+    let low = share(least[0], capacity[0]) - share(most[1], capacity[1]);
+    let high = share(most[0], capacity[0]) - share(least[1], capacity[1]);
+    let nearest = if low > 0.0 { low } else { high.min(0.0) };
+    let farthest = low.abs().max(high.abs());
+    (score_of((farthest / 2.0).abs(), capacity), score_of((nearest / 2.0).abs(), capacity))
+}
+
+fn share(used: i64, capacity: i64) -> f64 {
+    (used as f64 / capacity as f64).min(1.0)
+}
+
+fn score_of(deviation: f64, capacity: [i64; 2]) -> i64 {
+    let deviation = if capacity[0] != 0 && capacity[1] != 0 { deviation } else { 0.0 };
     ((1.0 - deviation) * MAX as f64) as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::simulate::nodes::Node;
+    use crate::simulate::requests::{Amounts, Requests};
+    use crate::simulate::resources::Resources;
+
+    /// Cpu and memory; a tenth of all are far too much.
+    fn amounts() -> impl Strategy<Value = (i64, i64)> {
+        prop_oneof![9 => (0i64..9000, 0i64..1 << 36), 1 => (0..i64::MAX, 0..i64::MAX)]
+    }
+
+    proptest! {
+        #[test]
+        fn rooms_score_within_the_bounds_of_their_group(
+            have in (0i64..8000, 0i64..1 << 36),
+            used in prop::collection::vec((amounts(), amounts()), 1..6),
+            want in amounts(),
+            scored in amounts(),
+            newest: bool,
+        ) {
+            let version = if newest { Version::new(1, 36) } else { Version::new(1, 34) };
+            let actual = Resources { cpu: want.0, memory: want.1, ..Resources::default() };
+            let scored = Amounts { cpu: scored.0, memory: scored.1 };
+            let pod = Pod { requests: Requests { actual, nonzero: scored, scored }, ..Pod::default() };
+            let node = Node { allocatable: Resources { cpu: have.0, memory: have.1, ..Resources::default() }, ..Node::default() };
+            let rooms: Vec<Room> = used.iter().map(|(used, nonzero)| Room::new(&node, *used, *nonzero)).collect();
+            let of_all = |pick| rooms[1..].iter().fold(rooms[0], |all, room| all.each(room, pick));
+            let (low, high) = bounds(&pod, &of_all(i64::min), &of_all(i64::max), version);
+            for room in &rooms {
+                let score = score(&pod, room, version);
+                prop_assert!((low..=high).contains(&score), "{score} is not between {low} and {high}");
+            }
+            let (low, high) = bounds(&pod, &rooms[0], &rooms[0], version);
+            prop_assert_eq!(low, high);
+        }
+    }
 }

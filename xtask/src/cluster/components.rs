@@ -115,7 +115,7 @@ impl Cluster {
             flag("service-account-key-file", &self.files.service_account_key),
             flag("service-account-signing-key-file", &self.files.service_account_key),
             "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
-            "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
+            "--service-cluster-ip-range=10.0.0.0/20".to_owned(),
             "--authorization-mode=RBAC".to_owned(),
             "--allow-privileged=true".to_owned(),
         ]
