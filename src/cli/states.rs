@@ -43,7 +43,7 @@ impl Run {
             (Base::Cluster, Some(cluster)) => {
                 let read = cluster.read_all()?;
                 let mut bundle = self.parse_live(read.loaded);
-                snapshot::complete(&mut bundle, &read.unread, settings);
+                snapshot::complete(&mut bundle, &read.unread, read.whole, settings);
                 return Ok((bundle, cluster.title()));
             }
             _ => match diff::read_base(side, &self.options)? {

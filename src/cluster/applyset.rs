@@ -299,6 +299,7 @@ impl Parent<'_> {
             object: self.parent.clone(),
             risk: Risk::Safe,
             why,
+            notes: Vec::new(),
             fidelity: self.fidelity,
             fields,
             restarts: 0,

@@ -65,8 +65,11 @@ fn format_fits(format: &str, value: &Value) -> bool {
     FORMATS.iter().all(|(name, is_right)| *name != format || text.is_none_or(*is_right))
 }
 
-/// Formats of parameters, each with what it is.
-pub(super) const FORMATS: [(&str, fn(&str) -> bool); 3] = [
+/// The name of a format, and whether a text is of it.
+type Format = (&'static str, fn(&str) -> bool);
+
+/// Formats of parameters.
+pub(super) const FORMATS: [Format; 3] = [
     ("quantity", |text| Quantity::parse(text).is_ok()),
     ("range", is_range),
     ("regex", |text| Regex::new(text).is_ok()),

@@ -120,14 +120,7 @@ impl<'a> Compare<'a> {
             fields.retain(|field| !answer::is_made_up(&object.kind, field) || path::follow(written, &field.path).whole);
         }
         let mut change = Change {
-            action: match (old, new) {
-                (None, _) => Action::Create,
-                (_, None) if self.base.live.is_some() && !self.is_between_states() => Action::Keep,
-                (_, None) => Action::Delete,
-                _ if renamed => Action::Create,
-                _ if fields.is_empty() => Action::Unchanged,
-                _ => Action::Update,
-            },
+            action: self.action(pair, renamed, &fields),
             object: reference(object),
             risk: Risk::Safe,
             why: old.filter(|_| renamed).map(|old| change::takes_place(&old.name)).unwrap_or_default(),
@@ -163,6 +156,17 @@ impl<'a> Compare<'a> {
             change.fields = self.fields_anew(id, old, answer, place);
         }
         Some(change)
+    }
+
+    fn action(&self, pair: Pair, renamed: bool, fields: &[FieldChange]) -> Action {
+        match (pair.base, pair.desired) {
+            (None, _) => Action::Create,
+            (_, None) if self.base.live.is_some() && !self.is_between_states() => Action::Keep,
+            (_, None) => Action::Delete,
+            _ if renamed => Action::Create,
+            _ if fields.is_empty() => Action::Unchanged,
+            _ => Action::Update,
+        }
     }
 
     /// What differs between an object and the new one in its place, which keeps nothing of it.

@@ -34,6 +34,8 @@ const COUNT: &str = "@count";
 const UNKNOWN: &str = "@unknown";
 /// The call in the place of a policy's variable.
 const VARIABLE: &str = "@variable";
+/// The same for `has(variables.name)`, which fails as its variable does.
+const HAS_VARIABLE: &str = "@has_variable";
 
 /// What only the server knows, at the start of the error of an expression that rests on it.
 const ONLY_THE_SERVER: &str = "only the API server knows ";
@@ -137,7 +139,8 @@ fn weave(expr: &mut IdedExpr, known: &mut Vec<String>) -> Result<(), String> {
                     expr.expr = Expr::Literal(LiteralValue::Boolean(true.into()));
                 }
                 () if is_of("request") && field == "userInfo" => expr.expr = call(UNKNOWN, "request.userInfo"),
-                () if is_of("variables") && !select.test => expr.expr = call(VARIABLE, &field),
+                () if is_of("variables") && select.test => expr.expr = call(HAS_VARIABLE, &field),
+                () if is_of("variables") => expr.expr = call(VARIABLE, &field),
                 () => weave(&mut select.operand, known)?,
             }
             Ok(())
@@ -149,6 +152,11 @@ fn weave(expr: &mut IdedExpr, known: &mut Vec<String>) -> Result<(), String> {
         }),
         Expr::Call(index) if is_user(index) => {
             expr.expr = call(UNKNOWN, "request.userInfo");
+            Ok(())
+        }
+        Expr::Call(asked) if known.iter().any(|name| name == "authorizer") && asks_authorizer(asked) => {
+            asked.args.iter_mut().try_for_each(|argument| weave(argument, known))?;
+            expr.expr = call(UNKNOWN, "authorizer");
             Ok(())
         }
         Expr::Call(call) => weave_call(call, known),
@@ -171,6 +179,15 @@ fn weave(expr: &mut IdedExpr, known: &mut Vec<String>) -> Result<(), String> {
             Ok(())
         }
     }
+}
+
+/// Whether a call is one of a chain that begins with `authorizer`.
+fn asks_authorizer(call: &CallExpr) -> bool {
+    call.target.as_ref().is_some_and(|target| match &target.expr {
+        Expr::Ident(name) => name == "authorizer",
+        Expr::Call(call) => asks_authorizer(call),
+        _ => false,
+    })
 }
 
 /// Whether a call is `request['userInfo']` or `request.?userInfo`.
@@ -235,13 +252,11 @@ impl Default for Scope {
         });
         let variables = Variables::default();
         let known = variables.clone();
-        context.add_function(VARIABLE, move |name: Arc<String>| -> Result<Value, ExecutionError> {
-            let known = known.lock().unwrap_or_else(PoisonError::into_inner);
-            match known.get(name.as_str()) {
-                Some(Ok(value)) => Ok(value.clone()),
-                Some(Err(error)) => Err(ExecutionError::function_error(VARIABLE, error)),
-                None => Err(ExecutionError::NoSuchKey(name)),
-            }
+        context.add_function(VARIABLE, move |name: Arc<String>| variable(&known, &name));
+        let known = variables.clone();
+        context.add_function(HAS_VARIABLE, move |name: Arc<String>| -> Result<Value, ExecutionError> {
+            let is_there = known.lock().unwrap_or_else(PoisonError::into_inner).contains_key(name.as_str());
+            if is_there { variable(&known, &name).map(|_| Value::Bool(true)) } else { Ok(Value::Bool(false)) }
         });
         logic::add_to(&mut context);
         context.add_function("replace", replace);
@@ -295,6 +310,15 @@ impl Scope {
             Value::Bool(value) => Ok(value),
             other => Err(format!("it gives {:?} in the place of true or false", other.type_of())),
         }
+    }
+}
+
+/// A policy's variable, or the error of its expression.
+fn variable(known: &Variables, name: &Arc<String>) -> Result<Value, ExecutionError> {
+    match known.lock().unwrap_or_else(PoisonError::into_inner).get(name.as_str()) {
+        Some(Ok(value)) => Ok(value.clone()),
+        Some(Err(error)) => Err(ExecutionError::function_error(VARIABLE, error)),
+        None => Err(ExecutionError::NoSuchKey(name.clone())),
     }
 }
 

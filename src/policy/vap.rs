@@ -313,10 +313,11 @@ impl<'b> Policy<'b> {
         if conditions.iter().any(|(_, answer)| *answer == Ok(false)) {
             return Vec::new();
         }
-        if let Some((condition, error)) =
-            conditions.iter().find_map(|(own, answer)| Some((own, answer.as_ref().err()?)))
-        {
-            return self.error(&condition.text, error, None, unknown).into_iter().collect();
+        let failed = conditions.iter().filter_map(|(own, answer)| Some((own, answer.as_ref().err()?)));
+        let failed: Vec<Failure<'b>> =
+            failed.filter_map(|(own, error)| self.error(&own.text, error, None, unknown)).collect();
+        if conditions.iter().any(|(_, answer)| answer.is_err()) {
+            return aggregate(failed).into_iter().collect();
         }
         let mut failures = Vec::new();
         for validation in &self.validations {
@@ -411,6 +412,15 @@ impl<'b> Policy<'b> {
         }
         found
     }
+}
+
+/// Several errors as one, in the words of the server (`NewAggregate` of apimachinery).
+fn aggregate(mut failed: Vec<Failure<'_>>) -> Option<Failure<'_>> {
+    let message = match &failed[..] {
+        [] | [_] => return failed.pop(),
+        many => format!("[{}]", many.iter().map(|one| one.message.as_str()).collect::<Vec<_>>().join(", ")),
+    };
+    failed.pop().map(|last| Failure { message, ..last })
 }
 
 /// Parameters of one evaluation.
