@@ -1,6 +1,7 @@
 //! Settings of a run: `kplan.yaml`, the command line and defaults, resolved.
 
 mod load;
+pub mod presets;
 mod problems;
 mod quick;
 

@@ -213,7 +213,7 @@ fn conflict(view: View<'_>) -> ConflictEntry {
 fn node(view: View<'_>) -> NodeShape {
     let number = |key: &str| view.get_int(key).and_then(|number| u32::try_from(number).ok());
     let labels = view.map("labels").filter_map(|(key, value)| Some((key.to_owned(), value.str()?.to_owned())));
-    NodeShape {
+    let mut shape = NodeShape {
         name: view.get_str("name").unwrap_or_default().to_owned(),
         count: number("count").unwrap_or(1),
         cpu: view.get("cpu").map(plain).unwrap_or_default(),
@@ -222,7 +222,12 @@ fn node(view: View<'_>) -> NodeShape {
         labels: labels.collect(),
         taints: view.list("taints").filter_map(View::str).map(str::to_owned).collect(),
         zone: view.get_str("zone").map(str::to_owned),
+    };
+    if let Some(preset) = view.get_str("preset") {
+        // The schema knows their names.
+        let _ = super::presets::fill(&mut shape, preset, number("pods"));
     }
+    shape
 }
 
 /// A text as it is, a number as it is written: `1.30` stays `1.30`.

@@ -14,6 +14,7 @@ pub mod expand;
 pub mod filters;
 pub mod findings;
 mod groups;
+mod in_tree;
 pub mod index;
 pub mod kinds;
 pub mod labels;
@@ -34,6 +35,7 @@ pub mod requests;
 pub mod resources;
 pub mod rolling;
 pub mod rollout;
+pub mod schedulers;
 mod scores;
 pub mod state;
 mod survey;
@@ -91,6 +93,7 @@ pub fn prepare(bundle: &Bundle, inventory: &Inventory<'_>, settings: &Settings) 
     let mut expansion = expand::run(bundle, inventory.live, &cluster, &inventory.nodes, settings.now);
     cluster.volumes.add_claims(std::mem::take(&mut expansion.claims));
     cluster.volumes.settle();
+    inventory.schedulers.assign(&mut expansion);
     for replica in &mut expansion.replicas {
         replica.unknown = replica.unknown.take().or_else(|| cluster.volumes.unknown_class(&replica.pod));
     }

@@ -30,7 +30,7 @@ fn secrets_do_not_get_into_a_snapshot() {
         !text.contains("aHVudGVyMg") && !text.contains("last-applied") && !text.contains("managedFields"),
         "{text}"
     );
-    let snapshot = read("s.json", &text, &Settings::default()).unwrap();
+    let snapshot = read("s.json", text.as_str(), &Settings::default()).unwrap();
     let (id, _) = snapshot.bundle.iter().find(|(_, object)| object.kind == "Secret").unwrap();
     let secret = snapshot.bundle.full(id);
     assert_eq!(secret.map("data").map(|(key, _)| key).collect::<Vec<_>>(), ["password", "empty"]);
