@@ -3,6 +3,7 @@
 mod contradictions;
 mod file;
 mod load;
+pub mod presets;
 mod problems;
 mod quick;
 mod schema;

@@ -90,8 +90,8 @@ impl SnapshotError {
 ///
 /// # Errors
 /// The text is no YAML or JSON, no snapshot, one of another version, or not whole.
-pub fn read(name: &str, text: &str, settings: &Settings) -> Result<Snapshot, SnapshotError> {
-    let (mut bundle, diagnostics) = parse_text(name, text, settings);
+pub fn read(name: &str, text: impl Into<Vec<u8>>, settings: &Settings) -> Result<Snapshot, SnapshotError> {
+    let (mut bundle, diagnostics) = parse_text(name, text.into(), settings);
     let about = check(name, &bundle, &diagnostics)?;
     complete(&mut bundle, &about.unread, kinds::held(), settings);
     Ok(Snapshot { bundle, about })
@@ -121,8 +121,8 @@ fn check(name: &str, bundle: &Bundle, diagnostics: &[Diagnostic]) -> Result<Abou
     }
 }
 
-fn parse_text(name: &str, text: &str, settings: &Settings) -> (Bundle, Vec<Diagnostic>) {
-    let input = Input { name: name.to_owned(), content: Ok(text.into()), path: 0, explicit: true };
+fn parse_text(name: &str, text: Vec<u8>, settings: &Settings) -> (Bundle, Vec<Diagnostic>) {
+    let input = Input { name: name.to_owned(), content: Ok(text), path: 0, explicit: true };
     let (loaded, mut diagnostics) = load::assemble(vec![input], settings);
     let schema = Schema::of(settings.kube_version);
     let scope = |api_version: &str, kind: &str| {
@@ -142,12 +142,18 @@ pub fn complete(
     settings: &Settings,
 ) {
     if let Some(schema) = Schema::of(settings.kube_version) {
-        defaults::run(bundle, schema);
+        // Of what a controller makes in thousands, the server has filled in all there is.
+        defaults::some(bundle, schema, &|object, view| object.kind != "Pod" || !is_owned(view));
     }
     for id in bundle.ids() {
         keep_status(bundle, id);
     }
     bundle.live = Some(Live { unread: unread.iter().map(|unread| unread.kind.clone()).collect(), whole });
+}
+
+fn is_owned(view: View<'_>) -> bool {
+    let mut owners = view.get("metadata").into_iter().flat_map(|metadata| metadata.list("ownerReferences"));
+    view.get("status").is_some() && owners.any(|owner| owner.get_bool("controller"))
 }
 
 /// Defaults are those of objects that are sent, which have no status; what is live has one.

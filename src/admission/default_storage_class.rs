@@ -6,6 +6,7 @@
 use std::cmp::Reverse;
 
 use super::{child, set_str};
+use crate::model::Bundle;
 use crate::yaml::{NodeId, Tree, View};
 
 /// The annotation that chose a class before the field did.
@@ -32,6 +33,21 @@ pub fn is_default(class: View<'_>) -> bool {
     let marks = ["storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"];
     let annotations = class.at(&["metadata", "annotations"]);
     annotations.is_some_and(|annotations| marks.iter().any(|mark| annotations.get_str(mark) == Some("true")))
+}
+
+/// The class of claims that name none, in a set and the live cluster around it.
+pub fn of(bundle: &Bundle, live: Option<&Bundle>) -> Option<String> {
+    let mut newest = Newest::default();
+    for (bundle, is_live) in live.map(|live| (live, true)).into_iter().chain([(bundle, false)]) {
+        let classes = bundle.iter().filter(|(_, object)| object.kind == "StorageClass");
+        for (id, object) in classes.filter(|(_, object)| object.group() == "storage.k8s.io") {
+            let class = bundle.full(id);
+            if is_default(class) {
+                newest.read(&object.name, class, is_live);
+            }
+        }
+    }
+    newest.name().map(str::to_owned)
 }
 
 pub(super) fn admit(tree: &mut Tree, claim: NodeId, default: &str) {

@@ -179,6 +179,9 @@ pub(super) struct NodeArgs {
     /// Snapshot of a cluster
     #[arg(long, value_name = "FILE")]
     pub snapshot: Option<PathBuf>,
+    /// KubeSchedulerConfiguration of the cluster's scheduler; without it, it runs as it comes
+    #[arg(long, value_name = "FILE")]
+    pub scheduler_config: Option<PathBuf>,
     /// Schedule each pod before the next one exists, in input order
     #[arg(long)]
     pub sequential: bool,

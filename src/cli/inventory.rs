@@ -8,13 +8,39 @@ use super::error::{CliError, ErrorKind, io_text};
 use super::live::LiveState;
 use super::options::Options;
 use crate::model::Bundle;
+use crate::simulate::schedulers::{self, Schedulers};
 use crate::simulate::{Inventory, NodeError};
 use crate::source::Source;
 
-/// The first inventory that is there, and where it comes from; `None` where no nodes are known.
+/// The first inventory that is there, with the scheduler's configuration, and where it comes from; `None` where no nodes
+/// are known.
 ///
 /// Where the state of a cluster is known, what runs there is part of it: also on nodes that a file gives.
 pub(super) fn find<'a>(
+    options: &Options,
+    bundle: &Bundle,
+    live: Option<&'a LiveState>,
+) -> Result<Option<(Inventory<'a>, String)>, CliError> {
+    let schedulers = schedulers(options)?;
+    let found = nodes(options, bundle, live)?;
+    Ok(found.map(|(inventory, note)| (Inventory { schedulers, ..inventory }, note)))
+}
+
+/// What `--scheduler-config` names.
+fn schedulers(options: &Options) -> Result<Schedulers, CliError> {
+    let Some(file) = &options.scheduler_config else { return Ok(Schedulers::default()) };
+    let name = file.display().to_string();
+    let help = "--scheduler-config takes the file that kube-scheduler is started with (--config)";
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| CliError::usage(format!("cannot read {name}: {}", io_text(&error)), help))?;
+    let text: Arc<str> = Arc::from(text);
+    schedulers::read(&text).map_err(|errors| {
+        let lines = lines(&name, &Source::new(name.clone(), text.clone()), &errors);
+        CliError::new(ErrorKind::Config, lines.join("\nerror: "), help)
+    })
+}
+
+fn nodes<'a>(
     options: &Options,
     bundle: &Bundle,
     live: Option<&'a LiveState>,
@@ -65,7 +91,13 @@ fn read(file: &Path) -> Result<Inventory<'static>, CliError> {
 
 /// All that is wrong with the nodes, each with its place.
 fn node_error(name: &str, source: &Source, errors: &[NodeError]) -> CliError {
-    let lines: Vec<String> = errors
+    let help = "a node has a name, cpu and memory: `kubectl get nodes -o yaml` gives them all";
+    CliError::new(ErrorKind::Config, lines(name, source, errors).join("\nerror: "), help)
+}
+
+/// Each error with its place.
+fn lines(name: &str, source: &Source, errors: &[NodeError]) -> Vec<String> {
+    errors
         .iter()
         .map(|error| match error.span {
             Some(span) => {
@@ -74,7 +106,5 @@ fn node_error(name: &str, source: &Source, errors: &[NodeError]) -> CliError {
             }
             None => format!("{name}: {}", error.message),
         })
-        .collect();
-    let help = "a node has a name, cpu and memory: `kubectl get nodes -o yaml` gives them all";
-    CliError::new(ErrorKind::Config, lines.join("\nerror: "), help)
+        .collect()
 }

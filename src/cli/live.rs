@@ -41,6 +41,6 @@ pub(super) fn read(file: &Path, options: &Options) -> Result<Snapshot, CliError>
     let text = std::fs::read_to_string(file).map_err(|error| {
         CliError::usage(format!("cannot read {name}: {}", io_text(&error)), "name a file that `kplan snapshot` wrote")
     })?;
-    snapshot::read(&name, &text, &options.settings)
+    snapshot::read(&name, text, &options.settings)
         .map_err(|error| CliError::new(ErrorKind::Config, error.message, error.help))
 }

@@ -33,6 +33,7 @@ pub(super) struct Options {
     pub baseline: Option<std::path::PathBuf>,
     pub nodes: Option<std::path::PathBuf>,
     pub snapshot: Option<std::path::PathBuf>,
+    pub scheduler_config: Option<std::path::PathBuf>,
     /// `-n` was given.
     pub has_namespace: bool,
     /// The flag or the config names a version.
@@ -75,6 +76,7 @@ impl Options {
             baseline: report.baseline.clone(),
             nodes: nodes.nodes.clone(),
             snapshot: nodes.snapshot.clone(),
+            scheduler_config: nodes.scheduler_config.clone(),
             has_namespace: input.namespace.is_some(),
             has_version,
             verbose: terms.verbose,

@@ -4,10 +4,13 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::Deserialize;
-use serde_json::Value;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Value, json};
 
-use super::values::{Action, Amount, Count, Day, Level, Scalar, Seconds, SeverityName, Taint, Text, TierName, Tool};
+use super::values::{
+    Action, Amount, Count, Day, Level, PresetName, Scalar, Seconds, SeverityName, Taint, Text, TierName, Tool, Wrong,
+};
 
 /// Settings of kplan for a folder and everything below it.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -30,6 +33,7 @@ pub(super) struct File {
     /// Objects outside the manifests: "Secret default/pull-secret", "StorageClass fast"; * matches any part.
     pub assume_exists: Vec<Text>,
     /// The nodes that pods are placed on.
+    #[serde(deserialize_with = "sized")]
     pub nodes: Vec<Node>,
     /// Folders that are one set each.
     pub stacks: Vec<Text>,
@@ -200,15 +204,21 @@ pub(super) struct Chart {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = preset_or_size)]
 pub(super) struct Node {
     pub name: Text,
+    /// A common node, about: cpu, memory and pods where they are not given.
+    #[schemars(with = "PresetName")]
+    pub preset: Option<PresetName>,
     /// How many of them there are.
     #[serde(default)]
     pub count: Count,
     /// Allocatable cpu, as 4 or 3920m.
-    pub cpu: Amount,
+    #[schemars(with = "Amount")]
+    pub cpu: Option<Amount>,
     /// Allocatable memory, as 8Gi.
-    pub memory: Amount,
+    #[schemars(with = "Amount")]
+    pub memory: Option<Amount>,
     /// Most pods at once; 110 where it is not given.
     #[serde(default)]
     #[schemars(with = "u32")]
@@ -221,6 +231,18 @@ pub(super) struct Node {
     #[serde(default)]
     #[schemars(with = "String")]
     pub zone: Option<String>,
+}
+
+/// Says that a node without a preset has cpu and memory of its own.
+fn preset_or_size(schema: &mut Schema) {
+    schema.insert("if".to_owned(), json!({"required": ["preset"]}));
+    schema.insert("else".to_owned(), json!({"required": ["cpu", "memory"]}));
+}
+
+fn sized<'de, D: Deserializer<'de>>(nodes: D) -> Result<Vec<Node>, D::Error> {
+    let nodes = Vec::<Node>::deserialize(nodes)?;
+    let has_size = |node: &Node| node.preset.is_some() || node.cpu.is_some() && node.memory.is_some();
+    if nodes.iter().all(has_size) { Ok(nodes) } else { Err(D::Error::custom(Wrong)) }
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::file::{self, File, IgnoreEntry, Ignores, OverrideEntry, RuleEntry, RuleOptions};
 use super::problems::{self, Problem};
-use super::values::Text;
+use super::values::{Amount, Text};
 use super::{ChartRun, Ignore, NodeShape, Override, Settings};
 use crate::model::pod::{CustomWorkload, TemplatePlace};
 use crate::model::rule::{Rule, Severity, Tier};
@@ -238,16 +238,21 @@ fn workload(entry: file::WorkloadEntry) -> CustomWorkload {
 }
 
 fn node(node: file::Node) -> NodeShape {
-    NodeShape {
+    let amount = |amount: Option<Amount>| amount.map(Amount::text).unwrap_or_default();
+    let mut shape = NodeShape {
         name: node.name.0,
         count: node.count.0,
-        cpu: node.cpu.text(),
-        memory: node.memory.text(),
+        cpu: amount(node.cpu),
+        memory: amount(node.memory),
         pods: node.pods.unwrap_or(DEFAULT_PODS),
         labels: node.labels,
         taints: node.taints.into_iter().map(|taint| taint.0).collect(),
         zone: node.zone,
+    };
+    if let Some(preset) = node.preset {
+        preset.fill(&mut shape, node.pods);
     }
+    shape
 }
 
 /// A text as it is, a number as it is written: `1.30` stays `1.30`.

@@ -8,7 +8,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::{Number, Value};
 
+use super::NodeShape;
 use super::load::end_of_day;
+use super::presets::{self, Preset};
 use crate::model::rule::{Severity, Tier};
 
 /// A severity, or off, which unquoted YAML 1.1 reads as false.
@@ -124,6 +126,36 @@ pub(super) struct Day(pub u64);
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct Taint(pub String);
+
+/// The name of one of `presets`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct PresetName(&'static Preset);
+
+impl TryFrom<String> for PresetName {
+    type Error = Wrong;
+
+    fn try_from(name: String) -> Result<PresetName, Wrong> {
+        presets::find(&name).map(PresetName).ok_or(Wrong)
+    }
+}
+
+impl PresetName {
+    /// Fills in what an entry leaves to its preset; `pods` is what the entry says.
+    pub(super) fn fill(&self, shape: &mut NodeShape, pods: Option<u32>) {
+        self.0.fill(shape, pods);
+    }
+}
+
+impl JsonSchema for PresetName {
+    fn schema_name() -> Cow<'static, str> {
+        "PresetName".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"enum": presets::names().collect::<Vec<_>>()})
+    }
+}
 
 /// Not as the schema says; the schema's validator says what is wrong.
 #[derive(Debug)]

@@ -30,12 +30,19 @@ use draft::{Draft, Literal};
 
 /// Fills in the defaults of every object whose kind is known; objects of a removed version get those of its successor.
 pub fn run(bundle: &mut Bundle, schema: &Schema) {
+    some(bundle, schema, &|_, _| true);
+}
+
+/// The same for those objects that are wanted; the others stay as they are written.
+pub fn some(bundle: &mut Bundle, schema: &Schema, wanted: &(dyn Fn(&Object, View<'_>) -> bool + Sync)) {
     let ids: Vec<ObjectId> = bundle.ids().collect();
     let full: Vec<Option<(Tree, NodeId)>> = ids
         .par_iter()
         .map(|id| {
-            let Object { api_version, kind, .. } = bundle.object(*id);
-            Some(received(schema, bundle.written(*id), schema.stands_for(api_version, kind)?))
+            let object = bundle.object(*id);
+            let kind = schema.stands_for(&object.api_version, &object.kind)?;
+            let written = bundle.written(*id);
+            wanted(object, written).then(|| received(schema, written, kind))
         })
         .collect();
     let unknown = |object: &&Object| matches!(schema.kind(&object.api_version, &object.kind), Lookup::UnknownGroup);

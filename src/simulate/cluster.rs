@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::labels::{Labels, Selector, labels};
 use super::volumes::Volumes;
+use crate::admission::default_storage_class;
 use crate::admission::resource_quota::Quotas;
 use crate::model::{Bundle, Version};
 use crate::yaml::View;
@@ -77,6 +78,7 @@ impl Cluster {
                 cluster.read(&object.kind, &object.name, namespace, bundle.full(id));
             }
         }
+        cluster.volumes.default_class = default_storage_class::of(bundle, live);
         cluster.volumes.settle();
         cluster
     }

@@ -9,9 +9,6 @@ use super::nodes::{HOSTNAME, Node};
 use super::pod::{Pod, PodTerm, Spread, Toleration};
 use super::topology::{Counter, Topology};
 
-/// Weight of another pod's required affinity in scores (`hardPodAffinityWeight`).
-const HARD_WEIGHT: i64 = 1;
-
 /// Which pods count, and for how much.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Counted {
@@ -91,7 +88,7 @@ impl Counted {
                 i64::from(terms.iter().all(|term| term.matches_existing(pod, its_namespace)))
             }
             Counted::Repelling(term) => same(&pod.anti_affinity, term),
-            Counted::Requiring(term) => HARD_WEIGHT * same(&pod.affinity, term),
+            Counted::Requiring(term) => same(&pod.affinity, term),
             Counted::Preferring(term) => {
                 pod.preferred_pods.iter().filter(|(_, other)| other == term).map(|(weight, _)| weight).sum()
             }

@@ -10,6 +10,7 @@ use super::kinds::Kinds;
 use super::labels::Labels;
 use super::nodes::Node;
 use super::pod::Pod;
+use super::schedulers::Weights;
 use super::scores::Fixed;
 use super::scores::image_locality::Images;
 use super::topology::{NO_DOMAIN, Place};
@@ -26,6 +27,9 @@ pub struct Cycle {
     carried: usize,
     images: Images,
     version: Version,
+    /// Whether PodTopologySpread and InterPodAffinity filter.
+    filters: [bool; 2],
+    pub weights: Weights,
     /// By kind of node.
     fixed: Vec<Option<(Option<Rejection>, Fixed)>>,
     /// Nodes that are alike for the pod but for what is requested of them.
@@ -76,6 +80,8 @@ impl Cycle {
             carried: 0,
             images,
             version,
+            filters: ["PodTopologySpread", "InterPodAffinity"].map(|name| pod.profile().runs(name)),
+            weights: pod.profile().weights,
             fixed: Vec::new(),
             spots: Vec::new(),
             ids: Map::default(),
@@ -92,7 +98,7 @@ impl Cycle {
             let counted = &counters.counted[*id as usize];
             if counted.carried().is_some_and(|term| term.matches(pod, namespace)) {
                 let slot = slot_of(&mut self.slots, *id);
-                inter_pod_affinity::meet(&mut self.affinities, counted, slot);
+                inter_pod_affinity::meet(&mut self.affinities, pod.profile(), counted, slot);
                 self.forget();
             }
         }
@@ -190,8 +196,9 @@ impl Cycle {
 
     /// The filters that look beyond the node, for a node that passed the others.
     pub fn beyond(&self, bounds: &Bounds, places: &[Place]) -> Option<Rejection> {
-        pod_topology_spread::filter(&self.spreading, &bounds.minimums, places)
-            .or_else(|| inter_pod_affinity::filter(&self.affinities, places, bounds.nobody))
+        let spreading = || pod_topology_spread::filter(&self.spreading, &bounds.minimums, places);
+        let affinity = || inter_pod_affinity::filter(&self.affinities, places, bounds.nobody);
+        self.filters[0].then(spreading).flatten().or_else(|| self.filters[1].then(affinity).flatten())
     }
 }
 

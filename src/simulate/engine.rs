@@ -116,7 +116,7 @@ fn again(state: &mut State, class: ClassId) -> Option<(Arc<NodeSet>, usize)> {
 /// Runs the filters over the nodes that PreFilter leaves; give the cycle back with [`State::keep`].
 fn survey(state: &mut State, class: ClassId) -> Result<Survey, Rejection> {
     let pod = state.pod(class).clone();
-    let pinned = node_affinity::pinned(&pod)?;
+    let pinned = if pod.profile().runs("NodeAffinity") { node_affinity::pinned(&pod)? } else { None };
     let volumes = if pod.has_claims() { Some(pre_filter_volumes(state, &pod)?) } else { None };
     let cycle = state.cycle(class);
     if pod.ports.is_empty() && pod.volumes.is_empty() && !state.index.kins[state.kin(class) as usize].by_name {

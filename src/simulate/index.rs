@@ -40,6 +40,7 @@ impl Likeness {
         let Pod { namespace, labels, node_name, node_selector, required_nodes, preferred_nodes, tolerations, .. } =
             &*self.0;
         let Pod {
+            profile,
             spread,
             affinity,
             anti_affinity,
@@ -51,7 +52,10 @@ impl Likeness {
             ..
         } = &*self.0;
         let node = (namespace, labels, node_name, node_selector, required_nodes, preferred_nodes, tolerations);
-        (node, (spread, affinity, anti_affinity, preferred_pods, images, containers, terminating, default_spread))
+        (
+            node,
+            (spread, affinity, anti_affinity, preferred_pods, images, containers, terminating, default_spread, profile),
+        )
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::labels::NodeTerm;
 use super::nodes::{HOSTNAME, Node, Taint};
 use super::pod::Pod;
 use super::resources::Resources;
@@ -83,21 +84,27 @@ impl Kinds {
 
 /// Labels of nodes that a pod asks for.
 fn mentions(pod: &Pod) -> impl Iterator<Item = &str> {
-    let terms = pod.required_nodes.iter().flatten().chain(pod.preferred_nodes.iter().map(|(_, term)| term));
+    let terms = node_terms(pod);
     let expressions = terms.flat_map(|term| &term.expressions).map(|wanted| wanted.key.as_str());
     let selector = pod.node_selector.iter().map(|(key, _)| key.as_str());
     let pods = pod.affinity.iter().chain(&pod.anti_affinity).chain(pod.preferred_pods.iter().map(|(_, term)| term));
-    let topologies = pods.map(|term| term.key.as_str()).chain(pod.spread.iter().map(|spread| spread.key.as_str()));
+    let topologies = pods
+        .map(|term| term.key.as_str())
+        .chain(pod.spread.iter().chain(pod.profile().spread.iter().flatten()).map(|spread| spread.key.as_str()));
     expressions.chain(selector).chain(topologies)
+}
+
+/// Terms over nodes, the pod's own and those that its scheduler adds.
+fn node_terms(pod: &Pod) -> impl Iterator<Item = &NodeTerm> {
+    let own = pod.required_nodes.iter().flatten().chain(pod.preferred_nodes.iter().map(|(_, term)| term));
+    let profile = pod.profile();
+    let added = profile.added_nodes.iter().flatten().chain(profile.preferred_nodes.iter().map(|(_, term)| term));
+    own.chain(added)
 }
 
 /// Whether a pod tells nodes apart by their names.
 pub fn looks_at_names(pod: &Pod) -> bool {
-    let terms = pod.required_nodes.iter().flatten().chain(pod.preferred_nodes.iter().map(|(_, term)| term));
-    let by_name = |term: &super::labels::NodeTerm| {
-        !term.fields.is_empty() || term.expressions.iter().any(|wanted| wanted.key == HOSTNAME)
-    };
-    pod.node_name.is_some()
-        || terms.into_iter().any(by_name)
-        || pod.node_selector.iter().any(|(key, _)| key == HOSTNAME)
+    let by_name =
+        |term: &NodeTerm| !term.fields.is_empty() || term.expressions.iter().any(|wanted| wanted.key == HOSTNAME);
+    pod.node_name.is_some() || node_terms(pod).any(by_name) || pod.node_selector.iter().any(|(key, _)| key == HOSTNAME)
 }

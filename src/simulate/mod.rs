@@ -14,6 +14,7 @@ pub mod expand;
 pub mod filters;
 pub mod findings;
 mod groups;
+mod in_tree;
 pub mod index;
 pub mod kinds;
 pub mod labels;
@@ -34,6 +35,7 @@ pub mod requests;
 pub mod resources;
 pub mod rolling;
 pub mod rollout;
+pub mod schedulers;
 mod scores;
 pub mod state;
 mod survey;
@@ -92,6 +94,7 @@ pub fn prepare(bundle: &Bundle, inventory: &Inventory<'_>, settings: &Settings) 
     cluster.volumes.add_claims(std::mem::take(&mut expansion.claims));
     cluster.quotas = std::mem::take(&mut expansion.quotas);
     cluster.volumes.settle();
+    inventory.schedulers.assign(&mut expansion);
     for replica in &mut expansion.replicas {
         replica.unknown = replica.unknown.take().or_else(|| cluster.volumes.unknown_class(&replica.pod));
     }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use super::labels::{Labels, labels};
 use super::pod::normalized_image;
 use super::resources::{ResourceList, Resources, quantity, resource_list};
-use crate::config::{NodeShape, Settings};
+use super::schedulers::Schedulers;
+use crate::config::{NodeShape, Settings, presets};
 use crate::model::quantity::Quantity;
 use crate::model::{Bundle, ObjectId};
 use crate::source::Span;
@@ -15,7 +16,7 @@ use crate::yaml::{self, View};
 
 /// Pods that a node takes when its short form does not say: the kubelet's default.
 pub const DEFAULT_PODS: u32 = 110;
-/// More nodes than this in one entry of the short form are a slip of the pen.
+/// More nodes than this are a slip of the pen.
 const MAX_COUNT: u32 = 100_000;
 pub const HOSTNAME: &str = "kubernetes.io/hostname";
 pub const ZONE: &str = "topology.kubernetes.io/zone";
@@ -65,6 +66,7 @@ impl Taint {
 #[derive(Clone, Debug, Default)]
 pub struct Inventory<'a> {
     pub nodes: Vec<Node>,
+    pub schedulers: Schedulers,
     /// What is live: the pods that run, storage, classes, budgets, Services, and the workloads that the set changes.
     pub live: Option<&'a Bundle>,
 }
@@ -88,7 +90,7 @@ impl<'a> Inventory<'a> {
     pub fn of_cluster(live: &'a Bundle) -> Result<Inventory<'a>, NodeError> {
         let views = live.iter().filter(|(_, object)| is_node(&object.api_version, &object.kind));
         let nodes = views.map(|(id, _)| node(live.full(id))).collect::<Result<Vec<_>, _>>()?;
-        Ok(Inventory { nodes, live: Some(live) })
+        Ok(Inventory { nodes, live: Some(live), ..Inventory::default() })
     }
 
     /// How many live pods run on nodes that are not here, so that they hold nothing.
@@ -113,13 +115,16 @@ impl Inventory<'_> {
         let ids: Vec<ObjectId> = views.map(|(id, _)| id).collect();
         let mut seen = BTreeSet::new();
         let nodes = ids.into_iter().filter_map(|id| node(bundle.full(id)).ok());
-        Inventory { nodes: nodes.filter(|node| seen.insert(node.name.clone())).collect(), live: None }
+        Inventory { nodes: nodes.filter(|node| seen.insert(node.name.clone())).collect(), ..Inventory::default() }
     }
 
     /// The nodes of `nodes:` in kplan.yaml. Errors name the node and the value that is wrong.
     pub fn from_settings(settings: &Settings) -> Result<Inventory<'static>, Vec<NodeError>> {
         let (mut inventory, mut errors) = (Inventory::default(), Vec::new());
         for shape in &settings.nodes {
+            if inventory.nodes.len() > MAX_COUNT as usize {
+                break;
+            }
             match from_shape(shape) {
                 Ok(nodes) => inventory.nodes.extend(nodes),
                 Err(message) => errors.push(NodeError::new(None, message)),
@@ -159,6 +164,9 @@ impl Inventory<'_> {
             view.list("items").for_each(|item| self.read(item, errors));
         } else if view.get("kind").is_none() && view.get("nodes").is_some() {
             for entry in view.list("nodes") {
+                if self.nodes.len() > MAX_COUNT as usize {
+                    return;
+                }
                 match shape(entry)
                     .and_then(|shape| from_shape(&shape).map_err(|e| NodeError::new(Some(entry.span()), e)))
                 {
@@ -171,6 +179,10 @@ impl Inventory<'_> {
     }
 
     fn check_names(&self, errors: &mut Vec<NodeError>) {
+        if self.nodes.len() > MAX_COUNT as usize {
+            errors.push(NodeError::new(None, format!("there are more than {MAX_COUNT} nodes")));
+            return;
+        }
         let mut seen = BTreeSet::new();
         for node in &self.nodes {
             if !seen.insert(node.name.as_str()) {
@@ -235,7 +247,7 @@ fn taint(view: View<'_>) -> Taint {
 
 /// Reads an entry of the short form from a file for `--nodes`.
 fn shape(view: View<'_>) -> Result<NodeShape, NodeError> {
-    const KEYS: [&str; 8] = ["name", "count", "cpu", "memory", "pods", "labels", "taints", "zone"];
+    const KEYS: [&str; 9] = ["name", "preset", "count", "cpu", "memory", "pods", "labels", "taints", "zone"];
     if let Some((key, span, _)) = view.entries().find(|(key, _, _)| !KEYS.contains(key)) {
         let message = format!("`{key}` is no field of a node's short form; it has {}", KEYS.join(", "));
         return Err(NodeError::new(Some(span), message));
@@ -247,7 +259,7 @@ fn shape(view: View<'_>) -> Result<NodeShape, NodeError> {
         }),
     };
     let text = |key: &str| view.get(key).map(|value| value.str().map_or_else(|| value.to_json(), str::to_owned));
-    Ok(NodeShape {
+    let mut shape = NodeShape {
         name: text("name").unwrap_or_default(),
         count: count("count", 1)?,
         cpu: text("cpu").unwrap_or_default(),
@@ -256,7 +268,17 @@ fn shape(view: View<'_>) -> Result<NodeShape, NodeError> {
         labels: labels(view.get("labels")),
         taints: view.list("taints").filter_map(View::str).map(str::to_owned).collect(),
         zone: text("zone"),
-    })
+    };
+    if let Some(preset) = view.get("preset") {
+        let pods = view.get("pods").map(|_| shape.pods);
+        let Some(known) = presets::find(preset.str().unwrap_or(preset.written())) else {
+            let known = presets::names().collect::<Vec<_>>().join(", ");
+            let message = format!("preset `{}` is none of {known}", preset.written());
+            return Err(NodeError::new(Some(preset.span()), message));
+        };
+        known.fill(&mut shape, pods);
+    }
+    Ok(shape)
 }
 
 /// The nodes of one entry: `name` for one, `name-1` … `name-N` for several; a count or `pods` of zero that

@@ -1,9 +1,12 @@
 //! A pod as the scheduler sees it, compiled from a (defaulted) pod spec. Replicas share one.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use super::in_tree::{self, InTree};
 use super::labels::{Labels, NodeTerm, Operator, Requirement, Selector, labels, node_terms};
 use super::requests::{Requests, pod_requests};
+use super::schedulers::{DEFAULT, Profile};
 use crate::yaml::View;
 
 /// Everything that the scheduler reads of a pod; equal pods get equal answers.
@@ -34,6 +37,8 @@ pub struct Pod {
     pub never_preempts: bool,
     pub gates: Vec<String>,
     pub scheduler: String,
+    /// The profile of that scheduler, where it is not the standard one.
+    pub profile: Option<Arc<Profile>>,
     /// Names of `resourceClaims`: dynamic resource allocation is not modelled.
     pub resource_claims: bool,
     pub terminating: bool,
@@ -73,6 +78,8 @@ pub enum Volume {
         id: String,
         read_only: bool,
     },
+    /// A volume of a plugin that a CSI driver has taken over; it counts against the driver's limit.
+    Attached(InTree),
     Rbd {
         monitors: BTreeSet<String>,
         pool: String,
@@ -129,13 +136,13 @@ impl Pod {
             node_selector: super::labels::labels(spec.get("nodeSelector")).into_iter().collect(),
             tolerations: spec.list("tolerations").map(Toleration::read).collect(),
             ports: host_ports(spec),
-            volumes: spec.list("volumes").filter_map(volume).collect(),
+            volumes: spec.list("volumes").flat_map(volumes).collect(),
             spread: spec.list("topologySpreadConstraints").map(|view| spread(view, &labels)).collect(),
             images: images(spec),
             containers: spec.list("containers").len() + spec.list("initContainers").len(),
             never_preempts: spec.get_str("preemptionPolicy") == Some("Never"),
             gates: spec.list("schedulingGates").filter_map(|gate| gate.get_str("name")).map(str::to_owned).collect(),
-            scheduler: spec.get_str("schedulerName").unwrap_or("default-scheduler").to_owned(),
+            scheduler: spec.get_str("schedulerName").unwrap_or(DEFAULT).to_owned(),
             resource_claims: spec.list("resourceClaims").len() > 0,
             terminating: metadata.is_some_and(|metadata| metadata.get("deletionTimestamp").is_some()),
             labels,
@@ -320,6 +327,11 @@ fn host_ports(spec: View<'_>) -> Vec<HostPort> {
         }
     }
     out
+}
+
+/// What a volume is to the scheduler; one in the pod itself counts against the limit of a driver too.
+fn volumes(view: View<'_>) -> impl Iterator<Item = Volume> {
+    volume(view).into_iter().chain(in_tree::volume(view).map(Volume::Attached))
 }
 
 fn volume(view: View<'_>) -> Option<Volume> {

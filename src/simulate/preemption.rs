@@ -151,8 +151,9 @@ impl DryRuns<'_> {
     /// Tries the nodes whose rejection can be resolved, until there are enough candidates.
     fn run(mut self) -> Vec<Alike> {
         let potential = self.survey.resolvable(self.state);
-        // `MinCandidateNodesAbsolute` and `MinCandidateNodesPercentage` of the default profile.
-        let enough = (potential.len() / 10).max(100);
+        // `calculateNumCandidates` with `minCandidateNodesPercentage` and `minCandidateNodesAbsolute`.
+        let (percent, least) = self.state.pod(self.class).profile().candidates;
+        let enough = (potential.len().saturating_mul(percent) / 100).max(least);
         let (mut candidates, mut harmless) = (0, false);
         // By what is short when all less important pods are gone.
         let mut hopeless: [Option<usize>; 16] = [None; 16];

@@ -113,8 +113,6 @@ pub fn arrive(replica: &Replica) -> Outcome {
         Outcome::new(Verdict::Gated, Some(text.to_owned()))
     } else if let Some(why) = &replica.unknown {
         unknown(why.clone())
-    } else if pod.scheduler != "default-scheduler" {
-        unknown(format!("spec.schedulerName {} decides", pod.scheduler))
     } else if pod.resource_claims {
         unknown("dynamic resource claims (spec.resourceClaims) decide".to_owned())
     } else {

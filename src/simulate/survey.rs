@@ -237,7 +237,7 @@ impl Survey {
             |at: &usize| scores::Spot { nodes: self.feasible[*at], fixed: all[*at].fixed, places: &all[*at].places };
         let spots: Vec<scores::Spot<'_>> = met.iter().map(spot).collect();
         let mut out = vec![0; all.len()];
-        let scores = scores::relative(&self.cycle.spreading, &self.cycle.affinities, &spots);
+        let scores = scores::relative(&self.cycle.weights, &self.cycle.spreading, &self.cycle.affinities, &spots);
         met.iter().zip(scores).for_each(|(at, score)| out[*at] = score);
         out
     }

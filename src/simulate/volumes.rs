@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::filters::volume_binding::claims;
+use super::in_tree::{self, InTree};
 use super::labels::{Labels, NodeTerm, Operator, Requirement, Selector, labels, node_terms};
 use super::nodes::Node;
 use super::pod::Pod;
 use super::resources::quantity;
-use crate::admission::default_storage_class;
 use crate::model::quantity::Quantity;
 use crate::yaml::View;
 
@@ -24,6 +24,10 @@ pub struct Volumes {
     pub capacities: Vec<Capacity>,
     /// Volumes that a driver can attach to a node, by node and driver.
     pub limits: BTreeMap<String, BTreeMap<String, i64>>,
+    /// Plugins that drivers have taken over, by node.
+    pub migrated: BTreeMap<String, BTreeSet<String>>,
+    /// The class of claims that name none.
+    pub default_class: Option<String>,
     /// The classes and volumes are all that a cluster has.
     pub complete: bool,
 }
@@ -65,6 +69,7 @@ pub struct PersistentVolume {
     pub node_terms: Option<Vec<NodeTerm>>,
     /// CSI driver and volume handle.
     pub csi: Option<(String, String)>,
+    pub in_tree: Option<InTree>,
 }
 
 #[derive(Clone, Debug)]
@@ -74,7 +79,6 @@ pub struct StorageClass {
     pub waits: bool,
     /// Any term; none means everywhere.
     pub topologies: Vec<Vec<Requirement>>,
-    pub is_default: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -117,6 +121,7 @@ impl PersistentVolume {
             deleting: false,
             node_terms: None,
             csi: None,
+            in_tree: None,
         }
     }
 
@@ -173,6 +178,10 @@ impl Volumes {
                     Some((driver.get_str("name")?.to_owned(), count))
                 });
                 self.limits.insert(name.to_owned(), counts.collect());
+                let annotations = view.at(&["metadata", "annotations"]);
+                let migrated = annotations.and_then(|all| all.get_str("storage.alpha.kubernetes.io/migrated-plugins"));
+                let names = migrated.unwrap_or_default().split(',').map(str::to_owned);
+                self.migrated.insert(name.to_owned(), names.collect());
             }
             _ => {}
         }
@@ -188,11 +197,10 @@ impl Volumes {
     /// What the controllers do before any pod is scheduled: claims without a class get the default one, and
     /// claims that need not wait for a pod are bound to volumes of the set.
     pub fn settle(&mut self) {
-        let default = self.classes.iter().find(|(_, class)| class.is_default).map(|(name, _)| name.clone());
         let keys: Vec<String> = self.claims.keys().cloned().collect();
         for key in &keys {
             if let Some(claim) = self.claims.get_mut(key).filter(|claim| claim.class == UNSET) {
-                claim.class = default.clone().unwrap_or_default();
+                claim.class = self.default_class.clone().unwrap_or_default();
             }
         }
         for key in keys {
@@ -249,7 +257,7 @@ impl Volumes {
         let volume = PersistentVolume {
             node_terms: (!pins.is_empty())
                 .then(|| vec![NodeTerm { expressions: pins, fields: Vec::new(), broken: false }]),
-            csi: Some((class.provisioner.clone(), key.to_owned())),
+            csi: Some((in_tree::driver(&class.provisioner).unwrap_or(&class.provisioner).to_owned(), key.to_owned())),
             ..PersistentVolume::as_asked(name.clone(), claim)
         };
         self.volumes.insert(name.clone(), volume);
@@ -386,6 +394,7 @@ fn volume(name: &str, view: View<'_>) -> PersistentVolume {
         deleting: view.at(&["metadata", "deletionTimestamp"]).is_some(),
         node_terms: spec.and_then(|spec| spec.at(&["nodeAffinity", "required"])).map(node_terms),
         csi,
+        in_tree: spec.and_then(in_tree::volume),
     }
 }
 
@@ -403,7 +412,6 @@ fn class(view: View<'_>) -> StorageClass {
         provisioner: view.get_str("provisioner").unwrap_or("").to_owned(),
         waits: view.get_str("volumeBindingMode") == Some("WaitForFirstConsumer"),
         topologies: topologies.collect(),
-        is_default: default_storage_class::is_default(view),
     }
 }
 

@@ -30,7 +30,7 @@ fn secrets_do_not_get_into_a_snapshot() {
         !text.contains("aHVudGVyMg") && !text.contains("last-applied") && !text.contains("managedFields"),
         "{text}"
     );
-    let snapshot = read("s.json", &text, &Settings::default()).unwrap();
+    let snapshot = read("s.json", text.as_str(), &Settings::default()).unwrap();
     let (id, _) = snapshot.bundle.iter().find(|(_, object)| object.kind == "Secret").unwrap();
     let secret = snapshot.bundle.full(id);
     assert_eq!(secret.map("data").map(|(key, _)| key).collect::<Vec<_>>(), ["password", "empty"]);
@@ -51,7 +51,7 @@ fn the_same_state_gives_the_same_bytes() {
 
 #[test]
 fn what_is_written_is_read() {
-    let snapshot = read("s.json", &document(objects(), &about()), &Settings::default()).unwrap();
+    let snapshot = read("s.json", document(objects(), &about()), &Settings::default()).unwrap();
     assert_eq!(snapshot.about, about());
     let titles: Vec<String> = snapshot.bundle.iter().map(|(_, object)| object.title()).collect();
     assert_eq!(titles, ["Node a", "Secret shop/login", "Deployment shop/web"]);

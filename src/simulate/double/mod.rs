@@ -38,13 +38,15 @@ struct World<'a> {
 
 pub fn schedule(state: &State, class: ClassId) -> Plain {
     let world = World { state, pod: state.pod(class).clone(), out: Vec::new() };
-    let pinned = match node_affinity::pinned(&world.pod) {
+    let runs = world.pod.profile().runs("NodeAffinity");
+    let pinned = match node_affinity::pinned(&world.pod).or_else(|error| if runs { Err(error) } else { Ok(None) }) {
         Ok(pinned) => pinned,
         Err(rejection) => {
             let message = message::prefilter(state.nodes.len(), &rejection, state.cluster.version());
             return Plain::Pending { message, nodes: BTreeSet::new(), victims: BTreeSet::new() };
         }
     };
+    let pinned = pinned.filter(|_| runs);
     let listed = |node: &u32| pinned.as_ref().is_none_or(|names| names.contains(&world.node(*node).name));
     let nodes: Vec<u32> = world.nodes().filter(listed).collect();
     let verdicts: Vec<(u32, Option<Rejection>)> = nodes.iter().map(|node| (*node, world.filter(*node))).collect();
@@ -101,12 +103,13 @@ impl World<'_> {
         let others = || pods.clone().map(|id| self.other(*id).clone()).collect();
         filters::fixed(&self.pod, &shape, self.state.cluster.version())
             .or_else(|| filters::local(known, &self.pod, &shape, &info, &others, None))
-            .or_else(|| self.spread(&shape))
-            .or_else(|| self.pod_affinity(&shape))
+            .or_else(|| if self.pod.profile().runs("PodTopologySpread") { self.spread(&shape) } else { None })
+            .or_else(|| if self.pod.profile().runs("InterPodAffinity") { self.pod_affinity(&shape) } else { None })
     }
 
     fn spread(&self, node: &Node) -> Option<Rejection> {
-        let hard: Vec<&Spread> = self.pod.spread.iter().filter(|spread| spread.hard).collect();
+        let (all, _) = self.constraints();
+        let hard: Vec<&Spread> = all.iter().filter(|spread| spread.hard).collect();
         for spread in &hard {
             let Some(value) = node.labels.get(&spread.key) else {
                 let text = "node(s) didn't match pod topology spread constraints (missing required label)";
@@ -199,12 +202,20 @@ impl World<'_> {
         let affinity = percent(each(&|_, node| affinity_score::score(&self.pod, node)), false);
         let images = each(&|_, node| images.score(&self.pod, node));
         let (spread, pods) = (self.spread_scores(feasible), self.pod_scores(feasible));
-        let total =
-            |at: usize| resources[at] + 3 * taints[at] + 2 * affinity[at] + images[at] + 2 * spread[at] + 2 * pods[at];
+        let weights = self.pod.profile().weights;
+        let total = |at: usize| {
+            resources[at]
+                + weights.taints * taints[at]
+                + weights.node_affinity * affinity[at]
+                + weights.images * images[at]
+                + weights.spread * spread[at]
+                + weights.pod_affinity * pods[at]
+        };
         feasible.iter().enumerate().map(|(at, node)| (*node, total(at))).collect()
     }
 
-    fn spread_scores(&self, feasible: &[u32]) -> Vec<i64> {
+    /// The constraints of the pod, else those of its scheduler; and whether nodes may lack their labels.
+    fn constraints(&self) -> (Vec<Spread>, bool) {
         let default = |key: &str, max_skew| Spread {
             max_skew,
             key: key.to_owned(),
@@ -214,9 +225,21 @@ impl World<'_> {
             honor_affinity: true,
             honor_taints: false,
         };
-        let own: Vec<Spread> = self.pod.spread.iter().filter(|spread| !spread.hard).cloned().collect();
-        let by_default = self.pod.spread.is_empty() && !self.pod.default_spread.is_empty();
-        let soft = if by_default { vec![default(HOSTNAME, 3), default(ZONE, 5)] } else { own };
+        if !self.pod.spread.is_empty() || self.pod.default_spread.is_empty() {
+            return (self.pod.spread.clone(), false);
+        }
+        let selector = Some(self.pod.default_spread.clone());
+        match &self.pod.profile().spread {
+            Some(listed) => {
+                (listed.iter().map(|one| Spread { selector: selector.clone(), ..one.clone() }).collect(), false)
+            }
+            None => (vec![default(HOSTNAME, 3), default(ZONE, 5)], true),
+        }
+    }
+
+    fn spread_scores(&self, feasible: &[u32]) -> Vec<i64> {
+        let (all, by_default) = self.constraints();
+        let soft: Vec<Spread> = all.into_iter().filter(|spread| !spread.hard).collect();
         if soft.is_empty() {
             return vec![0; feasible.len()];
         }
@@ -266,10 +289,11 @@ impl World<'_> {
         for term in
             self.carried(|pod| pod.affinity.clone()).into_iter().filter(|term| term.matches(&self.pod, &namespace))
         {
-            parts.push((1, term.clone(), Counted::Requiring(term)));
+            parts.push((self.pod.profile().hard_affinity, term.clone(), Counted::Requiring(term)));
         }
         let preferred = self.carried(|pod| pod.preferred_pods.iter().map(|(_, term)| term.clone()).collect());
-        for term in preferred.into_iter().filter(|term| term.matches(&self.pod, &namespace)) {
+        let looks = !self.pod.profile().own_terms_only;
+        for term in preferred.into_iter().filter(|term| looks && term.matches(&self.pod, &namespace)) {
             parts.push((1, term.clone(), Counted::Preferring(term)));
         }
         let mut raw = vec![0; feasible.len()];

@@ -14,6 +14,7 @@ use crate::simulate::pod::{HostPort, Pod, PodTerm, Spread, Toleration};
 use crate::simulate::preemption::{NOT_STARTED, Preemption};
 use crate::simulate::requests::{Amounts, Requests};
 use crate::simulate::resources::Resources;
+use crate::simulate::schedulers::{Fit, Profile, Weights};
 use crate::simulate::state::{PlacedId, State};
 
 struct Dice(u64);
@@ -165,7 +166,38 @@ fn pod(dice: &mut Dice) -> Pod {
         5 => pod.preferred_pods = (0..=dice.below(2)).map(|_| (dice.below(90) as i64 - 40, term(dice))).collect(),
         _ => {}
     }
+    if dice.percent(30) {
+        pod.profile = Some(Arc::new(profile(dice, pod.required_nodes.clone())));
+        pod.required_nodes = None;
+    }
     pod
+}
+
+/// A scheduler that is configured otherwise.
+fn profile(dice: &mut Dice, added_nodes: Option<Vec<NodeTerm>>) -> Profile {
+    let names = ["NodeUnschedulable", "TaintToleration", "NodeAffinity", "PodTopologySpread", "InterPodAffinity"];
+    let mut weight = |most: u64| dice.below(most) as i64;
+    let weights = Weights {
+        taints: weight(4),
+        node_affinity: weight(4),
+        spread: weight(4),
+        pod_affinity: weight(4),
+        fit: weight(3),
+        balanced: weight(3),
+        images: weight(3),
+    };
+    let listed = |dice: &mut Dice| Spread { selector: None, min_domains: 1, honor_taints: false, ..spread(dice) };
+    Profile {
+        off: if dice.percent(40) { vec![dice.pick(&names).to_owned()] } else { Vec::new() },
+        weights,
+        fit: Fit { most: dice.percent(50), weights: [dice.below(3) as i64, dice.below(3) as i64] },
+        spread: if dice.percent(60) { Some(vec![listed(dice)]) } else { None },
+        hard_affinity: dice.below(90) as i64,
+        own_terms_only: dice.percent(30),
+        added_nodes,
+        preferred_nodes: Vec::new(),
+        ..Profile::default()
+    }
 }
 
 /// What both say of a pod.

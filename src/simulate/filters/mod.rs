@@ -43,10 +43,11 @@ impl Rejection {
 
 /// What depends on the pod and the node alone, not on what runs there.
 pub fn fixed(pod: &Pod, node: &Node, version: Version) -> Option<Rejection> {
-    node_unschedulable::filter(pod, node)
-        .or_else(|| node_name::filter(pod, node))
-        .or_else(|| taint_toleration::filter(pod, node, version))
-        .or_else(|| node_affinity::filter(pod, node))
+    let run = |name: &str, filter: &dyn Fn() -> Option<Rejection>| pod.profile().runs(name).then(filter).flatten();
+    run("NodeUnschedulable", &|| node_unschedulable::filter(pod, node))
+        .or_else(|| run("NodeName", &|| node_name::filter(pod, node)))
+        .or_else(|| run("TaintToleration", &|| taint_toleration::filter(pod, node, version)))
+        .or_else(|| run("NodeAffinity", &|| node_affinity::filter(pod, node)))
 }
 
 /// What depends on the pods of the node, and on volumes. `others` are the pods of the node; they are looked at only
@@ -59,7 +60,11 @@ pub fn local(
     others: &dyn Fn() -> Vec<Arc<Pod>>,
     volumes: Option<&volume_binding::PodVolumes>,
 ) -> Option<Rejection> {
-    node_ports::filter(pod, &info.ports)
+    let ports = || node_ports::filter(pod, &info.ports);
+    pod.profile()
+        .runs("NodePorts")
+        .then(ports)
+        .flatten()
         .or_else(|| node_resources_fit::filter(pod, node, info))
         .or_else(|| if pod.volumes.is_empty() { None } else { with_volumes(known, pod, node, &others(), volumes) })
 }

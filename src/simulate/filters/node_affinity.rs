@@ -11,6 +11,10 @@ use crate::simulate::pod::Pod;
 pub const NOT_PINNED: &str = "node(s) didn't satisfy plugin(s) [NodeAffinity]";
 
 pub fn filter(pod: &Pod, node: &Node) -> Option<Rejection> {
+    let added = pod.profile().added_nodes.as_ref();
+    if added.is_some_and(|terms| !terms.iter().any(|term| term.matches(&node.name, &node.labels))) {
+        return Some(Rejection::unresolvable("node(s) didn't match scheduler-enforced node affinity"));
+    }
     let selected = pod.selects_node(&node.name, &node.labels);
     (!selected).then(|| Rejection::unresolvable("node(s) didn't match Pod's node affinity/selector"))
 }

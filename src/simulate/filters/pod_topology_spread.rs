@@ -33,11 +33,13 @@ pub struct Constraint {
 
 /// Prepares the constraints of a pod (PreFilter and PreScore); `slot` gives the index of a counter.
 pub fn prepare(pod: &Pod, slot: &mut dyn FnMut(&str, Counted) -> usize) -> Spreading {
-    let (hard, mut soft): (Vec<Spread>, Vec<Spread>) = pod.spread.iter().cloned().partition(|spread| spread.hard);
-    if pod.spread.is_empty() && !pod.default_spread.is_empty() {
-        soft = default_constraints(&pod.default_spread);
-    }
-    let require_all = !pod.spread.is_empty();
+    let listed = pod.profile().spread.as_ref();
+    let all = match pod.spread.is_empty() && !pod.default_spread.is_empty() {
+        true => defaults(listed, &pod.default_spread),
+        false => pod.spread.clone(),
+    };
+    let (hard, soft): (Vec<Spread>, Vec<Spread>) = all.into_iter().partition(|spread| spread.hard);
+    let require_all = !pod.spread.is_empty() || listed.is_some();
     let mut build = |all: &[Spread], spread: &Spread, keys_required: bool| {
         let keys = if keys_required { all.iter().map(|other| other.key.clone()).collect() } else { Vec::new() };
         let on = Eligible::of(pod, spread, keys);
@@ -55,8 +57,12 @@ pub fn prepare(pod: &Pod, slot: &mut dyn FnMut(&str, Counted) -> usize) -> Sprea
     Spreading { hard, soft, require_all }
 }
 
-/// The scheduler's own constraints (`systemDefaultConstraints`), over the pods of the owner and its Services.
-fn default_constraints(selector: &Selector) -> Vec<Spread> {
+/// The scheduler's own constraints, over the pods of the owner and its Services: those that its configuration lists, else
+/// `systemDefaultConstraints`.
+fn defaults(listed: Option<&Vec<Spread>>, selector: &Selector) -> Vec<Spread> {
+    if let Some(listed) = listed {
+        return listed.iter().map(|spread| Spread { selector: Some(selector.clone()), ..spread.clone() }).collect();
+    }
     let one = |key: &str, max_skew| Spread {
         max_skew,
         key: key.to_owned(),

@@ -1,4 +1,4 @@
-//! The scheduler's scores, one file each, with its weights and its arithmetic (default profile, Kubernetes 1.36).
+//! The scheduler's scores, one file each, with its weights and its arithmetic (Kubernetes 1.36).
 
 pub mod image_locality;
 pub mod inter_pod_affinity;
@@ -11,6 +11,7 @@ use super::filters::inter_pod_affinity::Affinities;
 use super::filters::pod_topology_spread::Spreading;
 use super::nodes::Node;
 use super::pod::Pod;
+use super::schedulers::Weights;
 use super::topology::Place;
 
 /// The best that a node can get from one plugin.
@@ -47,14 +48,14 @@ pub struct Spot<'a> {
 }
 
 /// The scores of every spot that come on top of those for resources; they depend on which nodes passed the filters.
-pub fn relative(spreading: &Spreading, affinities: &Affinities, spots: &[Spot<'_>]) -> Vec<i64> {
-    let mut out: Vec<i64> = spots.iter().map(|spot| spot.fixed.images).collect();
+pub fn relative(weights: &Weights, spreading: &Spreading, affinities: &Affinities, spots: &[Spot<'_>]) -> Vec<i64> {
+    let mut out: Vec<i64> = spots.iter().map(|spot| weights.images * spot.fixed.images).collect();
     let mut add =
         |weight: i64, scores: &[i64]| out.iter_mut().zip(scores).for_each(|(sum, score)| *sum += weight * score);
-    add(3, &normalize(spots.iter().map(|spot| spot.fixed.taints).collect(), true));
-    add(2, &normalize(spots.iter().map(|spot| spot.fixed.affinity).collect(), false));
-    add(2, &pod_topology_spread::scores(spreading, spots));
-    add(2, &inter_pod_affinity::scores(affinities, spots));
+    add(weights.taints, &normalize(spots.iter().map(|spot| spot.fixed.taints).collect(), true));
+    add(weights.node_affinity, &normalize(spots.iter().map(|spot| spot.fixed.affinity).collect(), false));
+    add(weights.spread, &pod_topology_spread::scores(spreading, spots));
+    add(weights.pod_affinity, &inter_pod_affinity::scores(affinities, spots));
     out
 }
 

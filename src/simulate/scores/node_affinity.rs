@@ -5,6 +5,7 @@ use crate::simulate::pod::Pod;
 
 /// Sum of the weights of matching terms; an empty term matches none.
 pub fn score(pod: &Pod, node: &Node) -> i64 {
-    let matching = pod.preferred_nodes.iter().filter(|(_, term)| term.matches(&node.name, &node.labels));
+    let preferred = pod.profile().preferred_nodes.iter().chain(&pod.preferred_nodes);
+    let matching = preferred.filter(|(_, term)| term.matches(&node.name, &node.labels));
     matching.map(|(weight, _)| weight).sum()
 }

@@ -4,6 +4,7 @@ use super::MAX;
 use crate::model::Version;
 use crate::simulate::nodes::Node;
 use crate::simulate::pod::Pod;
+use crate::simulate::schedulers::{Fit, Profile};
 
 /// What the scores look at on a node: cpu in thousandths of a core and bytes of memory.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,7 +39,9 @@ impl Room {
 
 /// Both scores of a node.
 pub fn score(pod: &Pod, room: &Room, version: Version) -> i64 {
-    least_allocated(pod, room) + if pod.is_best_effort() { 0 } else { balanced(pod, room, version) }
+    let Profile { weights, fit, .. } = pod.profile();
+    let balance = if pod.is_best_effort() { 0 } else { balanced(pod, room, version) };
+    weights.fit * allocation(pod, room, fit) + weights.balanced * balance
 }
 
 /// The lowest and the highest score that a room between two others can have: one with the least of every number, and
@@ -47,35 +50,35 @@ pub fn bounds(pod: &Pod, least: &Room, most: &Room, version: Version) -> (i64, i
     if least.capacity.iter().any(|capacity| *capacity < 0) {
         return (i64::MIN / 4, i64::MAX / 4);
     }
-    let (low, high) = (least_allocated(pod, most), least_allocated(pod, least));
+    let Profile { weights, fit, .. } = pod.profile();
+    let (emptiest, fullest) = (allocation(pod, least, fit), allocation(pod, most, fit));
+    let (low, high) = (weights.fit * emptiest.min(fullest), weights.fit * emptiest.max(fullest));
     if pod.is_best_effort() {
         return (low, high);
     }
     let (uneven, even) = evenness_bounds(with(pod, least), with(pod, most), least.capacity);
-    match version < Version::new(1, 36) {
-        true => (low + uneven, high + even),
-        false => (low + improvement(uneven, most.evenness), high + improvement(even, least.evenness)),
-    }
+    let (worst, best) = match version < Version::new(1, 36) {
+        true => (uneven, even),
+        false => (improvement(uneven, most.evenness), improvement(even, least.evenness)),
+    };
+    (low + weights.balanced * worst, high + weights.balanced * best)
 }
 
-/// The share that is left free, in percent, averaged over cpu and memory.
-fn least_allocated(pod: &Pod, room: &Room) -> i64 {
+/// The share that is left free (LeastAllocated) or used (MostAllocated), in percent, averaged over cpu and memory.
+fn allocation(pod: &Pod, room: &Room, fit: &Fit) -> i64 {
     let scored = [pod.requests.scored.cpu, pod.requests.scored.memory];
     let (mut sum, mut weights) = (0, 0);
-    for ((nonzero, scored), capacity) in room.nonzero.iter().zip(scored).zip(room.capacity) {
-        let requested = nonzero.saturating_add(scored);
-        if capacity == 0 {
-            continue;
-        }
-        if requested <= capacity {
-            sum += percent(capacity.saturating_sub(requested), capacity);
-        }
-        weights += 1;
+    for at in (0..2).filter(|at| room.capacity[*at] != 0) {
+        let (requested, capacity) = (room.nonzero[at].saturating_add(scored[at]), room.capacity[at]);
+        let share = match fit.most {
+            true => percent(requested.min(capacity), capacity),
+            false if requested <= capacity => percent(capacity.saturating_sub(requested), capacity),
+            false => 0,
+        };
+        sum += fit.weights[at] * share;
+        weights += fit.weights[at];
     }
-    match weights {
-        2 => sum / 2,
-        _ => sum,
-    }
+    if weights == 0 { 0 } else { sum / weights }
 }
 
 /// `part * 100 / whole` in whole numbers.
