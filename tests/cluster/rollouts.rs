@@ -96,11 +96,6 @@ fn play(plane: &Plane, changes: &[Change]) -> Result<Vec<Value>, Failed> {
     plane.apply(&list(changes.iter().flat_map(|change| change.old.clone()).collect()))?;
     let watch = Watch::start(plane)?;
     watch.quiet(QUIET)?;
-    let between: Vec<Value> = changes.iter().flat_map(|change| change.between.clone()).collect();
-    if !between.is_empty() {
-        plane.apply(&list(between))?;
-        watch.quiet(QUIET)?;
-    }
     let folder = support::folder("rollouts");
     let snapshot = folder.join("snapshot.yaml");
     let path = snapshot.display().to_string();
