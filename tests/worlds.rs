@@ -207,19 +207,20 @@ fn cases() -> Vec<Case> {
             None,
             "error",
         ),
+        // No error: a volume of the class may be made by hand, and some controllers go by the name alone.
         case(
             "storage-class-missing",
             of_class,
             class("StorageClass", "storage.k8s.io/v1", json!({"provisioner": "p.example.com"})),
             None,
-            "error",
+            "warning",
         ),
         case(
             "ingress-class-missing",
             ingress(json!({"ingressClassName": "special", "rules": [{"host": "a.example.com"}]})),
             class("IngressClass", "networking.k8s.io/v1", json!({"spec": {"controller": "c.example.com/c"}})),
             None,
-            "error",
+            "warning",
         ),
         case("cert-issuer-missing", certified, meta("Issuer", "cert-manager.io/v1", "acme"), None, ""),
         case(

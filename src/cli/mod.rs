@@ -18,6 +18,7 @@ mod init;
 mod inventory;
 mod live;
 mod locate;
+mod notes;
 mod options;
 mod output;
 mod own_rules;

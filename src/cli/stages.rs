@@ -10,9 +10,9 @@ use super::focus::Focus;
 use super::live::{self, LiveState};
 use super::options::Options;
 use super::progress::{self, Progress};
-use super::{applyset, baseline, inventory, output};
+use super::{applyset, baseline, inventory, notes, output};
 use crate::apply::Outcome;
-use crate::cluster::{ApplySet, Missing, Right};
+use crate::cluster::{ApplySet, Missing};
 use crate::config::Settings;
 use crate::diag::{self, Class, Diagnostic, Finding};
 use crate::diff::{Action, Change, Knowledge};
@@ -29,9 +29,6 @@ use crate::{admission, defaults, parse, plan, policy, simulate, snapshot, valida
 
 /// Stack of a worker thread: manifests may nest as deeply as kubectl allows.
 const WORKER_STACK: usize = 64 << 20;
-
-/// Objects whose drift is told in full.
-const HANDS: usize = 10;
 
 /// What a run has found out so far.
 pub(super) struct Run {
@@ -231,14 +228,14 @@ impl Run {
             }
         };
         let (mut changes, found) = crate::diff::run(&self.bundle, &bundle, &knowledge, &self.options.settings);
-        self.notes.extend(drift(&self.bundle, &knowledge));
+        self.notes.extend(notes::drift(&self.bundle, &knowledge));
         if let Some(set) = &self.set {
             changes.push(set.change.clone());
             self.notes.extend(applyset::notes(set));
         }
         if let (Base::Cluster, Some(cluster)) = (base, &self.cluster) {
             self.missing = cluster.missing(&changes, &knowledge)?;
-            self.notes.extend(self.missing.iter().map(|(right, titles)| lacks(right, titles)));
+            self.notes.extend(self.missing.iter().map(|(right, titles)| notes::lacks(right, titles)));
         }
         self.changes = Some(changes);
         self.base = Some((bundle, name));
@@ -399,32 +396,6 @@ impl Run {
         let changes = self.changes.iter().flatten();
         changes.into_iter().any(|change| !matches!(change.action, Action::Unchanged | Action::Keep))
     }
-}
-
-/// Objects with fields that people set by hand beside the manifests, one line each; `HANDS` of them.
-fn drift(bundle: &Bundle, knowledge: &Knowledge) -> Vec<String> {
-    let beside = |id| {
-        let answer = knowledge.answers.get(&id)?;
-        let (tree, root) = answer.stored.as_ref()?;
-        let fields = crate::diff::beside(answer, tree.view(*root));
-        (!fields.is_empty()).then_some((id, fields))
-    };
-    let mut found: Vec<_> = bundle.ids().filter_map(beside).collect();
-    let more = found.len().saturating_sub(HANDS);
-    found.truncate(HANDS);
-    let line = |(id, fields): (crate::model::ObjectId, Vec<String>)| {
-        format!("drift beside {}: {}; not in the manifest, it stays", bundle.object(id).title(), fields.join(", "))
-    };
-    let mut lines: Vec<String> = found.into_iter().map(line).collect();
-    lines.extend((more > 0).then(|| format!("drift beside {more} more objects")));
-    lines
-}
-
-/// `no right to patch deployments.apps in namespace shop: Deployment shop/web and 2 more`.
-fn lacks(right: &Right, titles: &[String]) -> String {
-    let more = if titles.len() > 1 { format!(" and {} more", titles.len() - 1) } else { String::new() };
-    let first = titles.first().map(String::as_str).unwrap_or_default();
-    format!("no right to {}, which apply needs for {first}{more}", right.text())
 }
 
 /// Whether a finding is at or over `--fail-on`.

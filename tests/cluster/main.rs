@@ -17,6 +17,7 @@ mod apply;
 mod applyset;
 mod bad_input;
 mod come_true;
+mod consequences;
 mod inventory;
 mod like_kubectl;
 #[path = "plane.rs"]
@@ -30,6 +31,7 @@ mod unfinished;
 
 use libtest_mimic::Arguments;
 
+#[allow(clippy::print_stdout)]
 fn main() {
     let mut arguments = Arguments::from_args();
     // Tests wait for the cluster most of the time.
@@ -45,11 +47,14 @@ fn main() {
     trials.extend(read_only::trials());
     trials.extend(situations::trials());
     trials.extend(come_true::trials());
+    trials.extend(consequences::trials());
     trials.extend(like_kubectl::trials());
     trials.extend(rollouts::trials());
     let conclusion = libtest_mimic::run(&arguments, trials);
     situations::end();
     come_true::end();
     plane::stop();
+    let (runs, values) = support::secrets::count();
+    println!("{runs} outputs held against {values} secret values");
     conclusion.exit();
 }

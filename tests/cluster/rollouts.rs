@@ -96,6 +96,11 @@ fn play(plane: &Plane, changes: &[Change]) -> Result<Vec<Value>, Failed> {
     plane.apply(&list(changes.iter().flat_map(|change| change.old.clone()).collect()))?;
     let watch = Watch::start(plane)?;
     watch.quiet(QUIET)?;
+    let between: Vec<Value> = changes.iter().flat_map(|change| change.between.clone()).collect();
+    if !between.is_empty() {
+        plane.apply(&list(between))?;
+        watch.quiet(QUIET)?;
+    }
     let folder = support::folder("rollouts");
     let snapshot = folder.join("snapshot.yaml");
     let path = snapshot.display().to_string();
@@ -106,7 +111,9 @@ fn play(plane: &Plane, changes: &[Change]) -> Result<Vec<Value>, Failed> {
     let live = std::fs::read_to_string(&snapshot)?;
     let mut said = Vec::new();
     for change in changes {
-        said.push(rollouts(&folder, &live, &change.new)?);
+        let reversed: Vec<Value> = change.new.iter().rev().cloned().collect();
+        let (one, other) = (rollouts(&folder, &live, &change.new)?, rollouts(&folder, &live, &reversed)?);
+        said.push(json!([one, other]));
     }
     watch.start_over();
     plane.apply(&list(changes.iter().flat_map(|change| change.new.clone()).collect()))?;
@@ -148,9 +155,17 @@ fn real(plane: &Plane, object: &Value, seen: &BTreeMap<(String, String), Seen>) 
     let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
     let (kind, name, namespace) = (text("/kind"), text("/metadata/name"), text("/metadata/namespace"));
     let live = plane.get(&[&kind, &name, "--namespace", &namespace])?;
-    let seen = seen.get(&(namespace.clone(), name.clone())).cloned().unwrap_or_default();
+    let mut seen = seen.get(&(namespace.clone(), name.clone())).cloned().unwrap_or_default();
+    let failures = live["status"]["conditions"].as_array().into_iter().flatten();
+    let failures = failures.filter(|condition| condition["type"] == "ReplicaFailure");
+    seen.messages.extend(failures.filter_map(|failure| refusal(failure["message"].as_str()?)));
     Ok(json!({ "owner": format!("{kind}/{name}"), "namespace": namespace, "kind": kind, "fits": is_done(&live, &seen),
-        "lowestReady": seen.lowest, "messages": seen.messages, "replaced": seen.replaced }))
+        "lowestReady": seen.lowest, "messages": seen.messages, "newWaits": seen.new_waits, "replaced": seen.replaced }))
+}
+
+/// Why a pod was not created, without its name.
+fn refusal(message: &str) -> Option<String> {
+    message.split_once(" is forbidden: ").map(|(_, why)| why.to_owned())
 }
 
 /// Whether all pods that are to be of the new template are, and are ready.
@@ -162,6 +177,9 @@ fn is_done(live: &Value, seen: &Seen) -> bool {
         Some("Deployment") => ["/status/replicas", "/status/updatedReplicas", "/status/availableReplicas"]
             .iter()
             .all(|pointer| number(pointer) == wanted),
+        Some("StatefulSet") if live["spec"]["updateStrategy"]["type"] == "OnDelete" => {
+            number("/status/replicas") == wanted && seen.unready_after(0) == 0
+        }
         Some("StatefulSet") => {
             number("/status/replicas") == wanted
                 && number("/status/updatedReplicas") >= wanted - partition
@@ -174,14 +192,18 @@ fn is_done(live: &Value, seen: &Seen) -> bool {
     }
 }
 
-/// Where kplan and the real ones differ.
+/// Where kplan and the real ones differ. Where workloads race for the same room, either order will do.
 pub fn differences(row: &Value) -> Vec<String> {
+    let said = row["said"].as_array().into_iter().flatten();
+    said.map(|said| differences_of(said, row)).min_by_key(Vec::len).unwrap_or_default()
+}
+
+fn differences_of(said: &Value, row: &Value) -> Vec<String> {
     let mut wrong = Vec::new();
     for real in row["real"].as_array().into_iter().flatten() {
         let is_it = |said: &&Value| said["owner"] == real["owner"] && said["namespace"] == real["namespace"];
-        let said = row["said"].as_array().into_iter().flatten().find(is_it);
         let owner = &real["owner"];
-        let Some(said) = said else {
+        let Some(said) = said.as_array().into_iter().flatten().find(is_it) else {
             // Nothing is replaced by itself.
             if real["replaced"] == true {
                 wrong.push(format!("{owner}: kplan knows no rollout, pods were replaced"));
@@ -194,12 +216,12 @@ pub fn differences(row: &Value) -> Vec<String> {
             }
         }
         let messages: Vec<&str> = real["messages"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        let message = said["stalls"]["message"].as_str().unwrap_or_default();
-        let is_scheduler = message.contains("nodes are available");
-        if is_scheduler && !messages.contains(&message)
-            || !is_scheduler && real["fits"] == false && !messages.is_empty()
-        {
-            wrong.push(format!("{owner}: the scheduler says {messages:?}\n   kplan says {message:?}"));
+        let whole = said["stalls"]["message"].as_str().unwrap_or_default();
+        let message = refusal(whole).unwrap_or_else(|| whole.to_owned());
+        // A StatefulSet says nothing of what it waits for; a DaemonSet or StatefulSet tells refusals in events alone.
+        let is_quoted = message.contains("nodes are available") || whole != message && real["kind"] == "Deployment";
+        if is_quoted && !messages.contains(&message.as_str()) || !is_quoted && real["newWaits"] == true {
+            wrong.push(format!("{owner}: the real ones say {messages:?}\n   kplan says {message:?}"));
         }
     }
     wrong

@@ -18,15 +18,16 @@ struct Set<'a> {
     count: i64,
     templates: Vec<(&'a str, View<'a>)>,
     present: Present,
+    ordered: bool,
+    /// Ordinals below are made from the template that the cluster has.
+    partition: usize,
     update: Option<Update>,
 }
 
 pub(super) fn expand(input: &Input<'_>, template: &Template<'_>, scale: Option<Scale>, out: &mut Expansion) {
     let (pod, rejected) = compile(input, template, None);
     let set = Set::new(input, scale);
-    // Ordinals below the partition are made from the template that the cluster has.
-    let (partition, ordered) = set.partition_and_order();
-    let before = input.live_view().filter(|_| partition > 0 && set.rolls()).and_then(|live| {
+    let before = input.live_view().filter(|_| set.partition > 0 && set.rolls()).and_then(|live| {
         let template = live.at(&["spec", "template"])?;
         let spec = template.get("spec")?;
         Some(compile(input, &Template { metadata: template.get("metadata"), spec, path: "" }, None).0)
@@ -35,7 +36,7 @@ pub(super) fn expand(input: &Input<'_>, template: &Template<'_>, scale: Option<S
     let (mut slots, mut previous) = (Vec::new(), None);
     for index in 0..set.count.clamp(0, MAX_REPLICAS) {
         let name = set.name(index);
-        let is_before = usize::try_from(index).is_ok_and(|index| index < partition);
+        let is_before = usize::try_from(index).is_ok_and(|index| index < set.partition);
         let pod = set.pod(before.as_ref().filter(|_| is_before).unwrap_or(&pod), &name, index, out);
         let rejected = rejected.as_ref().map(|why| format!("pods \"{name}\" is forbidden: {why}"));
         let replica = out.replicas.len();
@@ -49,15 +50,16 @@ pub(super) fn expand(input: &Input<'_>, template: &Template<'_>, scale: Option<S
                 slot.old = Some(Old::new(input, found, out));
                 out.replicas.push(Replica::new(name, at, pod, rejected));
             }
-            (_, Some(found)) if found.node.is_some() => out.replicas.push(Replica::running(found, at)),
             _ => out.replicas.push(Replica { after: previous, ..Replica::new(name, at, pod, rejected) }),
         }
-        previous = (ordered && !set.rolls()).then_some(replica);
+        previous = (set.ordered && !set.rolls()).then_some(replica);
         slots.push(slot);
     }
     let replicas = first..out.replicas.len();
     out.replicas.extend(Replica::rest(input.name, set.count, at, &Arc::new(pod.clone())));
-    if let Some(update) = set.update.filter(|_| set.rolls()) {
+    if set.rolls() {
+        let none = Update::StatefulSet { ordered: set.ordered, partition: usize::MAX, max_unavailable: None };
+        let update = set.update.unwrap_or(none);
         let old = set.condemned().into_iter().map(|found| Old::new(input, found, out)).collect();
         let wanted = slots.len() as i64;
         out.rollings.push(Rolling { workload: at, replicas, wanted, update, there: 0, growth: 0, slots, old });
@@ -73,6 +75,11 @@ fn find(pods: &[LivePod], name: &str) -> Option<LivePod> {
 impl<'a> Set<'a> {
     fn new(input: &'a Input<'a>, scale: Option<Scale>) -> Set<'a> {
         let spec = input.view.get("spec");
+        let update = Update::read(input.kind, input.view, input.cluster.version());
+        let partition = match update {
+            Some(Update::StatefulSet { partition, .. }) => partition,
+            _ => 0,
+        };
         let claims = spec.into_iter().flat_map(|spec| spec.list("volumeClaimTemplates"));
         Set {
             input,
@@ -80,15 +87,9 @@ impl<'a> Set<'a> {
             count: count(input, scale),
             templates: claims.filter_map(|claim| Some((claim.at(&["metadata", "name"])?.str()?, claim))).collect(),
             present: input.present(),
-            update: Update::read(input.kind, input.view, input.cluster.version()),
-        }
-    }
-
-    fn partition_and_order(&self) -> (usize, bool) {
-        let ordered = self.input.view.at(&["spec", "podManagementPolicy"]).and_then(View::str) != Some("Parallel");
-        match self.update {
-            Some(Update::StatefulSet { partition, .. }) => (partition, ordered),
-            _ => (0, ordered),
+            ordered: spec.and_then(|spec| spec.get_str("podManagementPolicy")) != Some("Parallel"),
+            partition,
+            update,
         }
     }
 
@@ -103,11 +104,9 @@ impl<'a> Set<'a> {
         (0..self.count).contains(&index).then_some(index)
     }
 
-    /// Whether pods are to be replaced.
+    /// Whether pods of another template are there: the controller then waits for those that are not ready.
     fn rolls(&self) -> bool {
-        let partition = self.partition_and_order().0 as i64;
-        let goes = |pod: &LivePod| self.index(pod).is_some_and(|index| index >= partition);
-        self.update.is_some() && self.present.old.iter().any(goes)
+        !self.present.old.is_empty()
     }
 
     /// The pods beyond the replicas wanted, by ordinal.

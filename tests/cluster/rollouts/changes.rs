@@ -12,6 +12,8 @@ pub struct Change {
     pub namespace: String,
     pub nodes: Vec<Value>,
     pub old: Vec<Value>,
+    /// Versions that get stuck on the way, before the new ones.
+    pub between: Vec<Value>,
     pub new: Vec<Value>,
     random: Random,
 }
@@ -52,6 +54,7 @@ impl Change {
             namespace,
             nodes: empty.clone(),
             old: empty.clone(),
+            between: empty.clone(),
             new: empty,
             random: Random(seed),
         };
@@ -132,6 +135,21 @@ impl Change {
         if self.random.one_in(5) {
             self.say("broken before");
             old["spec"]["template"]["spec"]["containers"][0]["image"] = json!("unready:1");
+        }
+        if self.random.one_in(6) {
+            let mut stuck = old.clone();
+            let container = &mut stuck["spec"]["template"]["spec"]["containers"][0];
+            if self.random.one_in(2) {
+                container["image"] = json!("unready:2");
+                self.say("after one that is never ready");
+            } else {
+                container["resources"]["requests"]["cpu"] = json!("9");
+                self.say("after one that has no room");
+            }
+            self.between.push(stuck);
+            if kind != 2 {
+                new["spec"]["replicas"] = old["spec"]["replicas"].clone();
+            }
         }
         self.old.push(old);
         self.new.push(new);

@@ -1,6 +1,6 @@
 //! The pods of a cluster while they come, get ready and go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Child;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -26,6 +26,8 @@ pub struct Seen {
     pub lowest: usize,
     /// What the scheduler says of pods that wait, at last.
     pub messages: Vec<String>,
+    /// Whether one of those is new.
+    pub new_waits: bool,
     /// Whether pods went and others came.
     pub replaced: bool,
     came: bool,
@@ -47,6 +49,7 @@ impl Seen {
 #[derive(Default)]
 struct Log {
     pods: BTreeMap<(String, String), Value>,
+    before: BTreeSet<String>,
     seen: BTreeMap<(String, String), Seen>,
     last: Option<Instant>,
 }
@@ -86,6 +89,7 @@ impl Watch {
     pub fn start_over(&self) {
         let mut log = self.log.lock().unwrap();
         log.seen.clear();
+        log.before = log.pods.values().map(|pod| pod["metadata"]["uid"].to_string()).collect();
         let owners: Vec<(String, String)> = log.pods.values().map(owner).collect();
         for owner in owners {
             let lowest = log.ready(&owner);
@@ -105,7 +109,9 @@ impl Watch {
             let conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
             let waits = |condition: &&Value| condition["type"] == "PodScheduled" && condition["status"] == "False";
             let messages = conditions.filter(waits).filter_map(|condition| condition["message"].as_str());
-            of.messages.extend(messages.map(str::to_owned));
+            let messages: Vec<String> = messages.map(str::to_owned).collect();
+            of.new_waits |= !messages.is_empty() && !log.before.contains(&pod["metadata"]["uid"].to_string());
+            of.messages.extend(messages);
         }
         for of in seen.values_mut() {
             of.messages.sort();

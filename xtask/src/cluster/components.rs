@@ -58,11 +58,12 @@ impl Cluster {
         processes.wait("kube-apiserver", || self.is_ready())
     }
 
-    /// Starts a scheduler that logs the score of every node; it answers as fast as it can.
-    pub(super) fn start_scheduler(&self, processes: &Processes) -> Outcome {
+    /// Starts a scheduler (the program, where it is not ours) that logs the score of every node; it answers as fast as it
+    /// can.
+    pub(super) fn start_scheduler(&self, processes: &Processes, program: Option<&str>) -> Outcome {
         let mut flags = self.follower_flags(self.scheduler);
         flags.extend(["--vmodule=schedule_one=10", "--kube-api-qps=2000", "--kube-api-burst=4000"].map(str::to_owned));
-        processes.start("kube-scheduler", CONTROL_PLANE, &flags)
+        processes.start("kube-scheduler", program.unwrap_or(CONTROL_PLANE), &flags)
     }
 
     fn is_ready(&self) -> bool {
