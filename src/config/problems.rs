@@ -68,6 +68,8 @@ pub(super) fn find(file: &yaml::File, text: &Arc<str>, rules: &[&Rule]) -> (Opti
     }
     let source = Source::new("", text.clone());
     found.sort_by_key(|raw| raw.span);
+    // Of one value that is wrong in several ways one is enough.
+    found.dedup_by(|later, first| later.span == first.span && later.message == first.message);
     (read, found.into_iter().map(|raw| placed(&source, raw)).collect())
 }
 
