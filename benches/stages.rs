@@ -16,6 +16,10 @@ use kplan::schema::{Schema, check};
 use kplan::yaml::{self, Value, View};
 use kplan::{defaults, lint, parse, validate};
 
+/// As the program has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const MEGABYTE: usize = 1 << 20;
 
 /// Touches every node, as a stage that looks at everything.

@@ -6,6 +6,7 @@
 //!
 //! Everything but [`kube`] works on any [`Transport`], so that tests need no server.
 
+mod applyset;
 mod client;
 pub mod discovery;
 mod dry_run;
@@ -29,9 +30,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use applyset::{ApplySet, Claim, Named, PARENT_MANAGER, apply_set, claim, join, member_of, other_set};
 pub use client::{Client, parallel};
 pub use discovery::{Resource, Resources};
-pub use dry_run::{Ask, apply_request, ask, create_request, dry_run_again};
+pub use dry_run::{Ask, MANAGER, apply_as, ask, create_request, dry_run_again};
 pub use payload::{Replicas, leave_out, payload};
 pub use read::{Live, Wanted, read};
 pub use rights::{Missing, Right, missing};

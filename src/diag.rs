@@ -87,6 +87,8 @@ pub struct Diagnostic {
     pub rendered: Option<(FileId, Span)>,
     /// Grade of this case where the rule has several; never above the rule's own severity.
     pub severity: Option<Severity>,
+    /// Tier of this case where the rule has several; never below the rule's own.
+    pub tier: Option<Tier>,
 }
 
 impl Diagnostic {
@@ -106,7 +108,15 @@ impl Diagnostic {
             yields_to: &[],
             rendered: None,
             severity: None,
+            tier: None,
         }
+    }
+
+    /// Grades that something is missing: certain where all that exists is known, else only likely, which is a warning
+    /// from the tier recommended on.
+    pub fn missing(&mut self, is_certain: bool) {
+        self.severity = (!is_certain).then_some(Severity::Warning);
+        self.tier = (!is_certain).then_some(Tier::Recommended);
     }
 
     #[must_use]

@@ -1,5 +1,6 @@
 //! Rules that users write: files with CEL, and the ValidatingAdmissionPolicies that a set brings or `ruleDirs` holds.
 
+mod answer;
 pub mod cel;
 mod matching;
 mod rule;
@@ -17,28 +18,32 @@ use crate::diag::Diagnostic;
 use crate::model::{Bundle, ObjectId};
 use crate::schema::Schema;
 
-/// Runs the users' rules and the policies over every object; `more` holds policies that are no part of the set.
+/// Runs the users' rules and the policies over every object; `live` is the cluster around the set, `more` holds policies
+/// that are part of neither.
 pub fn run(
     bundle: &Bundle,
+    live: Option<&Bundle>,
     more: Option<&Bundle>,
     rules: &[UserRule],
     schema: &Schema,
     settings: &Settings,
 ) -> Vec<Diagnostic> {
-    let policies = vap::Policies::of(bundle, more);
+    let policies = vap::Policies::of(bundle, live, more);
     if rules.is_empty() && policies.is_empty() {
         return Vec::new();
     }
     let ids: Vec<ObjectId> = bundle.ids().collect();
-    let mut found: Vec<Diagnostic> = ids
+    let judged: Vec<(Vec<Diagnostic>, Vec<vap::Unknown>)> = ids
         .par_iter()
-        .flat_map_iter(|id| {
-            let mut found: Vec<Diagnostic> =
-                rules.iter().flat_map(|rule| rule::check(rule, bundle, *id, settings)).collect();
-            found.extend(policies.check(bundle, *id, schema));
-            found
+        .map(|id| {
+            let (denied, unknown) = policies.check(bundle, *id, schema);
+            let own = rules.iter().flat_map(|rule| rule::check(rule, bundle, *id, settings));
+            (own.chain(denied).collect(), unknown)
         })
         .collect();
+    let (found, unknown): (Vec<_>, Vec<_>) = judged.into_iter().unzip();
+    let mut found: Vec<Diagnostic> = found.into_iter().flatten().collect();
+    found.extend(policies.unjudged(bundle, &unknown.into_iter().flatten().collect::<Vec<_>>()));
     found.extend(policies.broken(bundle));
     found
 }

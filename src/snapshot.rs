@@ -7,7 +7,10 @@
 //! ]}
 //! ```
 
+mod kinds;
 mod write;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::Settings;
 use crate::defaults;
@@ -19,6 +22,7 @@ use crate::schema::Schema;
 use crate::source::Span;
 use crate::yaml::View;
 
+pub use kinds::{EVERYWHERE, NEARBY, REFERRED, REST};
 pub use write::{document, strip};
 
 /// The version of the form, under `kplan.dev/snapshot`.
@@ -89,7 +93,7 @@ impl SnapshotError {
 pub fn read(name: &str, text: impl Into<Vec<u8>>, settings: &Settings) -> Result<Snapshot, SnapshotError> {
     let (mut bundle, diagnostics) = parse_text(name, text.into(), settings);
     let about = check(name, &bundle, &diagnostics)?;
-    complete(&mut bundle, &about.unread, settings);
+    complete(&mut bundle, &about.unread, kinds::held(), settings);
     Ok(Snapshot { bundle, about })
 }
 
@@ -129,9 +133,14 @@ fn parse_text(name: &str, text: Vec<u8>, settings: &Settings) -> (Bundle, Vec<Di
     (bundle, diagnostics)
 }
 
-/// Makes objects that were read from a cluster its state: with defaults and their status, and with what could not be
-/// read.
-pub fn complete(bundle: &mut Bundle, unread: &[Unread], settings: &Settings) {
+/// Makes objects that were read from a cluster its state: with defaults and their status, with the kinds of which all
+/// were asked for ([`Live::whole`]), and with what could not be read.
+pub fn complete(
+    bundle: &mut Bundle,
+    unread: &[Unread],
+    whole: BTreeMap<String, BTreeSet<String>>,
+    settings: &Settings,
+) {
     if let Some(schema) = Schema::of(settings.kube_version) {
         // Of what a controller makes in thousands, the server has filled in all there is.
         defaults::some(bundle, schema, &|object, view| object.kind != "Pod" || !is_owned(view));
@@ -139,7 +148,7 @@ pub fn complete(bundle: &mut Bundle, unread: &[Unread], settings: &Settings) {
     for id in bundle.ids() {
         keep_status(bundle, id);
     }
-    bundle.live = Some(Live { unread: unread.iter().map(|unread| unread.kind.clone()).collect() });
+    bundle.live = Some(Live { unread: unread.iter().map(|unread| unread.kind.clone()).collect(), whole });
 }
 
 fn is_owned(view: View<'_>) -> bool {

@@ -1,6 +1,8 @@
 //! Agreement with the API server's admission over small sets, recorded in `fixtures/admission`.
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeSet;
+
 use kplan::admission::Admission;
 use kplan::config::Settings;
 use kplan::diag::Diagnostic;
@@ -36,7 +38,8 @@ fn judged(row: &Value) -> (Vec<Diagnostic>, Value) {
     let bundle = read(schema, &beside);
     let live = is_made.then(|| {
         let mut live = read(schema, &list("set").collect::<Vec<_>>());
-        live.live = Some(Live::default());
+        let whole = ["PriorityClass", "RuntimeClass"].map(|kind| (kind.to_owned(), BTreeSet::new())).into();
+        live.live = Some(Live { whole, ..Live::default() });
         live
     });
     let (id, object) = bundle.iter().last().unwrap();

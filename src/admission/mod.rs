@@ -79,7 +79,7 @@ impl Admitted {
 pub struct Namespace<'b> {
     pub limits: LimitRanges<'b>,
     pub policy: Policy,
-    pub quotas: Quotas<'b>,
+    pub quotas: Quotas,
     accounts: ServiceAccounts<'b>,
 }
 
@@ -111,7 +111,7 @@ impl<'b> Admission<'b> {
     pub fn of(bundle: &'b Bundle, live: Option<&'b Bundle>) -> Admission<'b> {
         let mut admission = Admission::default();
         let read = live.and_then(|live| live.live.as_ref());
-        let unread = |kind: &&str| read.is_none_or(|read| read.unread.iter().any(|unread| unread == kind));
+        let unread = |kind: &&str| read.is_none_or(|read| !read.knows(kind, ""));
         admission.is_complete = !["PriorityClass", "RuntimeClass"].iter().any(unread);
         for (bundle, is_live) in live.map(|live| (live, true)).into_iter().chain([(bundle, false)]) {
             for (id, object) in bundle.iter() {
@@ -153,7 +153,7 @@ impl<'b> Admission<'b> {
     }
 
     /// The namespaces that have quotas.
-    pub fn quotas(&self) -> BTreeMap<&'b str, Quotas<'b>> {
+    pub fn quotas(&self) -> BTreeMap<&'b str, Quotas> {
         let with_quotas = self.namespaces.iter().filter(|(_, namespace)| !namespace.quotas.is_empty());
         with_quotas.map(|(name, namespace)| (*name, namespace.quotas.clone())).collect()
     }

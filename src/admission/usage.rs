@@ -117,6 +117,11 @@ impl Charge {
         Charge { class, ..Charge::new(Evaluator::Claim, usage) }
     }
 
+    /// Whether the object uses some of a resource.
+    pub fn asks(&self, resource: &str) -> bool {
+        self.usage.get(resource).is_some_and(|quantity| !quantity.is_zero())
+    }
+
     /// Whether a resource of a quota is of this kind (`MatchingResources`).
     pub(super) fn matches(&self, name: &str) -> bool {
         const CLAIMS: [&str; 2] = ["persistentvolumeclaims", "requests.storage"];

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::steps::{Event, Outcome, State, Step, World};
 use super::wait;
-use crate::cluster::{self, Resources, apply_request, create_request, parallel, status_of};
+use crate::cluster::{self, Resources, apply_as, create_request, parallel, status_of};
 use crate::diff::ObjectRef;
 
 /// How long a CustomResourceDefinition that is established may take to be served.
@@ -109,10 +109,11 @@ fn send(world: &World<'_>, resources: &Resources, step: &Step) -> Result<String,
     let mut payload = step.payload.clone();
     let since = Instant::now();
     let path = resource.object(namespace.as_deref(), name);
-    make_way(world, step, &path, &mut payload)?;
+    let gone = |version: &str| resources.get(version, kind).is_none();
+    make_way(world, step, &path, &gone, &mut payload)?;
     loop {
         let request = if payload["metadata"]["name"].is_string() {
-            apply_request(&path, &payload, step.force, false)
+            apply_as(step.manager, &path, &payload, step.force, false)
         } else {
             create_request(&resource.collection(namespace.as_deref()), &payload, false)
         };
@@ -140,14 +141,21 @@ fn send(world: &World<'_>, resources: &Resources, step: &Step) -> Result<String,
 }
 
 /// What comes before the apply itself: predecessors' fields become kplan's, and what can only be made anew goes.
-fn make_way(world: &World<'_>, step: &Step, path: &str, payload: &mut Value) -> Result<(), String> {
+fn make_way(
+    world: &World<'_>,
+    step: &Step,
+    path: &str,
+    gone: &dyn Fn(&str) -> bool,
+    payload: &mut Value,
+) -> Result<(), String> {
     if let Some(removal) = &step.removal {
         let goes_on = || !world.is_interrupted();
         return cluster::remove(world.client, path, removal, world.limits.each, &goes_on)
             .map_err(|error| error.message);
     }
     if step.inherits
-        && let Some(inherited) = cluster::inherit(world.client, path, world.policy).map_err(|error| error.message)?
+        && let Some(inherited) =
+            cluster::inherit(world.client, path, world.policy, gone).map_err(|error| error.message)?
         && payload["metadata"]["resourceVersion"] == inherited.before.as_str()
     {
         payload["metadata"]["resourceVersion"] = inherited.after.into();

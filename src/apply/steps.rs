@@ -19,6 +19,8 @@ pub struct Step {
     /// The object as it is sent, with the `resourceVersion` and `uid` that the plan saw; without a name it is made anew each
     /// time.
     pub payload: Value,
+    /// Whose fields they become.
+    pub manager: &'static str,
     /// Take fields that others own.
     pub force: bool,
     /// Managers that kplan succeeds have fields of it.

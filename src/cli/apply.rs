@@ -95,10 +95,17 @@ fn refusal(run: &Run, findings: &[Finding]) -> Option<String> {
             && finding.severity >= run.options.settings.fail_on
             && !anew(finding)
     };
-    let named = |action: Action| -> Vec<String> {
-        changes.iter().filter(|change| change.action == action).map(|change| change.object.title()).collect()
+    let held = |is_going: bool| -> Vec<String> {
+        let held = changes.iter().filter(|change| change.action == Action::Conflict && change.is_going == is_going);
+        held.map(|change| change.object.title()).collect()
     };
-    let conflicts = named(Action::Conflict);
+    let (conflicts, going) = (held(false), held(true));
+    if !going.is_empty() {
+        let names = going.join(", ");
+        return Some(format!(
+            "{names} is being deleted; wait until it is gone, or see to what its finalizers wait for"
+        ));
+    }
     let blocked: Vec<&Change> = changes.iter().filter(|change| change.needs_leave).collect();
     let stopping = findings.iter().filter(counts).count();
     if !conflicts.is_empty() {
@@ -126,10 +133,11 @@ fn refusal(run: &Run, findings: &[Finding]) -> Option<String> {
 
 /// The changes that are carried out, in the order of their waves.
 fn steps(run: &Run, policy: &Policy) -> Vec<Step> {
-    let Some((changes, base, _)) = run.prepared() else { return Vec::new() };
+    let Some((changes, base, cluster)) = run.prepared() else { return Vec::new() };
     let replicas = cluster::replicas(&run.bundle, base);
+    let claims = run.set.as_ref().map(|set| cluster.claims(set, (&run.bundle, base), policy)).unwrap_or_default();
     let gates = plan::gates(&run.bundle);
-    let mut steps = Vec::new();
+    let mut steps: Vec<Step> = changes.iter().filter_map(|change| parent_step(run, change)).collect();
     for change in changes {
         let (Action::Create | Action::Update | Action::Replace, Some(id)) = (change.action, change.desired) else {
             continue;
@@ -137,6 +145,9 @@ fn steps(run: &Run, policy: &Policy) -> Vec<Step> {
         let replaced = change.base.filter(|_| change.action == Action::Replace).map(|id| base.written(id));
         let replicas = replicas.get(&id).copied().filter(|_| replaced.is_none()).unwrap_or_default();
         let mut payload = api::payload(&run.bundle, id, replicas);
+        if let Some(claim) = claims.get(&id) {
+            api::join(&mut payload, claim);
+        }
         api::leave_out(&mut payload, &change.leaves);
         let live = change.base.filter(|_| change.action == Action::Update).map(|id| base.written(id));
         // Whoever changes or deletes the object meanwhile makes the server say so.
@@ -151,6 +162,7 @@ fn steps(run: &Run, policy: &Policy) -> Vec<Step> {
             wave: change.wave,
             removal: replaced.map(|live| removal(live, &payload)),
             payload,
+            manager: api::MANAGER,
             force: policy.on_conflict == OnConflict::Force || change.takes_over,
             inherits: change.action == Action::Update && !change.inherits.is_empty(),
             gates: gates.contains(&id),
@@ -158,6 +170,22 @@ fn steps(run: &Run, policy: &Policy) -> Vec<Step> {
     }
     steps.sort_by_key(|step| step.wave);
     steps
+}
+
+/// The parent of an ApplySet is applied as it was planned; whoever took its annotations, they are the set's.
+fn parent_step(run: &Run, change: &Change) -> Option<Step> {
+    let set = run.set.as_ref().filter(|set| change.desired.is_none() && change.object == set.parent)?;
+    matches!(change.action, Action::Create | Action::Update).then(|| Step {
+        object: change.object.clone(),
+        action: change.action,
+        wave: change.wave,
+        removal: None,
+        payload: set.payload.clone(),
+        manager: api::PARENT_MANAGER,
+        force: true,
+        inherits: false,
+        gates: false,
+    })
 }
 
 /// How the old object goes: the pods of a StatefulSet run on where the new one will select them too.

@@ -23,7 +23,7 @@ pub(super) enum Command {
     /// Place every pod on the nodes, as kube-scheduler would
     Simulate(SimulateArgs),
     /// Show what differs from a base, object by object and field by field
-    Diff(CompareArgs),
+    Diff(DiffArgs),
     /// Show what would change, in which order, with which risk, and where the pods land
     Plan(PlanArgs),
     /// Do what the plan says, and wait until it is done
@@ -242,6 +242,15 @@ pub(super) struct CompareArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct DiffArgs {
+    #[command(flatten)]
+    pub compare: CompareArgs,
+    /// Compare this instead of the files in PATH: dir:PATH, git:REF (of the PATHs there), snapshot:FILE or cluster
+    #[arg(long, value_name = "BASE")]
+    pub of: Option<String>,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct PlanArgs {
     #[command(flatten)]
     pub compare: CompareArgs,
@@ -284,6 +293,9 @@ pub(super) struct PolicyArgs {
     /// Make the fields of another manager kplan's (helm, kapp, kustomize-controller, …; `*` for any part of a name)
     #[arg(long, value_name = "MANAGER", value_delimiter = ',')]
     pub take_over: Vec<String>,
+    /// Apply the objects as this ApplySet, as kubectl does: NAME of a Secret, configmap/NAME, or RESOURCE.GROUP/NAME
+    #[arg(long, value_name = "PARENT")]
+    pub applyset: Option<String>,
     /// Kinds that may be deleted and created again where nothing else helps
     #[arg(long, value_name = "KIND", value_delimiter = ',')]
     pub allow_replace: Vec<String>,

@@ -6,11 +6,14 @@ use std::io::{self, IsTerminal};
 use super::args::{ClusterArgs, PolicyArgs};
 use super::error::CliError;
 use super::options::Options;
-use crate::cluster::{self, Ask, Client, ClusterError, Connect, Connection, Replicas, Request, Resources, Wanted};
+use crate::cluster::{
+    self, ApplySet, Ask, Client, ClusterError, Connect, Connection, Replicas, Request, Resources, Wanted,
+};
 use crate::diff::{Change, ConflictRule, Knowledge, OnConflict, Policy};
 use crate::model::{Bundle, ObjectId, Version};
 use crate::plan;
 use crate::schema::Schema;
+use crate::snapshot::{EVERYWHERE, NEARBY, REFERRED, REST};
 use crate::yaml::View;
 
 /// A cluster that is spoken to, and what it serves.
@@ -30,54 +33,6 @@ pub(super) enum Scope {
     /// Besides, what decides where pods land, and what references may lead to.
     Surroundings,
 }
-
-/// Kinds that decide where pods land and how many there may be, or that manifests refer to from anywhere.
-const EVERYWHERE: [(&str, &str); 20] = [
-    ("v1", "Namespace"),
-    ("v1", "Node"),
-    ("v1", "PersistentVolume"),
-    ("v1", "PersistentVolumeClaim"),
-    ("v1", "Pod"),
-    ("v1", "ReplicationController"),
-    ("v1", "ResourceQuota"),
-    ("v1", "LimitRange"),
-    ("v1", "Service"),
-    ("apps/v1", "DaemonSet"),
-    ("apps/v1", "Deployment"),
-    ("apps/v1", "ReplicaSet"),
-    ("apps/v1", "StatefulSet"),
-    ("autoscaling/v2", "HorizontalPodAutoscaler"),
-    ("batch/v1", "Job"),
-    ("networking.k8s.io/v1", "IngressClass"),
-    ("policy/v1", "PodDisruptionBudget"),
-    ("scheduling.k8s.io/v1", "PriorityClass"),
-    ("storage.k8s.io/v1", "CSINode"),
-    ("storage.k8s.io/v1", "StorageClass"),
-];
-
-/// Kinds that pods read, in the namespaces of the set.
-const NEARBY: [(&str, &str); 3] = [("v1", "ConfigMap"), ("v1", "Secret"), ("v1", "ServiceAccount")];
-
-/// What a snapshot holds besides: content, rights, definitions and policies.
-const REST: [(&str, &str); 17] = [
-    ("batch/v1", "CronJob"),
-    ("networking.k8s.io/v1", "Ingress"),
-    ("networking.k8s.io/v1", "NetworkPolicy"),
-    ("node.k8s.io/v1", "RuntimeClass"),
-    ("rbac.authorization.k8s.io/v1", "ClusterRole"),
-    ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"),
-    ("rbac.authorization.k8s.io/v1", "Role"),
-    ("rbac.authorization.k8s.io/v1", "RoleBinding"),
-    ("storage.k8s.io/v1", "CSIDriver"),
-    ("storage.k8s.io/v1", "CSIStorageCapacity"),
-    ("apiextensions.k8s.io/v1", "CustomResourceDefinition"),
-    ("apiregistration.k8s.io/v1", "APIService"),
-    ("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration"),
-    ("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration"),
-    ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy"),
-    ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicyBinding"),
-    ("discovery.k8s.io/v1", "EndpointSlice"),
-];
 
 /// Kinds whose replicas an autoscaler may set.
 const SCALABLE: [&str; 4] = ["Deployment", "ReplicaSet", "ReplicationController", "StatefulSet"];
@@ -191,6 +146,8 @@ impl Cluster {
             if SCALABLE.contains(&object.kind.as_str()) {
                 wanted.push(all(("autoscaling/v2", "HorizontalPodAutoscaler"), namespace.as_deref()));
             }
+            let referred = REFERRED.iter().filter(|(kind, _)| scope == Scope::Surroundings && *kind == object.kind);
+            wanted.extend(referred.map(|(_, kind)| all(*kind, namespace.as_deref().filter(|_| kind.1 == "Role"))));
             namespaces.extend(namespace);
         }
         for namespace in &namespaces {
@@ -213,11 +170,18 @@ impl Cluster {
     }
 
     /// Asks the server what it would make of each object of the set. Nothing is written.
-    pub(super) fn ask(&self, bundle: &Bundle, live: &Bundle, policy: Policy) -> Result<Knowledge, CliError> {
+    pub(super) fn ask(
+        &self,
+        bundle: &Bundle,
+        live: &Bundle,
+        set: Option<&ApplySet>,
+        policy: Policy,
+    ) -> Result<Knowledge, CliError> {
         let replicas = replicas(bundle, live);
+        let claims = set.map(|set| self.claims(set, (bundle, live), &policy)).unwrap_or_default();
         let resources = &self.resources;
         let own_namespaces = own_namespaces(bundle, live);
-        let ask = Ask { bundle, resources, live, own_namespaces, replicas, policy: &policy };
+        let ask = Ask { bundle, resources, live, own_namespaces, replicas, claims, policy: &policy };
         let answers = cluster::ask(&self.client(), &ask)?;
         Ok(Knowledge { answers, policy })
     }
@@ -262,7 +226,7 @@ fn all((api_version, kind): (&str, &str), namespace: Option<&str>) -> Wanted {
 }
 
 /// Namespaces that the set makes, and whether the cluster lacks them.
-fn own_namespaces(bundle: &Bundle, live: &Bundle) -> HashMap<String, bool> {
+pub(super) fn own_namespaces(bundle: &Bundle, live: &Bundle) -> HashMap<String, bool> {
     let is_namespace =
         |(_, object): &(ObjectId, &crate::model::Object)| object.kind == "Namespace" && object.group().is_empty();
     let there = |name: &str| live.iter().filter(is_namespace).any(|(_, object)| object.name == name);

@@ -44,7 +44,7 @@ pub(super) fn run(args: &ConfigArgs) -> Result<Exit, CliError> {
         "failOn": settings.fail_on.name(),
         "namespace": settings.namespace,
         "rules": severities(&settings.rules),
-        "params": settings.params,
+        "params": params(&options),
         "locked": settings.locked.iter().collect::<Vec<_>>(),
         "overrides": overrides(settings),
         "ignore": {"paths": settings.ignore_paths, "findings": ignores(settings)},
@@ -71,6 +71,13 @@ fn origins(options: &Options) -> BTreeMap<&'static str, String> {
         Some(format!("{}:{}", config.name, config.lines.get(key)?))
     };
     KEYS.into_iter().map(|key| (key, from(key).unwrap_or_else(|| "default".to_owned()))).collect()
+}
+
+/// The parameters of every rule that has some, as they are in force.
+fn params(options: &Options) -> BTreeMap<&'static str, Value> {
+    let rules = options.own.table.iter().filter(|rule| rule.params != "{}");
+    let given = &options.settings.params;
+    rules.map(|rule| (rule.id, Value::Object(rule.params_in_force(given.get(rule.id))))).collect()
 }
 
 fn severities(rules: &BTreeMap<String, Option<Severity>>) -> BTreeMap<&str, &'static str> {

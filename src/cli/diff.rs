@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::args::{CompareArgs, NodeArgs, Terms};
+use super::args::{CompareArgs, DiffArgs, NodeArgs, Terms};
 use super::cluster::{self, Scope};
 use super::error::{CliError, Exit};
 use super::live;
@@ -13,29 +13,76 @@ use crate::load::{self, Base, Input, Loaded, RootKind, git_files, git_tree};
 use crate::render::{self, Disk};
 use crate::snapshot::Snapshot;
 
-pub(super) fn run(args: &CompareArgs, terms: &Terms) -> Result<Exit, CliError> {
-    let mut options = Options::new(&args.input, &args.report, &NodeArgs::default(), terms)?;
-    let Some(base) = base(args, &options)? else {
+pub(super) fn run(args: &DiffArgs, terms: &Terms) -> Result<Exit, CliError> {
+    let compare = &args.compare;
+    let mut options = Options::new(&compare.input, &compare.report, &NodeArgs::default(), terms)?;
+    let Some(base) = base(compare, &options)? else {
         let help = "give one: --base cluster, --base git:HEAD, --base dir:PATH, --base snapshot:FILE or --base empty";
         return Err(CliError::usage("diff needs a base, and none is given", help));
     };
-    live::take_base(&mut options, &base);
-    let cluster = (base == Base::Cluster).then(|| cluster::connect(&args.cluster, &mut options)).transpose()?;
-    let mut run = Run::read(options, cluster)?;
+    let of = args.of.as_deref().map(|text| parse(text, "--of")).transpose()?;
+    if let Some(of) = &of {
+        options.target = title(of, &options);
+    }
+    let of_state = matches!(of, Some(Base::Cluster | Base::Snapshot(_)));
+    if !of_state {
+        live::take_base(&mut options, &base);
+    }
+    let with_cluster = base == Base::Cluster || of == Some(Base::Cluster);
+    let cluster = with_cluster.then(|| cluster::connect(&compare.cluster, &mut options)).transpose()?;
+    let mut run = match of {
+        Some(of) if of_state => {
+            let mut run = Run::of_state(options, cluster, &of)?;
+            run.compare_state(&base)?;
+            return finish(run, "diff", compare.exit_code);
+        }
+        Some(Base::Empty) => {
+            let help = "name what to compare: dir:PATH, git:REF, snapshot:FILE or cluster";
+            return Err(CliError::usage("--of empty: there is nothing to compare", help));
+        }
+        Some(Base::Git(reference)) => {
+            let loaded = read_git(&reference, &options)?;
+            Run::of_files(options, cluster, loaded)?
+        }
+        Some(Base::Dir(path)) => {
+            // The PATHs are those of the base.
+            let paths = std::mem::replace(&mut options.paths, vec![path]);
+            let mut run = Run::read(options, cluster)?;
+            run.options.paths = paths;
+            run
+        }
+        _ => Run::read(options, cluster)?,
+    };
     run.look(Scope::Objects)?;
     run.judge();
-    run.compare(&base, &args.policy)?;
-    finish(run, "diff", args.exit_code)
+    run.compare(&base, &compare.policy)?;
+    finish(run, "diff", compare.exit_code)
+}
+
+/// What a side is called.
+fn title(base: &Base, options: &Options) -> String {
+    match base {
+        Base::Empty => "empty base".to_owned(),
+        Base::Cluster => "cluster".to_owned(),
+        Base::Dir(path) => format!("directory {path}"),
+        Base::Git(reference) => format!("git {reference} {}", options.paths.join(" ")),
+        Base::Snapshot(file) => format!("snapshot {file}"),
+    }
 }
 
 /// The base that is asked for: the cluster where one is named and nothing else is said.
 pub(super) fn base(args: &CompareArgs, options: &Options) -> Result<Option<Base>, CliError> {
     match &args.base {
         None => Ok(cluster::is_named(&args.cluster, options).then_some(Base::Cluster)),
-        Some(text) => Base::parse(text, |path| Path::new(path).exists())
-            .map(Some)
-            .map_err(|message| CliError::usage(message, "write cluster, empty, dir:PATH, git:REF or snapshot:FILE")),
+        Some(text) => parse(text, "--base").map(Some),
     }
+}
+
+fn parse(text: &str, flag: &str) -> Result<Base, CliError> {
+    Base::parse(text, |path| Path::new(path).exists()).map_err(|message| {
+        let message = message.replace("--base", flag);
+        CliError::usage(message, "write cluster, empty, dir:PATH, git:REF or snapshot:FILE")
+    })
 }
 
 /// Writes the report; with `--exit-code` changes are a negative answer.
@@ -56,13 +103,13 @@ pub(super) enum Read {
 pub(super) fn read_base(base: &Base, options: &Options) -> Result<(Read, String), CliError> {
     match base {
         // The live state is read before, and the server is asked what comes of it.
-        Base::Empty | Base::Cluster => Ok((Read::Files(Loaded::default()), "empty base".to_owned())),
+        Base::Empty | Base::Cluster => Ok((Read::Files(Loaded::default()), title(&Base::Empty, options))),
         Base::Dir(path) => {
             let mut settings = options.settings.clone();
             settings.kustomization = settings.kustomization.map(|_| path.clone());
             let (loaded, _) = load::run(std::slice::from_ref(path), &settings)?;
             let (loaded, _) = render::run(loaded, &settings, &Disk::default())?;
-            Ok((Read::Files(loaded), format!("directory {path}")))
+            Ok((Read::Files(loaded), title(base, options)))
         }
         Base::Git(reference) => {
             let loaded = read_git(reference, options)?;
@@ -70,7 +117,7 @@ pub(super) fn read_base(base: &Base, options: &Options) -> Result<(Read, String)
         }
         Base::Snapshot(file) => {
             let snapshot = live::read(Path::new(file), options)?;
-            Ok((Read::Snapshot(Box::new(snapshot)), format!("snapshot {file}")))
+            Ok((Read::Snapshot(Box::new(snapshot)), title(base, options)))
         }
     }
 }

@@ -35,6 +35,11 @@ pub(super) fn run(args: &ExplainArgs) -> Result<Exit, CliError> {
     if !rule.aliases.is_empty() {
         writeln!(out, "also      {}", rule.aliases.join(", "))?;
     }
+    for (name, schema) in rule.param_schemas() {
+        let described = schema["description"].as_str().unwrap_or_default();
+        let default = schema.get("default").map_or("not set".to_owned(), |default| format!("default {default}"));
+        writeln!(out, "param     {name}: {described} ({default})")?;
+    }
     if own.rules.iter().all(|own| own.rule.id != rule.id) {
         writeln!(out, "page      {}", rule_url(rule.group, rule.id))?;
     }

@@ -60,7 +60,8 @@ pub(super) fn print(bundle: &Bundle, fixes: &Fixes<'_>, show_secrets: bool) -> R
         let (before, after) = masked(source, edits, mask.places(*file));
         let (old, new) = (format!("a/{}", source.name), format!("b/{}", source.name));
         let diff = similar::TextDiff::from_lines(&before, &after);
-        write!(out, "{}", diff.unified_diff().header(&old, &new))?;
+        // Other objects may hold what a Secret does.
+        write!(out, "{}", mask.text(&diff.unified_diff().header(&old, &new).to_string()))?;
     }
     Ok(out.flush()?)
 }

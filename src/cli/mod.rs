@@ -2,6 +2,7 @@
 //! means), [`stages`] and [`output`].
 
 mod apply;
+mod applyset;
 mod args;
 mod baseline;
 mod check;
@@ -17,6 +18,7 @@ mod init;
 mod inventory;
 mod live;
 mod locate;
+mod notes;
 mod options;
 mod output;
 mod own_rules;
@@ -28,6 +30,7 @@ mod show;
 mod simulate;
 mod snapshot;
 mod stages;
+mod states;
 mod translate;
 
 use std::ffi::OsString;

@@ -11,7 +11,7 @@ use super::options::Options;
 use super::stages::Run;
 use crate::defaults;
 use crate::model::{Bundle, ObjectId};
-use crate::report::mask;
+use crate::report::mask::{self, Mask};
 use crate::schema::{self, Schema};
 use crate::yaml;
 
@@ -39,12 +39,16 @@ pub(super) fn run(args: &ShowArgs) -> Result<Exit, CliError> {
 /// Every object that decodes, and why the others do not.
 fn decode(run: &Run, with_defaults: bool) -> (Vec<Value>, Vec<String>) {
     let (mut values, mut problems) = (Vec::new(), run.unreadable());
+    let hides = !run.options.settings.show_secrets;
+    let mask = if hides { Mask::new(&run.bundle) } else { Mask::none() };
     for id in run.bundle.ids() {
         match object(&run.bundle, id, run.options.settings.kube_version, with_defaults) {
             Ok(json) => match serde_json::from_str::<Value>(&json) {
                 Ok(mut value) => {
-                    if !run.options.settings.show_secrets {
+                    if hides {
                         mask::object(&mut value);
+                        // Others may hold what a Secret does.
+                        mask.hide(&mut value);
                     }
                     values.push(value);
                 }
@@ -54,6 +58,7 @@ fn decode(run: &Run, with_defaults: bool) -> (Vec<Value>, Vec<String>) {
                 let object = run.bundle.object(id);
                 let source = run.bundle.sources.get(object.file);
                 let line = source.line_column(run.bundle.written(id).span().start).line;
+                let message = mask.text(&message);
                 problems.push(format!("{}:{line}: {}: {message}", source.name, object.title()));
             }
         }

@@ -10,9 +10,9 @@ use super::focus::Focus;
 use super::live::{self, LiveState};
 use super::options::Options;
 use super::progress::{self, Progress};
-use super::{baseline, inventory, output};
+use super::{applyset, baseline, inventory, notes, output};
 use crate::apply::Outcome;
-use crate::cluster::{Missing, Right};
+use crate::cluster::{ApplySet, Missing};
 use crate::config::Settings;
 use crate::diag::{self, Class, Diagnostic, Finding};
 use crate::diff::{Action, Change, Knowledge};
@@ -43,54 +43,80 @@ pub(super) struct Run {
     placement: Option<Placement>,
     placement_note: String,
     /// The cluster that the command speaks to.
-    cluster: Option<Cluster>,
+    pub(super) cluster: Option<Cluster>,
     /// The cluster around the set: that one, or a snapshot.
     live: Option<LiveState>,
     /// The base of a comparison, where a snapshot takes the place of the cluster around the set.
     state: Option<Bundle>,
     /// The other side of a diff, and what it is called.
-    base: Option<(Bundle, String)>,
+    pub(super) base: Option<(Bundle, String)>,
     /// What could not be looked at.
     notes: Vec<String>,
     /// Rights that apply needs and the user does not have.
     pub(super) missing: Missing,
-    changes: Option<Vec<Change>>,
+    pub(super) changes: Option<Vec<Change>>,
+    /// The ApplySet that the objects become members of.
+    pub(super) set: Option<ApplySet>,
+}
+
+/// Sets the threads up, and says that it begins.
+fn begin(options: &Options) -> Progress {
+    let _ = rayon::ThreadPoolBuilder::new().stack_size(WORKER_STACK).build_global();
+    let mut progress = Progress::new(options.quiet);
+    progress.stage("reading");
+    progress
 }
 
 impl Run {
     /// load and parse; `cluster` is the one that the command speaks to.
     pub(super) fn read(mut options: Options, cluster: Option<Cluster>) -> Result<Run, CliError> {
-        let _ = rayon::ThreadPoolBuilder::new().stack_size(WORKER_STACK).build_global();
-        let mut progress = Progress::new(options.quiet);
-        progress.stage("reading");
+        let progress = begin(&options);
         let focus = Focus::new(&mut options)?;
         let (loaded, mut read) = load::run(&options.paths, &options.settings)?;
         let (loaded, found) = render::run(loaded, &options.settings, &Disk::default())?;
         read.extend(found);
-        let live = live::find(&options)?;
-        let known = live.as_ref().map(|live| &live.bundle);
-        let (mut bundle, found) = parse_all(loaded, &options.settings, cluster.as_ref(), known);
-        read.extend(found);
-        options.settings.config_file = add_config(&mut bundle, &options);
-        let run = Run {
+        let mut run = Run::new(options, cluster, progress, focus);
+        run.read = read;
+        run.parse(loaded)
+    }
+
+    /// The same for files that are read already.
+    pub(super) fn of_files(mut options: Options, cluster: Option<Cluster>, loaded: Loaded) -> Result<Run, CliError> {
+        let progress = begin(&options);
+        let focus = Focus::new(&mut options)?;
+        Run::new(options, cluster, progress, focus).parse(loaded)
+    }
+
+    fn new(options: Options, cluster: Option<Cluster>, progress: Progress, focus: Focus) -> Run {
+        Run {
             options,
-            bundle,
+            bundle: Bundle::default(),
             focus,
             progress,
-            read,
+            read: Vec::new(),
             judged: Vec::new(),
             placement: None,
             placement_note: String::new(),
             cluster,
-            live,
+            live: None,
             state: None,
             base: None,
             notes: Vec::new(),
             missing: Missing::new(),
             changes: None,
-        };
-        run.check_input()?;
-        Ok(run)
+            set: None,
+        }
+    }
+
+    fn parse(mut self, loaded: Loaded) -> Result<Run, CliError> {
+        self.live = live::find(&self.options)?;
+        let known = self.live.as_ref().map(|live| &live.bundle);
+        let (bundle, found) = parse_all(loaded, &self.options.settings, self.cluster.as_ref(), known);
+        self.bundle = bundle;
+        self.read.extend(found);
+        self.options.settings.config_file = add_config(&mut self.bundle, &self.options);
+        self.check_input()?;
+        Ok(self)
     }
 
     /// A run over nothing is an error, unless that is allowed.
@@ -122,7 +148,7 @@ impl Run {
             let mut found = validate::run(&self.bundle, live, schema);
             found.extend(lint::run(&self.bundle, live, &self.options.settings));
             let own = &self.options.own;
-            let told = policy::run(&self.bundle, Some(&own.policies), &own.rules, schema, &self.options.settings);
+            let told = policy::run(&self.bundle, live, Some(&own.policies), &own.rules, schema, &self.options.settings);
             found.extend(told);
             policy::settle(&mut found);
             self.judged.push((version, found));
@@ -153,7 +179,7 @@ impl Run {
         let notes = read.unread.iter().map(|unread| format!("cannot read any {}: {}", unread.kind, unread.why));
         self.notes.extend(notes);
         let mut bundle = self.parse_live(read.loaded);
-        snapshot::complete(&mut bundle, &read.unread, &self.options.settings);
+        snapshot::complete(&mut bundle, &read.unread, read.whole, &self.options.settings);
         let name = format!("context {}", cluster.connection.context);
         match scope {
             Scope::Objects => self.state = Some(bundle),
@@ -183,26 +209,33 @@ impl Run {
     }
 
     /// diff against a base.
-    pub(super) fn compare(&mut self, base: &Base, policy: &PolicyArgs) -> Result<(), CliError> {
+    pub(super) fn compare(&mut self, base: &Base, args: &PolicyArgs) -> Result<(), CliError> {
         self.progress.stage("comparing");
         let (bundle, name, knowledge) = match (base, &self.cluster) {
             (Base::Cluster, Some(cluster)) => {
                 self.check_namespaces()?;
                 let live = self.live.take().map(|live| live.bundle);
                 let state = self.state.take().or(live).unwrap_or_default();
-                let policy = super::cluster::policy(policy, &self.options);
-                let knowledge = cluster.ask(&self.bundle, &state, policy)?;
+                let policy = super::cluster::policy(args, &self.options);
+                self.set = cluster.apply_set(args, &self.options, (&self.bundle, &state), &policy)?;
+                let knowledge = cluster.ask(&self.bundle, &state, self.set.as_ref(), policy)?;
                 (state, cluster.title(), knowledge)
             }
             (base, _) => {
+                applyset::refuse_without_cluster(args)?;
                 let (bundle, name) = self.read_base(base)?;
                 (bundle, name, Knowledge::default())
             }
         };
-        let (changes, found) = crate::diff::run(&self.bundle, &bundle, &knowledge, &self.options.settings);
+        let (mut changes, found) = crate::diff::run(&self.bundle, &bundle, &knowledge, &self.options.settings);
+        self.notes.extend(notes::drift(&self.bundle, &knowledge));
+        if let Some(set) = &self.set {
+            changes.push(set.change.clone());
+            self.notes.extend(applyset::notes(set));
+        }
         if let (Base::Cluster, Some(cluster)) = (base, &self.cluster) {
             self.missing = cluster.missing(&changes, &knowledge)?;
-            self.notes.extend(self.missing.iter().map(|(right, titles)| lacks(right, titles)));
+            self.notes.extend(self.missing.iter().map(|(right, titles)| notes::lacks(right, titles)));
         }
         self.changes = Some(changes);
         self.base = Some((bundle, name));
@@ -251,7 +284,8 @@ impl Run {
             return;
         };
         let settings = &self.options.settings;
-        let (changes, found) = plan::run(changes, &self.bundle, base, self.placement.as_ref(), settings);
+        let (mut changes, found) = plan::run(changes, &self.bundle, base, self.placement.as_ref(), settings);
+        self.set.iter().for_each(|set| applyset::put_first(&mut changes, set));
         self.changes = Some(changes);
         self.add(found);
     }
@@ -362,13 +396,6 @@ impl Run {
         let changes = self.changes.iter().flatten();
         changes.into_iter().any(|change| !matches!(change.action, Action::Unchanged | Action::Keep))
     }
-}
-
-/// `no right to patch deployments.apps in namespace shop: Deployment shop/web and 2 more`.
-fn lacks(right: &Right, titles: &[String]) -> String {
-    let more = if titles.len() > 1 { format!(" and {} more", titles.len() - 1) } else { String::new() };
-    let first = titles.first().map(String::as_str).unwrap_or_default();
-    format!("no right to {}, which apply needs for {first}{more}", right.text())
 }
 
 /// Whether a finding is at or over `--fail-on`.

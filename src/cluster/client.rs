@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use super::dry_run::GONE_VERSION;
 use super::{ClusterError, Request, Response, Transport, status_of};
 
 /// Requests that are under way at once.
@@ -64,7 +65,7 @@ impl<'a> Client<'a> {
 /// 429 and the 5xx of a server that is overloaded or starting. A 500 that blames the object or a webhook will be the
 /// same again.
 fn is_passing(response: &Response) -> bool {
-    const LASTING: [&str; 2] = ["failed to create typed patch object", "failed calling webhook"];
+    const LASTING: [&str; 3] = ["failed to create typed patch object", "failed calling webhook", GONE_VERSION];
     match response.status {
         500 => !LASTING.iter().any(|words| response.body.contains(words)),
         status => matches!(status, 429 | 502 | 503 | 504),

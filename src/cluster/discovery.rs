@@ -20,6 +20,11 @@ pub struct Resource {
 }
 
 impl Resource {
+    /// `apps`; empty for the core group.
+    pub fn group(&self) -> &str {
+        self.api_version.split_once('/').map_or("", |(group, _)| group)
+    }
+
     /// The path of the collection, in a namespace or over all of them.
     pub fn collection(&self, namespace: Option<&str>) -> String {
         let root = if self.api_version.contains('/') { "/apis" } else { "/api" };
@@ -127,6 +132,24 @@ impl Resources {
 
     pub fn get(&self, api_version: &str, kind: &str) -> Option<&Resource> {
         self.by_kind.get(&(api_version.to_owned(), kind.to_owned()))
+    }
+
+    /// A resource as kubectl names it: `deployments.apps`, `deployment`. Without a group any group's will do, the core's
+    /// first.
+    pub fn named(&self, text: &str) -> Option<&Resource> {
+        let (name, group) = text.split_once('.').unwrap_or((text, ""));
+        let fits = |resource: &&Resource| {
+            (resource.plural == name || resource.kind.eq_ignore_ascii_case(name))
+                && (group.is_empty() || resource.group() == group)
+        };
+        self.by_kind.values().filter(fits).min_by_key(|resource| (resource.group(), resource.api_version.as_str()))
+    }
+
+    /// A resource by `Deployment.apps`, in whichever version is served.
+    pub fn of_group_kind(&self, text: &str) -> Option<&Resource> {
+        let (kind, group) = text.split_once('.').unwrap_or((text, ""));
+        let fits = |resource: &&Resource| resource.kind == kind && resource.group() == group;
+        self.by_kind.values().filter(fits).min_by_key(|resource| resource.api_version.as_str())
     }
 }
 

@@ -8,10 +8,13 @@ use serde_json::{Value, json};
 use super::payload::{Replicas, payload};
 use super::status::Status;
 use super::{
-    Client, ClusterError, Method, Request, Resource, Resources, Response, ownership, parallel, settled, status_of,
+    Claim, Client, ClusterError, Method, Request, Resource, Resources, Response, join, ownership, parallel, settled,
+    status_of,
 };
 use crate::diag::Cause;
-use crate::diff::{Anew, Answer, Conflict, Fidelity, ObjectRef, OnConflict, Policy, Refusal, is_immutability};
+use crate::diff::{
+    Anew, Answer, Conflict, Fidelity, OTHER_SET, ObjectRef, OnConflict, Policy, Refusal, is_immutability,
+};
 use crate::model::{Bundle, Key, ObjectId};
 use crate::yaml::{self, NodeId, Tree, View};
 
@@ -19,8 +22,13 @@ use crate::yaml::{self, NodeId, Tree, View};
 const STAND_IN: &str = "default";
 const APPLY: &str = "application/apply-patch+yaml";
 const JSON_PATCH: &str = "application/json-patch+json";
+/// Owner of the fields that kplan applies.
+pub const MANAGER: &str = "kplan";
 /// What every request of kplan asks for; unknown fields are refused, not dropped.
 const OPTIONS: &str = "fieldManager=kplan&fieldValidation=Strict";
+
+/// What the server says of an object whose record names a version that is not served any more.
+pub(super) const GONE_VERSION: &str = "request to convert CR to an invalid group/version";
 
 /// What is to be asked.
 pub struct Ask<'a> {
@@ -32,6 +40,8 @@ pub struct Ask<'a> {
     pub own_namespaces: HashMap<String, bool>,
     /// Where the replicas are not those that are written.
     pub replicas: HashMap<ObjectId, Replicas>,
+    /// What becomes of their membership, where they are applied as an ApplySet.
+    pub claims: HashMap<ObjectId, Claim>,
     pub policy: &'a Policy,
 }
 
@@ -56,34 +66,45 @@ fn one(client: &Client<'_>, ask: &Ask<'_>, id: ObjectId, live: Option<View<'_>>)
         return Ok(unserved(ask, id));
     };
     let mut json = payload(ask.bundle, id, ask.replicas.get(&id).copied().unwrap_or_default());
+    let live = live.map(View::to_json);
+    let record: Option<Value> = live.as_deref().and_then(|live| serde_json::from_str(live).ok());
+    let claim = ask.claims.get(&id);
+    if let Some(claim) = claim {
+        join(&mut json, claim);
+    }
+    let other_set = claim.and_then(|claim| claim.other.clone());
+    let known = Answer { other_set, ..record.as_ref().map_or_else(unknown, |live| told(live, &json, ask.policy)) };
     let namespace = object.namespace.as_deref();
     if ask.bundle.written(id).at(&["metadata", "name"]).is_none() {
         let request = create_request(&resource.collection(namespace), &json, true);
         return Ok(answer(Fidelity::Server, &client.send(&request)?));
     }
-    let live = live.map(View::to_json);
-    let record: Option<Value> = live.as_deref().and_then(|live| serde_json::from_str(live).ok());
-    let inherits: Vec<String> =
-        record.iter().flat_map(|live| ownership::predecessors(live, ask.policy)).map(str::to_owned).collect();
     if let (Some(live), Some(record)) = (&live, &record)
-        && inherits.is_empty()
+        && known.inherits.is_empty()
         && settled::is_settled(&json, record)
     {
-        return Ok(Answer { stored: read(live), ..Answer::new(Fidelity::Server) });
+        return Ok(Answer { stored: read(live), ..known });
     }
-    let is_known = record.as_ref().is_some_and(ownership::has_own);
     let own = namespace.and_then(|namespace| ask.own_namespaces.get(namespace));
     if own == Some(&true) {
         return stand_in(client, resource, &object.name, &mut json);
     }
     let asked =
         Asked { client, resource, namespace, name: &object.name, path: resource.object(namespace, &object.name) };
-    let (response, conflicts) = asked.apply(&mut json, &object.kind, ask.policy)?;
+    let (response, mut conflicts) = asked.apply(&mut json, &object.kind, ask.policy)?;
+    // Whose member it is, is asked of the label, whoever has set it.
+    conflicts.retain(|conflict| known.other_set.is_none() || conflict.field != OTHER_SET);
     let status = status_of(&response);
     if own.is_some() && response.status == 404 && status.message.starts_with("namespaces ") {
         return stand_in(client, resource, &object.name, &mut json);
     }
-    let response = match record.filter(|_| response.is_ok() && !inherits.is_empty()) {
+    let gone = |version: &str| ask.resources.get(version, &object.kind).is_none();
+    if let Some(live) = record.as_ref().filter(|_| status.message.contains(GONE_VERSION))
+        && let Some(record) = ownership::inherited(live, ask.policy, &gone)
+    {
+        return asked.amend(&json, live, record, known);
+    }
+    let response = match record.filter(|_| response.is_ok() && !known.inherits.is_empty()) {
         Some(record) => asked.inherit(response, &record, ask.policy)?,
         None => response,
     };
@@ -91,7 +112,33 @@ fn one(client: &Client<'_>, ask: &Ask<'_>, id: ObjectId, live: Option<View<'_>>)
     if answer.refusal.as_ref().is_some_and(can_be_new) {
         answer.anew = Some(asked.create(&json)?);
     }
-    Ok(Answer { conflicts, inherits, is_known, ..answer })
+    let Answer { inherits, is_known, other_set, going, by_hand, .. } = known;
+    Ok(Answer { conflicts, inherits, is_known, other_set, going, by_hand, ..answer })
+}
+
+fn unknown() -> Answer {
+    Answer::new(Fidelity::Server)
+}
+
+/// What the live object tells without a question: whose it is, and whether it goes.
+fn told(live: &Value, payload: &Value, policy: &Policy) -> Answer {
+    let by_hand = ownership::by_hand(live, policy).into_iter();
+    Answer {
+        inherits: ownership::predecessors(live, policy).into_iter().map(str::to_owned).collect(),
+        is_known: ownership::has_own(live),
+        going: going(live),
+        by_hand: by_hand.filter(|field| !ownership::leads(payload, &field.field)).collect(),
+        ..unknown()
+    }
+}
+
+/// Why an object that is being deleted is still there.
+fn going(live: &Value) -> Option<String> {
+    let metadata = &live["metadata"];
+    let since = metadata["deletionTimestamp"].as_str()?;
+    let holds: Vec<&str> = metadata["finalizers"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let held = if holds.is_empty() { String::new() } else { format!(", held by its finalizers: {}", holds.join(", ")) };
+    Some(format!("it is being deleted since {since}{held}"))
 }
 
 /// An object that the server is asked about.
@@ -129,17 +176,36 @@ impl Asked<'_> {
         if !ownership::remove_inherited(&mut stored, live, policy) {
             return Ok(response);
         }
+        let asked = self.put(&stored, &before, live)?;
+        Ok(Response { warnings: response.warnings, ..asked })
+    }
+
+    /// The server cannot say what an apply would make of the object before its record is renewed: what comes of it then
+    /// is computed, and the server fills in and judges that.
+    fn amend(&self, json: &Value, live: &Value, record: Value, known: Answer) -> Result<Answer, ClusterError> {
+        let entries = live["metadata"]["managedFields"].as_array().into_iter().flatten();
+        let inherits = entries.filter_map(|entry| entry["manager"].as_str().map(str::to_owned)).collect();
+        let response = self.put(&ownership::amended(live, json, record), live, live)?;
+        let mut answer = answer(Fidelity::Server, &response);
+        if answer.refusal.is_none() {
+            answer.fidelity = Fidelity::Approx;
+            answer.note = "its record names a version of the API that is gone, and is renewed first".to_owned();
+        }
+        let Answer { is_known, other_set, going, by_hand, .. } = known;
+        Ok(Answer { inherits, is_known, other_set, going, by_hand, ..answer })
+    }
+
+    /// The dry run of replacing an object by `stored`; `before` had what is removed of it.
+    fn put(&self, stored: &Value, before: &Value, live: &Value) -> Result<Response, ClusterError> {
         let top = |object: &Value| object.as_object().cloned().unwrap_or_default();
-        let removed = top(&before).into_iter().filter(|(key, _)| stored.get(key).is_none());
+        let removed = top(before).into_iter().filter(|(key, _)| stored.get(key).is_none());
         let removed = removed.map(|(key, _)| json!({"op": "remove", "path": format!("/{key}")}));
-        let kept =
-            top(&stored).into_iter().filter(|(key, _)| !["apiVersion", "kind", "status"].contains(&key.as_str()));
+        let kept = top(stored).into_iter().filter(|(key, _)| !["apiVersion", "kind", "status"].contains(&key.as_str()));
         let kept = kept.map(|(key, value)| json!({"op": "add", "path": format!("/{key}"), "value": value}));
         let live = top(live);
         let patch: Vec<Value> =
             kept.chain(removed.filter(|op| live.contains_key(&op["path"].as_str().unwrap_or_default()[1..]))).collect();
-        let asked = self.client.send(&patch_request(&self.path, &patch, true))?;
-        Ok(Response { warnings: response.warnings, ..asked })
+        self.client.send(&patch_request(&self.path, &patch, true))
     }
 
     /// Asks for a new object like this one: under another name, since the old one is still there; where that is refused,
@@ -177,9 +243,14 @@ pub(super) fn patch_request(path: &str, operations: &[Value], dry_run: bool) -> 
 }
 
 /// Server-side apply as kplan.
-pub fn apply_request(path: &str, json: &Value, force: bool, dry_run: bool) -> Request {
+pub(super) fn apply_request(path: &str, json: &Value, force: bool, dry_run: bool) -> Request {
+    apply_as(MANAGER, path, json, force, dry_run)
+}
+
+/// Server-side apply as some manager; unknown fields are refused.
+pub fn apply_as(manager: &str, path: &str, json: &Value, force: bool, dry_run: bool) -> Request {
     let dry_run = if dry_run { "dryRun=All&" } else { "" };
-    let path = format!("{path}?{dry_run}{OPTIONS}&force={force}");
+    let path = format!("{path}?{dry_run}fieldManager={manager}&fieldValidation=Strict&force={force}");
     Request::with_body(Method::Patch, path, APPLY, json.to_string().into_bytes())
 }
 

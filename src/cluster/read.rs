@@ -35,6 +35,8 @@ pub struct Live {
     pub loaded: Loaded,
     /// What could not be read and why.
     pub unread: Vec<Unread>,
+    /// Kinds of which all objects were asked for, with the namespaces where; none for everywhere.
+    pub whole: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// One request, with pages where it is a list.
@@ -72,7 +74,7 @@ enum Got {
 /// # Errors
 /// The server gives no answer.
 pub fn read(client: &Client<'_>, resources: &Resources, wanted: &[Wanted]) -> Result<Live, ClusterError> {
-    let mut live = Live::default();
+    let mut live = Live { whole: whole(wanted), ..Live::default() };
     let reads = plan(resources, wanted);
     let answers = parallel(&reads, |read| one(client, read));
     let mut again = Vec::new();
@@ -110,6 +112,17 @@ impl Live {
             }
         }
     }
+}
+
+/// The kinds of which all objects are wanted.
+fn whole(wanted: &[Wanted]) -> BTreeMap<String, BTreeSet<String>> {
+    let mut whole: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for want in wanted.iter().filter(|want| want.name.is_none() && want.namespace.is_some()) {
+        whole.entry(want.kind.clone()).or_default().extend(want.namespace.clone());
+    }
+    let everywhere = wanted.iter().filter(|want| want.name.is_none() && want.namespace.is_none());
+    whole.extend(everywhere.map(|want| (want.kind.clone(), BTreeSet::new())));
+    whole
 }
 
 /// The fewest requests: what a wider list covers is not asked for again.

@@ -21,11 +21,17 @@ pub struct Inherited {
     pub after: String,
 }
 
-/// Makes the fields of predecessors kplan's, in the object's record alone; `None` where there are none any more.
+/// Makes the fields of predecessors kplan's, in the object's record alone, and leaves there no version that is `gone`;
+/// `None` where there is nothing to do any more.
 ///
 /// # Errors
 /// The server gives no answer, or refuses it; the object is as it was.
-pub fn inherit(client: &Client<'_>, path: &str, policy: &Policy) -> Result<Option<Inherited>, ClusterError> {
+pub fn inherit(
+    client: &Client<'_>,
+    path: &str,
+    policy: &Policy,
+    gone: &dyn Fn(&str) -> bool,
+) -> Result<Option<Inherited>, ClusterError> {
     let help = "plan again to see what has changed";
     let version = |object: &Value| object["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
     for attempt in 1.. {
@@ -34,7 +40,7 @@ pub fn inherit(client: &Client<'_>, path: &str, policy: &Policy) -> Result<Optio
             return Err(ClusterError::new(status_of(&answer).message, help));
         }
         let live: Value = serde_json::from_str(&answer.body).unwrap_or_default();
-        let Some(record) = ownership::inherited(&live, policy) else { return Ok(None) };
+        let Some(record) = ownership::inherited(&live, policy, gone) else { return Ok(None) };
         let set =
             |field: &str, value: Value| json!({"op": "replace", "path": format!("/metadata/{field}"), "value": value});
         // With the version, so that nobody's change meanwhile is lost.

@@ -173,6 +173,7 @@ fn asked(
         live: &live,
         own_namespaces,
         replicas: HashMap::new(),
+        claims: HashMap::new(),
         policy: &Policy::default(),
     };
     let mut answers: Vec<_> = super::ask(&client, &ask).unwrap().into_iter().collect();
@@ -276,9 +277,11 @@ fn rights_are_asked_for_once_where_everything_is_allowed() {
         fields: Vec::new(),
         restarts: 0,
         wave: 1,
+        notes: Vec::new(),
         takes_over: false,
         leaves: Vec::new(),
         inherits: Vec::new(),
+        is_going: false,
         needs_leave: false,
         desired: None,
         base: None,

@@ -57,6 +57,15 @@ pub struct Config {
     pub render_timeout: Option<Duration>,
     /// What becomes of fields that other managers own; the first that fits counts.
     pub conflicts: Vec<ConflictEntry>,
+    pub apply_set: Option<ApplySetEntry>,
+}
+
+/// `applySet:`: the parent of the ApplySet that the objects are applied as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApplySetEntry {
+    /// `[RESOURCE[.GROUP]/]NAME`.
+    pub parent: String,
+    pub namespace: Option<String>,
 }
 
 /// One entry of `conflicts:`; `*` in a text stands for any part of it.
@@ -102,6 +111,7 @@ pub fn parse(name: &str, text: &str, folder: &Path, rules: &[&Rule]) -> Result<C
     let mut config = Config { name: name.to_owned(), text: text.clone(), ..Config::default() };
     if let Some(root) = file.documents.first().and_then(|document| document.root) {
         read(&mut config, file.tree.view(root), folder);
+        switch_on(&mut config, rules);
     }
     Ok(config)
 }
@@ -137,6 +147,7 @@ fn read(config: &mut Config, root: View<'_>, folder: &Path) {
     config.charts = root.list("charts").map(|view| chart(view, folder)).collect();
     config.render_timeout = root.get("renderTimeout").and_then(|text| seconds(plain(text).trim_end_matches('s')));
     config.conflicts = root.list("conflicts").map(conflict).collect();
+    config.apply_set = root.get("applySet").map(apply_set);
     for (id, value) in root.map("rules") {
         if value.get_bool("locked") {
             config.locked.insert(id.to_owned());
@@ -155,6 +166,16 @@ fn read(config: &mut Config, root: View<'_>, folder: &Path) {
     config.ignore_paths = ignore.list("paths").filter_map(View::str).map(str::to_owned).collect();
     for entry in ignore.items().chain(ignore.list("findings")) {
         read_ignore(config, entry);
+    }
+}
+
+/// A rule that finds nothing without parameters is on when one is given and no severity says otherwise.
+fn switch_on(config: &mut Config, rules: &[&Rule]) {
+    for rule in rules {
+        let given = config.params.get(rule.id).filter(|_| !config.rules.contains_key(rule.id));
+        if given.is_some_and(|given| rule.needed_params().iter().any(|name| given.contains_key(name))) {
+            config.rules.insert(rule.id.to_owned(), Some(rule.severity));
+        }
     }
 }
 
@@ -208,6 +229,11 @@ fn seconds(text: &str) -> Option<Duration> {
 fn conflict(view: View<'_>) -> ConflictEntry {
     let text = |key: &str| view.get_str(key).unwrap_or("*").to_owned();
     ConflictEntry { kind: text("kind"), path: text("path"), manager: text("manager"), action: text("action") }
+}
+
+fn apply_set(view: View<'_>) -> ApplySetEntry {
+    let text = |key: &str| view.get_str(key).map(str::to_owned);
+    ApplySetEntry { parent: text("parent").unwrap_or_default(), namespace: text("namespace") }
 }
 
 fn node(view: View<'_>) -> NodeShape {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::load::SCHEMA;
 use super::quick;
@@ -61,6 +61,7 @@ pub(super) fn find(file: &yaml::File, text: &Arc<str>, rules: &[&Rule]) -> Vec<P
         let root = file.tree.view(root);
         schema_problems(root, &mut found);
         rule_problems(root, rules, &mut found);
+        param_problems(root, rules, &mut found);
         value_problems(root, &mut found);
     }
     let source = Source::new("", text.clone());
@@ -143,6 +144,27 @@ fn describe(schema: &Value, view: View<'_>, error: &ValidationError<'_>, found: 
             let help = field_description(schema, error).unwrap_or_else(|| "see the schema of kplan.yaml".to_owned());
             add(view.span(), format!("`{written}` is not written as it should be"), format!("write {help}"));
         }
+        ValidationErrorKind::Format { format } => {
+            let (what, example) = match format.as_str() {
+                "quantity" => ("quantity", "4, 500m or 8Gi"),
+                "range" => ("range of ports", "\"80\" or \"30000-32767\""),
+                _ => ("regular expression", "\"prod-.*\""),
+            };
+            add(view.span(), format!("`{written}` is no {what}"), format!("write it as {example}"));
+        }
+        ValidationErrorKind::Minimum { limit } => {
+            add(view.span(), format!("`{written}` is too small"), format!("write {limit} or more"));
+        }
+        ValidationErrorKind::Maximum { limit } => {
+            add(view.span(), format!("`{written}` is too large"), format!("write {limit} or less"));
+        }
+        ValidationErrorKind::MinLength { .. } => {
+            add(view.span(), "an empty text is not allowed here".to_owned(), "write a text, or remove it".to_owned());
+        }
+        ValidationErrorKind::MinProperties { .. } => {
+            let help = "write at least one key and value".to_owned();
+            add(view.span(), "an empty map is not allowed here".to_owned(), help);
+        }
         _ => add(view.span(), error.to_string(), "see schemas/kplan.schema.json".to_owned()),
     }
 }
@@ -222,6 +244,52 @@ fn rule_problems(root: View<'_>, rules: &[&Rule], found: &mut Vec<Raw>) {
     for rule in ignores.filter_map(|entry| entry.get("rule")) {
         let id = rule.str().unwrap_or_default();
         found.extend(unknown_rule(id, rule.span(), rules).filter(|_| id != "*" && !id.is_empty()));
+    }
+}
+
+/// Parameters that their rule does not have, or of another form, and rules that lack one.
+fn param_problems(root: View<'_>, rules: &[&Rule], found: &mut Vec<Raw>) {
+    for (id, span, entry) in root.get("rules").into_iter().flat_map(View::entries) {
+        let Some(rule) = rules.iter().find(|rule| rule.id == id) else { continue };
+        let params = entry.get("params").filter(|params| params.is_map());
+        let needed = rule.needed_params();
+        let severity = if entry.is_map() { entry.get("severity") } else { Some(entry) };
+        let is_on = severity.is_some_and(|severity| severity.str().and_then(super::severity).is_some());
+        let given = |name: &String| params.is_some_and(|params| params.get(name).is_some());
+        if is_on && !needed.is_empty() && !needed.iter().any(given) {
+            let message = format!("`{id}` finds nothing without a parameter");
+            let help = format!("add `params:` with {}; `kplan explain {id}` tells more", needed.join(" or "));
+            found.push(Raw { span, message, help });
+        }
+        let Some((params, value)) = params.and_then(|view| Some((view, serde_json::from_str(&view.to_json()).ok()?)))
+        else {
+            continue;
+        };
+        let properties = rule.param_schemas();
+        if properties.is_empty() {
+            let message = format!("the rule `{id}` has no parameters");
+            found.push(Raw { span: first_key(params), message, help: "remove `params:`".to_owned() });
+            continue;
+        }
+        let schema = json!({"type": "object", "additionalProperties": false, "properties": properties});
+        if quick::fits(&schema, &value) {
+            continue;
+        }
+        let options = jsonschema::options().should_validate_formats(true);
+        let options =
+            quick::FORMATS.into_iter().fold(options, |options, (name, is_right)| options.with_format(name, is_right));
+        let validator = match options.build(&schema) {
+            Ok(validator) => validator,
+            Err(error) => {
+                let message = format!("the parameters of `{id}` cannot be judged: {error}");
+                let help = format!("correct the JSON Schema under `params:` of the rule {id}");
+                found.push(Raw { span: first_key(params), message, help });
+                continue;
+            }
+        };
+        for error in validator.iter_errors(&value) {
+            describe(&schema, at(params, error.instance_path().as_str()), &error, found);
+        }
     }
 }
 

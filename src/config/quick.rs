@@ -1,7 +1,10 @@
 //! Whether a `kplan.yaml` fits its schema, said without compiling the schema: that costs a third of a small run, and is
 //! only needed to say what is wrong.
 
+use regex::Regex;
 use serde_json::Value;
+
+use crate::model::quantity::Quantity;
 
 /// Whether a value surely fits; what this does not understand does not.
 pub(super) fn fits(schema: &Value, value: &Value) -> bool {
@@ -9,7 +12,7 @@ pub(super) fn fits(schema: &Value, value: &Value) -> bool {
 }
 
 /// Keywords that are looked at, and those that say nothing of a value.
-const KNOWN: [&str; 20] = [
+const KNOWN: [&str; 22] = [
     "$defs",
     "$id",
     "$ref",
@@ -19,10 +22,12 @@ const KNOWN: [&str; 20] = [
     "description",
     "else",
     "enum",
+    "format",
     "if",
     "items",
     "maximum",
     "minLength",
+    "minProperties",
     "minimum",
     "pattern",
     "properties",
@@ -70,12 +75,37 @@ fn type_fits(schema: &Value, value: &Value) -> bool {
 fn scalar_fits(schema: &Value, value: &Value) -> bool {
     let length = |least: u64| value.as_str().is_none_or(|text| text.chars().count() as u64 >= least);
     let number = |key: &str| schema.get(key).and_then(Value::as_f64).zip(value.as_f64());
+    let properties = |least: u64| value.as_object().is_none_or(|fields| fields.len() as u64 >= least);
     schema.get("minLength").and_then(Value::as_u64).is_none_or(length)
+        && schema.get("minProperties").and_then(Value::as_u64).is_none_or(properties)
+        && schema.get("format").and_then(Value::as_str).is_none_or(|format| format_fits(format, value))
         && number("minimum").is_none_or(|(least, own)| own >= least)
         && number("maximum").is_none_or(|(most, own)| own <= most)
         && schema.get("pattern").is_none_or(|pattern| {
             value.as_str().is_none_or(|text| pattern.as_str().is_some_and(|pattern| matches(pattern, text)))
         })
+}
+
+/// Whether a value is of a format; other formats say nothing.
+fn format_fits(format: &str, value: &Value) -> bool {
+    let text = value.as_str();
+    FORMATS.iter().all(|(name, is_right)| *name != format || text.is_none_or(*is_right))
+}
+
+/// The name of a format, and whether a text is of it.
+type Format = (&'static str, fn(&str) -> bool);
+
+/// Formats of parameters.
+pub(super) const FORMATS: [Format; 3] = [
+    ("quantity", |text| Quantity::parse(text).is_ok()),
+    ("range", is_range),
+    ("regex", |text| Regex::new(text).is_ok()),
+];
+
+/// `80` or `30000-32767`.
+fn is_range(text: &str) -> bool {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    first.parse::<u32>().ok().zip(last.parse::<u32>().ok()).is_some_and(|(first, last)| first <= last)
 }
 
 /// The patterns of the schema; any other fits nothing.

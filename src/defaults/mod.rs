@@ -113,13 +113,14 @@ fn fill(schema: &Schema, type_: &Type, draft: &mut Draft, node: NodeId, depth: u
         }
     }
     // What is filled in further down adds nothing to this map.
-    for place in 0..draft.view(node).len() {
-        let Some((name, child)) = draft.view(node).fields().nth(place) else { continue };
+    for place in 0..draft.view(node).entry_slice().len() {
+        let entry = draft.view(node).entry_slice()[place];
+        let child = draft.view(entry.value);
         if (child.is_map() || child.is_seq())
-            && let Some(field) = type_.field(name).filter(|field| field.shape.struct_id().is_some())
+            && let Some(field) =
+                type_.field(draft.tree.str(entry.key)).filter(|field| field.shape.struct_id().is_some())
         {
-            let child = child.id;
-            descend(schema, &field.shape, draft, child, depth + 1);
+            descend(schema, &field.shape, draft, entry.value, depth + 1);
         }
     }
 }
@@ -130,10 +131,8 @@ fn descend(schema: &Schema, shape: &Shape, draft: &mut Draft, node: NodeId, dept
         Shape::List(inner) | Shape::Map(inner) => {
             for place in 0..draft.view(node).len() {
                 let view = draft.view(node);
-                let child = view.items().nth(place).or_else(|| Some(view.fields().nth(place)?.1));
-                if let Some(child) = child.map(|child| child.id) {
-                    descend(schema, inner, draft, child, depth);
-                }
+                let child = if view.is_seq() { view.item_ids()[place] } else { view.entry_slice()[place].value };
+                descend(schema, inner, draft, child, depth);
             }
         }
         _ => {}

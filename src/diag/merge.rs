@@ -101,6 +101,7 @@ fn decide(
     settings: &Settings,
     overrides: &Overrides<'_>,
 ) -> Option<Finding> {
+    let least = diagnostic.tier.unwrap_or(rule.tier).max(rule.tier);
     let own = diagnostic.severity.unwrap_or(rule.severity).min(rule.severity);
     let (here, tier) = match overrides.0.is_empty() {
         true => (None, None),
@@ -110,7 +111,7 @@ fn decide(
     let mut severity = match configured {
         Some(None) if rule.class != Class::Rejected => return None,
         Some(Some(severity)) => *severity,
-        _ if rule.tier > tier.unwrap_or(settings.tier) => return None,
+        _ if least > tier.unwrap_or(settings.tier) => return None,
         _ => own,
     };
     let mut class = rule.class;

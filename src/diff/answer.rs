@@ -26,6 +26,21 @@ pub struct Answer {
     pub is_known: bool,
     /// Managers that kplan succeeds: what they applied and nobody writes any more goes away.
     pub inherits: Vec<String>,
+    /// The ApplySet that has the object, where it is applied as a member of another one.
+    pub other_set: Option<OtherSet>,
+    /// The object is being deleted; what holds it.
+    pub going: Option<String>,
+    /// Fields that people set by hand beside those that kplan applied, and who did: they stay.
+    pub by_hand: Vec<Conflict>,
+}
+
+/// An ApplySet that has an object already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtherSet {
+    /// Value of the label of its members; rules know it by that, as its manager.
+    pub id: String,
+    /// Its parent, `ConfigMap shop/web`, where that is known, else the id.
+    pub title: String,
 }
 
 /// What the server says of a new object.
@@ -41,7 +56,21 @@ impl Answer {
     pub fn new(fidelity: Fidelity) -> Answer {
         let (conflicts, warnings, note) = (Vec::new(), Vec::new(), String::new());
         let (stored, refusal, anew, inherits) = (None, None, None, Vec::new());
-        Answer { fidelity, stored, refusal, conflicts, warnings, note, anew, is_known: false, inherits }
+        let (is_known, other_set, going, by_hand) = (false, None, None, Vec::new());
+        Answer {
+            fidelity,
+            stored,
+            refusal,
+            conflicts,
+            warnings,
+            note,
+            anew,
+            is_known,
+            inherits,
+            other_set,
+            going,
+            by_hand,
+        }
     }
 
     /// The new object that would take the place of one that cannot be changed.

@@ -102,6 +102,9 @@ pub struct Change {
     pub restarts: u64,
     /// 1-based; everything in a wave can be applied at once.
     pub wave: u32,
+    /// What more there is to say of it, one line each; for people, not part of the JSON contract.
+    #[serde(skip)]
+    pub notes: Vec<String>,
     /// Fields of kubectl's managers become kplan's.
     #[serde(skip)]
     pub takes_over: bool,
@@ -111,6 +114,9 @@ pub struct Change {
     /// Managers whose record becomes kplan's before it is applied.
     #[serde(skip)]
     pub inherits: Vec<String>,
+    /// The object is being deleted already.
+    #[serde(skip)]
+    pub is_going: bool,
     /// A replacement that is carried out only where its kind is named.
     #[serde(skip)]
     pub needs_leave: bool,
@@ -119,4 +125,38 @@ pub struct Change {
     pub desired: Option<ObjectId>,
     #[serde(skip)]
     pub base: Option<ObjectId>,
+}
+
+/// What is said of an object whose hashed name changed.
+pub(super) fn takes_place(old: &str) -> String {
+    format!("takes the place of {old}, which stays until it is deleted")
+}
+
+impl Change {
+    /// The same difference seen from the other side; what a server would say of it is left out.
+    pub fn reversed(mut self) -> Change {
+        let renamed = self.action == Action::Create && self.base.is_some();
+        self.action = match self.action {
+            Action::Create if !renamed => Action::Delete,
+            Action::Delete | Action::Keep => Action::Create,
+            Action::Replace | Action::Conflict => Action::Update,
+            action => action,
+        };
+        for field in &mut self.fields {
+            std::mem::swap(&mut field.before, &mut field.after);
+            field.op = match field.op {
+                Op::Add => Op::Remove,
+                Op::Remove => Op::Add,
+                Op::Change => Op::Change,
+            };
+        }
+        std::mem::swap(&mut self.desired, &mut self.base);
+        let name =
+            self.fields.iter().find(|field| field.path == "metadata.name").and_then(|field| field.after.as_ref());
+        if let Some(name) = name.and_then(Value::as_str).filter(|_| renamed) {
+            let old = std::mem::replace(&mut self.object.name, name.to_owned());
+            self.why = takes_place(&old);
+        }
+        self
+    }
 }

@@ -1,8 +1,13 @@
 //! Fields that other managers own, as a 409 of server-side apply names them.
 
-use super::{Action, Answer, Change, FieldChange, OnConflict, Op, Policy};
+use super::{Action, Answer, Change, Conflict, FieldChange, OnConflict, Op, Policy};
 use crate::model::path::push_key;
 use crate::yaml::View;
+
+/// The label of the members of an ApplySet (KEP-3659).
+pub const PART_OF: &str = "applyset.kubernetes.io/part-of";
+/// Its path as conflicts name it.
+pub const OTHER_SET: &str = ".metadata.labels.applyset.kubernetes.io/part-of";
 
 /// Notes who owns the fields that a change would take from others, and makes it a conflict unless they are taken over.
 /// `after` is the object as it would be.
@@ -31,6 +36,17 @@ pub(super) fn mark(change: &mut Change, answer: &Answer, after: View<'_>, policy
             }
         }
     }
+    if let Some(set) = &answer.other_set {
+        for field in change.fields.iter_mut().filter(|field| field.path == format!("metadata.labels[{PART_OF}]")) {
+            field.owner = Some(format!("ApplySet {}", set.title));
+        }
+        match policy.on_conflict(&change.object.kind, OTHER_SET, &set.id) {
+            OnConflict::Force => taken.push(format!("it from another ApplySet, {}", set.title)),
+            OnConflict::Leave => left.push(format!("it in another ApplySet, {}", set.title)),
+            OnConflict::Fail => held.push(format!("it belongs to another ApplySet, {}", set.title)),
+        }
+    }
+    held.extend(answer.going.clone());
     change.takes_over = !taken.is_empty() || !drift.is_empty();
     if !held.is_empty() {
         change.action = Action::Conflict;
@@ -72,6 +88,14 @@ fn overlaps(field: &FieldChange, path: &str) -> bool {
         inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
     };
     inside(&field.path, path) || inside(path, &field.path)
+}
+
+/// What people set by hand beside what kplan applied, as `spec.paused set by "kubectl-edit"`; `live` is the object.
+pub fn beside(answer: &Answer, live: View<'_>) -> Vec<String> {
+    let path = |field: &Conflict| {
+        field_path(live, &field.field).unwrap_or_else(|| field.field.trim_start_matches('.').to_owned())
+    };
+    answer.by_hand.iter().map(|field| format!("{} set by \"{}\"", path(field), field.manager)).collect()
 }
 
 /// From a path of structured-merge-diff (`.spec.containers[name="a"].image`, `fieldpath/path.go`) to the API server's

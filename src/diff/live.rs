@@ -75,6 +75,10 @@ pub(super) fn without_made(live: View<'_>, new: View<'_>, kind: &str, place: Pla
     let walk = Walk { rules: rules.collect(), is_pod: kind == "Pod" };
     let root = stored.view().id;
     walk.map(&mut stored, root, Some(new), place, "");
+    // Rules of a role that aggregates others are the controller's.
+    if kind == "ClusterRole" && new.get("aggregationRule").is_some_and(View::is_map) {
+        stored.remove(root, "rules");
+    }
     stored
 }
 

@@ -7,6 +7,7 @@ mod fields;
 mod identity;
 mod live;
 mod mask;
+mod moved;
 mod place;
 mod policy;
 mod stored;
@@ -21,8 +22,9 @@ use crate::schema::Schema;
 use crate::validate;
 use crate::yaml::View;
 
-pub use answer::{Anew, Answer, Conflict, Knowledge, Refusal};
+pub use answer::{Anew, Answer, Conflict, Knowledge, OtherSet, Refusal};
 pub use change::{Action, Change, Fidelity, FieldChange, ObjectRef, Op, Risk};
+pub use conflict::{OTHER_SET, PART_OF, beside};
 use identity::Pair;
 use mask::Masker;
 use place::Place;
@@ -56,6 +58,7 @@ pub fn run(
         }
         changes.extend(compare.change(pair, &mut diagnostics));
     }
+    moved::run(&mut changes, desired, base);
     (changes, diagnostics)
 }
 
@@ -117,24 +120,19 @@ impl<'a> Compare<'a> {
             fields.retain(|field| !answer::is_made_up(&object.kind, field) || path::follow(written, &field.path).whole);
         }
         let mut change = Change {
-            action: match (old, new) {
-                (None, _) => Action::Create,
-                (_, None) if self.base.live.is_some() => Action::Keep,
-                (_, None) => Action::Delete,
-                _ if renamed => Action::Create,
-                _ if fields.is_empty() => Action::Unchanged,
-                _ => Action::Update,
-            },
+            action: self.action(pair, renamed, &fields),
             object: reference(object),
             risk: Risk::Safe,
-            why: String::new(),
+            why: old.filter(|_| renamed).map(|old| change::takes_place(&old.name)).unwrap_or_default(),
             fidelity: answer.map_or(Fidelity::Approx, |answer| answer.fidelity),
             fields,
             restarts: 0,
             wave: 0,
+            notes: Vec::new(),
             takes_over: false,
             leaves: Vec::new(),
             inherits: answer.map(|answer| answer.inherits.clone()).unwrap_or_default(),
+            is_going: answer.is_some_and(|answer| answer.going.is_some()),
             needs_leave: false,
             desired: pair.desired,
             base: pair.base,
@@ -146,7 +144,9 @@ impl<'a> Compare<'a> {
                 if let (Some(before), Some(after)) = (before, after) {
                     self.admit_ignorance(&mut change, before, after);
                 }
-                if let (Action::Update, Some(before), Some(after)) = (change.action, before, after) {
+                if let (Action::Update, Some(before), Some(after), false) =
+                    (change.action, before, after, self.is_between_states())
+                {
                     diagnostics.extend(self.refuse(&mut change, id, (before, after), place));
                 }
             }
@@ -156,6 +156,17 @@ impl<'a> Compare<'a> {
             change.fields = self.fields_anew(id, old, answer, place);
         }
         Some(change)
+    }
+
+    fn action(&self, pair: Pair, renamed: bool, fields: &[FieldChange]) -> Action {
+        match (pair.base, pair.desired) {
+            (None, _) => Action::Create,
+            (_, None) if self.base.live.is_some() && !self.is_between_states() => Action::Keep,
+            (_, None) => Action::Delete,
+            _ if renamed => Action::Create,
+            _ if fields.is_empty() => Action::Unchanged,
+            _ => Action::Update,
+        }
     }
 
     /// What differs between an object and the new one in its place, which keeps nothing of it.
@@ -172,8 +183,17 @@ impl<'a> Compare<'a> {
         self.fields(object, old, Some(stored.as_ref().map_or(full, Stored::view)), place)
     }
 
+    /// Whether both sides are what clusters hold: then nothing is applied.
+    fn is_between_states(&self) -> bool {
+        self.desired.live.is_some()
+    }
+
     /// Whether the pair is an object that only the live cluster has and that a controller made.
     fn is_made(&self, pair: Pair) -> bool {
+        if self.is_between_states() {
+            return pair.desired.is_some_and(|id| self.desired.is_controlled(id))
+                || pair.base.is_some_and(|id| self.base.is_controlled(id));
+        }
         let only_live = pair.base.filter(|_| pair.desired.is_none() && self.base.live.is_some());
         only_live.is_some_and(|id| self.base.is_controlled(id))
     }
@@ -186,7 +206,7 @@ impl<'a> Compare<'a> {
             return;
         }
         change.why = format!("whether {} changes is not known: the snapshot has no secret values", unknown.join(", "));
-        if change.action == Action::Unchanged {
+        if change.action == Action::Unchanged && !self.is_between_states() {
             change.action = Action::Update;
         }
     }
@@ -194,7 +214,9 @@ impl<'a> Compare<'a> {
     /// Takes over what the server said beside the object that it would store: refusals, conflicts, warnings.
     fn heed(&self, change: &mut Change, id: ObjectId, answer: &Answer, after: Option<View<'_>>) -> Vec<Diagnostic> {
         let mut found: Vec<Diagnostic> = answer.warnings.iter().map(|text| self.warning(id, text)).collect();
-        change.why.clone_from(&answer.note);
+        if !answer.note.is_empty() {
+            change.why.clone_from(&answer.note);
+        }
         if let Some(after) = after {
             conflict::mark(change, answer, after, &self.knowledge.policy);
         }
@@ -264,7 +286,9 @@ impl<'a> Compare<'a> {
         let object = self.desired.object(id);
         let group = identity::group(object);
         let live = Stored::live(before, after, &object.kind);
-        let all = update::causes(group, &object.kind, live.view(), after, place);
+        let mut all = update::causes(group, &object.kind, live.view(), after, place);
+        let old = change.base.map(|base| self.base.written(base));
+        all.extend(old.into_iter().flat_map(|old| update::stored_versions(&object.kind, old, after)));
         // What is wrong with the new object by itself is found without a base.
         let own = validate::object(group, &object.kind, after);
         let causes: Vec<Cause> = all.iter().filter(|cause| !own.contains(cause)).cloned().collect();
@@ -283,7 +307,7 @@ impl<'a> Compare<'a> {
     /// The object of a cluster without what was made for it.
     fn without_made(&self, pair: Pair, before: Option<View<'_>>, place: Place<'_>) -> Option<Stored> {
         self.base.live.as_ref()?;
-        let desired = pair.desired?;
+        let desired = pair.desired.filter(|_| !self.is_between_states())?;
         Some(live::without_made(before?, self.desired.full(desired), &self.desired.object(desired).kind, place))
     }
 
@@ -295,7 +319,7 @@ impl<'a> Compare<'a> {
         after: Option<View<'_>>,
         place: Place<'_>,
     ) -> Option<Stored> {
-        let (base, desired) = (pair.base?, pair.desired?);
+        let (base, desired) = (pair.base?, pair.desired.filter(|_| !self.is_between_states())?);
         self.base.object(base).full.as_ref()?;
         self.desired.object(desired).full.as_ref()?;
         let old = Side { full: before?, written: Some(self.base.written(base)) };

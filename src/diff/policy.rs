@@ -1,5 +1,7 @@
 //! What may be done where others are concerned: fields that they own, and objects that can only be made anew.
 
+use crate::model::is_like;
+
 /// What becomes of a field that another manager owns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnConflict {
@@ -35,6 +37,14 @@ pub struct Policy {
     pub allow_replace: Vec<String>,
 }
 
+/// What `kubectl` is called in the record of an object, and how it wrote it, where that came from a manifest.
+const APPLIERS: [(&str, &str); 4] = [
+    ("kubectl-client-side-apply", "Update"),
+    ("kubectl", "Apply"),
+    ("kubectl-create", "Update"),
+    ("kubectl-replace", "Update"),
+];
+
 impl Policy {
     /// What becomes of a field of an object of this kind.
     pub fn on_conflict(&self, kind: &str, path: &str, manager: &str) -> OnConflict {
@@ -44,6 +54,9 @@ impl Policy {
         };
         if let Some(rule) = self.rules.iter().find(fits) {
             return rule.on;
+        }
+        if is_injected(kind, path) && !APPLIERS.iter().any(|(applier, _)| *applier == manager) {
+            return OnConflict::Leave;
         }
         if self.takes_over(manager) { OnConflict::Force } else { self.on_conflict }
     }
@@ -58,12 +71,6 @@ impl Policy {
     /// Whether everything that an entry of `managedFields` lists was applied by a manager that kplan succeeds, so that
     /// what is no longer written goes away. What people changed by hand (`kubectl edit`, `kubectl scale`) is not.
     pub fn succeeds(&self, manager: &str, operation: &str) -> bool {
-        const APPLIERS: [(&str, &str); 4] = [
-            ("kubectl-client-side-apply", "Update"),
-            ("kubectl", "Apply"),
-            ("kubectl-create", "Update"),
-            ("kubectl-replace", "Update"),
-        ];
         APPLIERS.contains(&(manager, operation)) || self.take_over.iter().any(|name| is_like(name, manager))
     }
 
@@ -71,6 +78,12 @@ impl Policy {
     pub fn may_replace(&self, kind: &str) -> bool {
         is_free(kind) || self.allow_replace.iter().any(|name| name.eq_ignore_ascii_case(kind))
     }
+}
+
+/// Whether a field holds the certificate authority of a webhook or API: what else but a manifest fills it in is a CA
+/// injector, and to take it back would cut the connection.
+fn is_injected(kind: &str, path: &str) -> bool {
+    path.ends_with("clientConfig.caBundle") || kind == "APIService" && path == "spec.caBundle"
 }
 
 /// Kinds that are made anew without being named: nothing that serves goes down, and nothing is lost. The pods of a
@@ -92,19 +105,6 @@ fn is_free(kind: &str) -> bool {
         "StorageClass",
     ];
     FREE.contains(&kind)
-}
-
-/// Whether a text is like a pattern in which `*` stands for any part.
-fn is_like(pattern: &str, text: &str) -> bool {
-    let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
-    let Some(mut text) = text.strip_prefix(first) else { return false };
-    let mut parts: Vec<&str> = rest.split('*').collect();
-    let last = parts.pop().unwrap_or_default();
-    for part in parts {
-        let Some(at) = text.find(part) else { return false };
-        text = text.get(at + part.len()..).unwrap_or_default();
-    }
-    text.ends_with(last)
 }
 
 #[cfg(test)]
@@ -133,7 +133,12 @@ mod tests {
         assert_eq!(on("Service", ".metadata.labels.a", "other"), OnConflict::Force);
         assert_eq!(on("Service", ".spec.type", "helm"), OnConflict::Force);
         assert_eq!(on("Service", ".spec.type", "kubectl-edit"), OnConflict::Force);
+        // What a CA injector filled in is its own; what kubectl applied is the manifest's.
+        let ca = ".webhooks[name=\"a.example.com\"].clientConfig.caBundle";
+        assert_eq!(on("ValidatingWebhookConfiguration", ca, "cainjector"), OnConflict::Leave);
+        assert_eq!(on("ValidatingWebhookConfiguration", ca, "kubectl-patch"), OnConflict::Leave);
+        assert_eq!(on("ValidatingWebhookConfiguration", ca, "kubectl-client-side-apply"), OnConflict::Force);
+        assert_eq!(on("Service", ".spec.caBundle", "other"), OnConflict::Fail);
         assert!(policy.succeeds("helm", "Update") && !policy.succeeds("kubectl-edit", "Update"));
-        assert!(is_like("a*c*e", "abcde") && !is_like("a*c*e", "abde") && is_like("*", "") && !is_like("a*", "ba"));
     }
 }

@@ -34,6 +34,25 @@ pub(super) fn causes(group: &str, kind: &str, old: View<'_>, new: View<'_>, plac
     found
 }
 
+/// Versions of a custom kind that are taken out though objects are stored in them, by what the cluster says of the old
+/// definition (`ValidateCustomResourceDefinitionStoredVersions`, apiextensions `pkg/apis/.../validation`).
+pub(super) fn stored_versions(kind: &str, old: View<'_>, new: View<'_>) -> Vec<Cause> {
+    let stored = old.get("status").filter(|_| kind == "CustomResourceDefinition");
+    let stored = stored.into_iter().flat_map(|status| status.list("storedVersions")).filter_map(View::str);
+    let versions = new.get("spec").into_iter().flat_map(|spec| spec.list("versions"));
+    let versions: Vec<&str> = versions.filter_map(|version| version.get_str("name")).collect();
+    let cause = |(index, name): (usize, &str)| Cause {
+        field: format!("status.storedVersions[{index}]"),
+        reason: "FieldValueInvalid",
+        message: format!(
+            "Invalid value: \"{name}\": missing from spec.versions; {name} was previously a storage version, and must \
+             remain in spec.versions until a storage migration ensures no data remains persisted in {name} and removes \
+             {name} from status.storedVersions"
+        ),
+    };
+    stored.enumerate().filter(|(_, name)| !versions.contains(name)).map(cause).collect()
+}
+
 /// What the API server warns of where it takes the update, less what a rule says better.
 pub(super) fn warnings(group: &str, kind: &str, old: View<'_>, new: View<'_>) -> Vec<String> {
     let mut said = validate::update_warnings(group, kind, old, new);

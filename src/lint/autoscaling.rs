@@ -35,6 +35,22 @@ pub(super) fn hpa_target_missing(cx: &mut Cx<'_>) {
     cx.report(name, format!("{kind} `{text}`, which this should scale, is not {}", cx.index.place())).help = Some(help);
 }
 
+/// What a VerticalPodAutoscaler watches is not there.
+pub(super) fn vpa_target_missing(cx: &mut Cx<'_>) {
+    let Some(target) = cx.root.at(&["spec", "targetRef"]) else { return };
+    let (Some(kind), Some(name)) = (target.get_str("kind"), target.get("name")) else { return };
+    let text = name.str().unwrap_or_default();
+    if text.is_empty() || cx.index.find(cx.object, kind, text) != Existence::Missing {
+        return;
+    }
+    let help = match nearest(text, &cx.index.names(cx.object, kind)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("add the {kind}, correct the name, or name it under `assumeExists` in kplan.yaml"),
+    };
+    let message = format!("{kind} `{text}`, for which this should set requests, is not {}", cx.index.place());
+    cx.report(name, message).help = Some(help);
+}
+
 /// A utilization target of a resource that some container does not request: the scaler cannot compute it.
 pub(super) fn hpa_metric_without_request(cx: &mut Cx<'_>) {
     if cx.object.kind != "HorizontalPodAutoscaler" {
@@ -104,13 +120,18 @@ pub(super) fn hpa_fixed_replicas(cx: &mut Cx<'_>) {
 }
 
 pub(super) fn hpa_min_low(cx: &mut Cx<'_>) {
-    if cx.root.at(&["spec", "minReplicas"]).and_then(View::int).unwrap_or(1) >= 2 {
+    let asked = cx.params.int("min").unwrap_or_default();
+    let least = cx.root.at(&["spec", "minReplicas"]).and_then(View::int).unwrap_or(1);
+    if least >= asked {
         return;
     }
     let is_written = cx.bundle.written(cx.id).at(&["spec", "minReplicas"]).is_some();
     let field = if is_written { "spec.minReplicas" } else { "spec.maxReplicas" };
-    let message = "the autoscaler may go down to one pod, and there is none while it moves";
-    cx.report_field(field.to_owned(), message).help = Some("set minReplicas to at least 2".to_owned());
+    let message = match least {
+        0 | 1 => "the autoscaler may go down to one pod, and there is none while it moves".to_owned(),
+        least => format!("the autoscaler may go down to {least} pods, and kplan.yaml asks for {asked}"),
+    };
+    cx.report_field(field.to_owned(), message).help = Some(format!("set minReplicas to at least {asked}"));
 }
 
 pub(super) fn hpa_min_equals_max(cx: &mut Cx<'_>) {

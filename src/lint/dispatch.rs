@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::catalog::RULES;
+use super::params::{Params, RuleParams};
 use super::{CHECKS, Check};
 use crate::config::Settings;
 use crate::diag::{Rule, is_on};
@@ -10,23 +11,30 @@ use crate::model::Bundle;
 use crate::model::pod::PodTemplate;
 
 /// A rule that runs.
-pub(super) type Entry = (&'static str, Check);
+#[derive(Clone, Copy)]
+pub(super) struct Entry<'a> {
+    pub rule: &'static str,
+    pub check: Check,
+    pub params: &'a RuleParams,
+}
 
 /// Built once for a run.
 pub(super) struct Dispatch<'a> {
-    by_kind: HashMap<(&'a str, &'a str), Vec<Entry>>,
+    by_kind: HashMap<(&'a str, &'a str), Vec<Entry<'a>>>,
+    pub params: &'a Params<'a>,
 }
 
 impl<'a> Dispatch<'a> {
     /// The rules for each kind of a bundle, without those of which nothing would be reported.
-    pub(super) fn new(bundle: &'a Bundle, settings: &Settings) -> Dispatch<'a> {
+    pub(super) fn new(bundle: &'a Bundle, settings: &Settings, params: &'a Params<'a>) -> Dispatch<'a> {
         let rules: HashMap<&str, &Rule> = RULES.iter().map(|rule| (rule.id, rule)).collect();
         let on = |(id, check): &(&'static str, Check)| {
             let rule = rules.get(id).filter(|rule| is_on(rule, settings))?;
-            Some((rule.kinds, (*id, *check)))
+            let entry = Entry { rule: id, check: *check, params: params.of(id) };
+            (!entry.params.lacks).then_some((rule.kinds, entry))
         };
-        let active: Vec<(&[&str], Entry)> = CHECKS.iter().filter_map(on).collect();
-        let mut by_kind: HashMap<(&str, &str), Vec<Entry>> = HashMap::new();
+        let active: Vec<(&[&str], Entry<'a>)> = CHECKS.iter().filter_map(on).collect();
+        let mut by_kind: HashMap<(&str, &str), Vec<Entry<'a>>> = HashMap::new();
         for (_, object) in bundle.iter() {
             let (group, kind) = (object.group(), object.kind.as_str());
             by_kind.entry((group, kind)).or_insert_with(|| {
@@ -34,10 +42,10 @@ impl<'a> Dispatch<'a> {
                 wanted.map(|(_, entry)| *entry).collect()
             });
         }
-        Dispatch { by_kind }
+        Dispatch { by_kind, params }
     }
 
-    pub(super) fn rules(&self, group: &'a str, kind: &'a str) -> &[Entry] {
+    pub(super) fn rules(&self, group: &'a str, kind: &'a str) -> &[Entry<'a>] {
         self.by_kind.get(&(group, kind)).map_or(&[], Vec::as_slice)
     }
 }

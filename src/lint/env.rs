@@ -94,24 +94,6 @@ pub(super) fn envfrom_collision(cx: &mut Cx<'_>) {
     }
 }
 
-/// Ends of names that hold secrets; names of files, paths and other things that only lead to one are not among them.
-const SECRET_NAMES: [&str; 14] = [
-    "PASSWORD",
-    "PASSWD",
-    "_PASS",
-    "PASSPHRASE",
-    "SECRET",
-    "SECRET_KEY",
-    "SECRET_ACCESS_KEY",
-    "API_KEY",
-    "APIKEY",
-    "ACCESS_TOKEN",
-    "AUTH_TOKEN",
-    "PRIVATE_KEY",
-    "_PWD",
-    "CREDENTIALS",
-];
-
 pub(super) fn env_secret_literal(cx: &mut Cx<'_>) {
     let Some(template) = cx.template() else { return };
     for container in containers(&template) {
@@ -119,7 +101,8 @@ pub(super) fn env_secret_literal(cx: &mut Cx<'_>) {
             let (Some(name), Some(value)) = (variable.get_str("name"), variable.get("value")) else { continue };
             let upper = name.to_ascii_uppercase();
             let text = value.str().unwrap_or_default();
-            if !SECRET_NAMES.iter().any(|end| upper.ends_with(end)) || !is_literal(text) {
+            let is_named = cx.params.texts("names").any(|end| upper.ends_with(&end.to_ascii_uppercase()));
+            if !is_named || cx.params.has_like("except", name) || !is_literal(text) {
                 continue;
             }
             let message = format!("the value of `{name}` stands in the manifest, for everyone who can read that");

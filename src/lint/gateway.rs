@@ -61,7 +61,7 @@ pub(super) fn gateway_ref_missing(cx: &mut Cx<'_>) {
         let Some(name) = parent.get("name") else { continue };
         let (text, namespace) = (name.str().unwrap_or_default(), namespace(cx, parent));
         // Gateways are mostly the platform's: only a set that has some says which there are.
-        let seen = cx.index.live.is_known() || !cx.index.of_kind(cx.object, "Gateway").is_empty();
+        let seen = cx.index.live.knows("Gateway", &namespace) || !cx.index.of_kind(cx.object, "Gateway").is_empty();
         let root = match cx.index.find_in(cx.object, "Gateway", &namespace, text) {
             Existence::Found(id) => cx.bundle.full(id),
             Existence::Live(view) => view,

@@ -41,7 +41,7 @@ pub(super) fn host_port(cx: &mut Cx<'_>) {
     }
     for container in template.containers() {
         for port in container.view.list("ports").filter_map(|port| port.get("hostPort")) {
-            if port.int().is_some_and(|number| number != 0) {
+            if port.int().is_some_and(|number| number != 0 && !cx.params.has_in_range("allowed", number)) {
                 let message =
                     format!("hostPort {} opens a port of the node, past Services and policies", port.written());
                 cx.report(port, message).help = Some("use a Service; two such pods never share a node".to_owned());
@@ -68,50 +68,26 @@ fn is_within(path: &str, folder: &str) -> bool {
     path == folder || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
 }
 
-const SOCKETS: [&str; 6] =
-    ["docker.sock", "containerd.sock", "crio.sock", "dockershim.sock", "cri-dockerd.sock", "podman.sock"];
-
-fn is_socket(path: &str) -> bool {
-    SOCKETS.iter().any(|socket| path.ends_with(&format!("/{socket}")))
+/// Whether a path is the socket of a container runtime.
+fn is_socket(cx: &Cx<'_>, path: &str) -> bool {
+    let name = path.rsplit_once('/').map(|(_, name)| name);
+    name.is_some_and(|name| cx.all_params.of("runtime-socket").has_like("sockets", name))
 }
 
-/// Folders of a node that hold its accounts, its secrets or its kernel's switches.
-const SENSITIVE: [&str; 12] = [
-    "/boot",
-    "/dev",
-    "/etc",
-    "/home",
-    "/proc",
-    "/root",
-    "/run",
-    "/sys",
-    "/usr",
-    "/var/lib/docker",
-    "/var/lib/kubelet",
-    "/var/run",
-];
-
-/// What within those is harmless to read: clocks, certificates that are public.
-const HARMLESS: [&str; 8] = [
-    "/dev/null",
-    "/dev/shm",
-    "/etc/localtime",
-    "/etc/ssl/certs",
-    "/etc/pki",
-    "/etc/ca-certificates",
-    "/usr/share/ca-certificates",
-    "/usr/local/share/ca-certificates",
-];
-
-fn is_sensitive(path: &str) -> bool {
-    let path = normal(path);
-    let inside = SENSITIVE.iter().any(|folder| is_within(&path, folder));
-    path == "/" || (inside && !is_socket(&path) && !HARMLESS.iter().any(|folder| is_within(&path, folder)))
+/// Whether a path holds a node's accounts, its secrets or its kernel's switches, and is none of those that are harmless
+/// to read.
+fn is_sensitive(cx: &Cx<'_>, path: &str) -> bool {
+    let params = cx.all_params.of("host-path-sensitive");
+    let normal = normal(path);
+    let is_below = |list: &str| params.texts(list).any(|folder| is_within(&normal, folder.trim_end_matches('/')));
+    let inside = is_below("paths");
+    normal == "/" || (inside && !is_socket(cx, &normal) && !is_below("harmless"))
 }
 
 pub(super) fn host_path(cx: &mut Cx<'_>) {
     for (path, text) in host_paths(cx) {
-        if is_sensitive(text) || is_socket(text) {
+        let is_allowed = || cx.params.texts("allowed").any(|f| is_within(&normal(text), f.trim_end_matches('/')));
+        if is_sensitive(cx, text) || is_socket(cx, text) || is_allowed() {
             continue;
         }
         let message = format!("the pod reads and keeps files in `{text}` of whatever node it runs on");
@@ -121,7 +97,7 @@ pub(super) fn host_path(cx: &mut Cx<'_>) {
 
 pub(super) fn host_path_sensitive(cx: &mut Cx<'_>) {
     for (path, text) in host_paths(cx) {
-        if is_sensitive(text) {
+        if is_sensitive(cx, text) {
             let message = format!("`{text}` of the node is mounted: what the node rests on can be read there");
             cx.report(path, message).help = Some("mount the one file or folder that is needed, read-only".to_owned());
         }
@@ -130,7 +106,7 @@ pub(super) fn host_path_sensitive(cx: &mut Cx<'_>) {
 
 pub(super) fn runtime_socket(cx: &mut Cx<'_>) {
     for (path, text) in host_paths(cx) {
-        if is_socket(text) {
+        if is_socket(cx, text) {
             let message = format!("`{text}` lets the pod start any container on its node, as root");
             cx.report(path, message).help = Some("use the Kubernetes API, or a builder without a daemon".to_owned());
         }
@@ -143,7 +119,7 @@ pub(super) fn host_path_writable(cx: &mut Cx<'_>) {
         .spec
         .list("volumes")
         .filter_map(|volume| Some((volume.get_str("name")?, volume.at(&["hostPath", "path"])?.str()?)))
-        .filter(|(_, path)| !is_socket(path))
+        .filter(|(_, path)| !is_socket(cx, path))
         .collect();
     for container in containers(&template) {
         for mount in container.view.list("volumeMounts") {

@@ -77,8 +77,10 @@ pub(super) struct Index<'a> {
     scalers: HashMap<(SetId, &'a str, &'a str), Vec<ObjectId>>,
     /// Ingresses by their routes.
     routes: HashMap<(SetId, String), Vec<ObjectId>>,
-    /// Namespaces that hold something.
-    namespaces: HashSet<(SetId, &'a str)>,
+    /// Namespaces that hold something, each with its first object and their number.
+    namespaces: HashMap<(SetId, &'a str), (ObjectId, usize)>,
+    /// CustomResourceDefinitions by the group and kind that they define.
+    definitions: HashMap<(SetId, &'a str, &'a str), ObjectId>,
     /// ServiceAccounts that are subjects of a binding.
     bound: HashSet<(SetId, &'a str, &'a str)>,
     /// Namespaces, empty for all, in which a role of the set lets something make Secrets or ConfigMaps.
@@ -105,7 +107,8 @@ impl<'a> Index<'a> {
             services: HashMap::new(),
             scalers: HashMap::new(),
             routes: HashMap::new(),
-            namespaces: HashSet::new(),
+            namespaces: HashMap::new(),
+            definitions: HashMap::new(),
             bound: HashSet::new(),
             makers: HashSet::new(),
             twins: HashMap::new(),
@@ -117,7 +120,7 @@ impl<'a> Index<'a> {
             index.by_name.entry((object.set, &object.kind, namespace, &object.name)).or_default().push(id);
             index.by_kind.entry((object.set, &object.kind)).or_default().push(id);
             index.by_namespace.entry((object.set, &object.kind, namespace)).or_default().push(id);
-            index.namespaces.insert((object.set, namespace));
+            index.namespaces.entry((object.set, namespace)).or_insert((id, 0)).1 += 1;
             index.add_by_kind(id, object, namespace, bundle.admitted(id));
             if let Some(template) = PodTemplate::of(object.group(), &object.kind, bundle.admitted(id)) {
                 let workload = Workload { id, template, labels: template.labels() };
@@ -151,6 +154,12 @@ impl<'a> Index<'a> {
             "Ingress" => {
                 for (route, _) in super::ingress::routes(root) {
                     self.routes.entry((object.set, route)).or_default().push(id);
+                }
+            }
+            "CustomResourceDefinition" => {
+                let text = |keys: &[&str]| root.at(keys).and_then(View::str);
+                if let (Some(group), Some(kind)) = (text(&["spec", "group"]), text(&["spec", "names", "kind"])) {
+                    self.definitions.insert((object.set, group, kind), id);
                 }
             }
             "RoleBinding" | "ClusterRoleBinding" => self.add_subjects(object, root),
@@ -265,7 +274,11 @@ impl<'a> Index<'a> {
         let generated = self.bundle.unrendered_sets.contains(&from.set);
         let broken = self.broken.get(&from.set).map_or(&[][..], Vec::as_slice);
         let hidden = broken.iter().any(|text| text.contains(kind) && text.contains(name));
-        if generated || hidden || self.live.is_unread(kind) || titles.iter().any(|title| self.assumed.is_match(title)) {
+        if generated
+            || hidden
+            || self.live.is_unread(kind, namespace)
+            || titles.iter().any(|title| self.assumed.is_match(title))
+        {
             Existence::Maybe
         } else {
             Existence::Missing
@@ -279,7 +292,11 @@ impl<'a> Index<'a> {
 
     /// Workloads in the set and namespace of `from`.
     pub(super) fn workloads<'s>(&'s self, from: &'s Object) -> &'s [Workload<'a>] {
-        let namespace = from.namespace.as_deref().unwrap_or("");
+        self.workloads_in(from, from.namespace.as_deref().unwrap_or(""))
+    }
+
+    /// Workloads in the set of `from` and a namespace.
+    pub(super) fn workloads_in<'s>(&'s self, from: &Object, namespace: &'s str) -> &'s [Workload<'a>] {
         self.workloads.get(&(from.set, namespace)).map_or(&[], Vec::as_slice)
     }
 
@@ -342,7 +359,17 @@ impl<'a> Index<'a> {
 
     /// Whether the set of `from` holds anything in a namespace, or a cluster is known, which holds the rest.
     pub(super) fn has_namespace(&self, from: &Object, namespace: &str) -> bool {
-        self.live.is_known() || self.namespaces.contains(&(from.set, namespace))
+        self.live.is_known() || self.namespaces.contains_key(&(from.set, namespace))
+    }
+
+    /// The first object of the set of `from` that stands in its namespace, and how many do.
+    pub(super) fn first_here(&self, from: &Object) -> Option<(ObjectId, usize)> {
+        self.namespaces.get(&(from.set, from.namespace.as_deref()?)).copied()
+    }
+
+    /// The definition in the set of `from` of the kind that it is of.
+    pub(super) fn definition(&self, from: &Object) -> Option<ObjectId> {
+        self.definitions.get(&(from.set, from.group(), from.kind.as_str())).copied()
     }
 
     /// Whether a binding gives a ServiceAccount of the namespace of `from` any right.

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::model::pod::{Labels, PodTemplate};
-use crate::model::{Bundle, Object, ObjectId};
+use crate::model::{self, Bundle, Object, ObjectId};
 use crate::yaml::View;
 
 /// An object of the cluster.
@@ -26,16 +26,15 @@ pub(super) struct Live<'a> {
     by_name: HashMap<(&'a str, &'a str, &'a str), View<'a>>,
     by_kind: HashMap<&'a str, Vec<LiveObject<'a>>>,
     workloads: HashMap<&'a str, Vec<LiveWorkload<'a>>>,
-    unread: Vec<&'a str>,
-    known: bool,
+    /// What was read at all, where a cluster is known.
+    read: Option<&'a model::Live>,
 }
 
 impl<'a> Live<'a> {
     pub(super) fn new(live: Option<&'a Bundle>, set: &Bundle) -> Live<'a> {
-        let mut index = Live { known: live.is_some(), ..Live::default() };
+        let mut index = Live { read: live.and_then(|live| live.live.as_ref()), ..Live::default() };
         let replaced: HashSet<_> = set.iter().map(|(_, object)| object.key()).collect();
         let Some(live) = live else { return index };
-        index.unread = live.live.iter().flat_map(|live| &live.unread).map(String::as_str).collect();
         for (id, object) in live.iter() {
             index.add(live, id, object, replaced.contains(&object.key()));
         }
@@ -59,12 +58,17 @@ impl<'a> Live<'a> {
 
     /// Whether a cluster is known at all.
     pub(super) fn is_known(&self) -> bool {
-        self.known
+        self.read.is_some()
     }
 
-    /// Whether objects of a kind could not be read.
-    pub(super) fn is_unread(&self, kind: &str) -> bool {
-        self.unread.contains(&kind)
+    /// Whether a cluster is known, and what it has of a kind in a namespace.
+    pub(super) fn knows(&self, kind: &str, namespace: &str) -> bool {
+        self.read.is_some_and(|read| read.knows(kind, namespace))
+    }
+
+    /// Whether a cluster is known, and may have objects of a kind that were not read.
+    pub(super) fn is_unread(&self, kind: &str, namespace: &str) -> bool {
+        self.is_known() && !self.knows(kind, namespace)
     }
 
     pub(super) fn find(&self, kind: &str, namespace: &str, name: &str) -> Option<View<'a>> {

@@ -8,12 +8,16 @@ mod dispatch;
 mod env;
 mod gateway;
 mod host;
+mod house;
 mod images;
 mod index;
 mod ingress;
 mod jobs;
 mod live;
 mod networking;
+mod order;
+mod params;
+mod paths;
 mod pod;
 mod policies;
 mod probes;
@@ -39,8 +43,9 @@ use crate::model::pod::PodTemplate;
 use crate::model::{Bundle, Object, ObjectId, path};
 use crate::source::Span;
 use crate::yaml::View;
-use dispatch::Dispatch;
+use dispatch::{Dispatch, Entry};
 use index::Index;
+use params::{Params, RuleParams};
 
 /// The function of a rule.
 type Check = fn(&mut Cx<'_>);
@@ -48,6 +53,7 @@ type Check = fn(&mut Cx<'_>);
 /// Every rule that runs here, by the id of its catalogue file; other stages report the remaining ids.
 const CHECKS: &[(&str, Check)] = &[
     ("apparmor-unconfined", security::apparmor_unconfined),
+    ("apply-order", order::apply_order),
     ("automount-token", rbac::automount_token),
     ("bind-anonymous", rbac::bind_anonymous),
     ("bind-default-sa", rbac::bind_default_sa),
@@ -55,6 +61,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("capability-added", security::capability_added),
     ("capability-dangerous", security::capability_dangerous),
     ("capability-not-dropped", security::capability_not_dropped),
+    ("cert-issuer-missing", order::cert_issuer_missing),
     ("cluster-admin-binding", rbac::cluster_admin_binding),
     ("configmap-key-missing", references::configmap_key_missing),
     ("configmap-missing", references::configmap_missing),
@@ -72,11 +79,13 @@ const CHECKS: &[(&str, Check)] = &[
     ("emptydir-memory-over-limit", resources::emptydir_memory_over_limit),
     ("env-duplicate", env::env_duplicate),
     ("env-from-secret", env::env_from_secret),
+    ("env-policy", house::env_policy),
     ("env-ref-unresolved", env::env_ref_unresolved),
     ("env-secret-literal", env::env_secret_literal),
     ("env-value-null", schema::env_value_null),
     ("envfrom-collision", env::envfrom_collision),
     ("file-mode-decimal", volumes::file_mode_decimal),
+    ("forbidden-annotations", house::forbidden_annotations),
     ("fsgroup-missing", volumes::fsgroup_missing),
     ("gateway-duplicate-listener", gateway::gateway_duplicate_listener),
     ("gateway-ref-missing", gateway::gateway_ref_missing),
@@ -102,11 +111,13 @@ const CHECKS: &[(&str, Check)] = &[
     ("image-not-digest", images::image_not_digest),
     ("image-pull-policy", images::image_pull_policy),
     ("image-ref-invalid", images::image_ref_invalid),
+    ("image-registry-not-allowed", house::image_registry_not_allowed),
     ("image-registry-retired", images::image_registry_retired),
     ("image-tag-mutable", images::image_tag_mutable),
     ("ingress-backend-missing", networking::ingress_backend_missing),
     ("ingress-class-ambiguous", ingress::ingress_class_ambiguous),
     ("ingress-class-missing", volumes::ingress_class_missing),
+    ("ingress-class-restricted", house::ingress_class_restricted),
     ("ingress-duplicate-route", ingress::ingress_duplicate_route),
     ("ingress-nginx-retired", ingress::ingress_nginx_retired),
     ("ingress-nginx-snippet", ingress::ingress_nginx_snippet),
@@ -116,6 +127,8 @@ const CHECKS: &[(&str, Check)] = &[
     ("ingress-wildcard-host", ingress::ingress_wildcard_host),
     ("init-request-dominates", resources::init_request_dominates),
     ("job-ttl", jobs::job_ttl),
+    ("kind-forbidden", house::kind_forbidden),
+    ("limit-request-ratio", house::limit_request_ratio),
     ("limitrange-violation", resources::limitrange_violation),
     ("liveness-kills-startup", probes::liveness_kills_startup),
     ("liveness-probe-missing", probes::liveness_probe_missing),
@@ -124,7 +137,10 @@ const CHECKS: &[(&str, Check)] = &[
     ("memory-request-missing", resources::memory_request_missing),
     ("mount-shadow", volumes::mount_shadow),
     ("naked-pod", workload::naked_pod),
+    ("name-pattern", house::name_pattern),
+    ("namespace-missing", order::namespace_missing),
     ("networkpolicy-allow-all", policies::networkpolicy_allow_all),
+    ("networkpolicy-blocks-path", paths::networkpolicy_blocks_path),
     ("networkpolicy-egress-no-dns", policies::networkpolicy_egress_no_dns),
     ("networkpolicy-no-match", policies::networkpolicy_no_match),
     ("networkpolicy-peer-or", policies::networkpolicy_peer_or),
@@ -132,6 +148,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("networkpolicy-rules-ignored", policies::networkpolicy_rules_ignored),
     ("no-pod-spreading", workload::no_pod_spreading),
     ("nodeport-collision", networking::nodeport_collision),
+    ("nonroot-needs-uid", security::nonroot_needs_uid),
     ("nonroot-uid-zero", security::nonroot_uid_zero),
     ("object-duplicate", references::object_duplicate),
     ("object-too-big", secrets::object_too_big),
@@ -170,8 +187,12 @@ const CHECKS: &[(&str, Check)] = &[
     ("rbac-wildcard", rbac::rbac_wildcard),
     ("readiness-probe-missing", probes::readiness_probe_missing),
     ("reference-grant-missing", gateway::reference_grant_missing),
+    ("replica-cap", house::replica_cap),
     ("replicas-single", workload::replicas_single),
     ("replicas-zero", workload::replicas_zero),
+    ("required-annotations", house::required_annotations),
+    ("required-labels", house::required_labels),
+    ("resource-cap", house::resource_cap),
     ("role-ref-missing", rbac::role_ref_missing),
     ("rollout-zero-capacity", rollout::rollout_zero_capacity),
     ("root-group", security::root_group),
@@ -198,6 +219,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("service-loadbalancer", services::service_loadbalancer),
     ("service-no-match", networking::service_no_match),
     ("service-nodeport", services::service_nodeport),
+    ("service-port-range", house::service_port_range),
     ("service-selects-strangers", services::service_selects_strangers),
     ("service-targetport-missing", networking::service_targetport_missing),
     ("servicemonitor-no-match", services::servicemonitor_no_match),
@@ -205,9 +227,13 @@ const CHECKS: &[(&str, Check)] = &[
     ("spread-selector-mismatch", workload::spread_selector_mismatch),
     ("statefulset-service", rollout::statefulset_service),
     ("storage-class-missing", volumes::storage_class_missing),
+    ("storage-class-policy", house::storage_class_policy),
     ("strategy-recreate", rollout::strategy_recreate),
     ("system-namespace", workload::system_namespace),
+    ("too-many-containers", house::too_many_containers),
     ("unsafe-sysctl", security::unsafe_sysctl),
+    ("volume-type-restricted", house::volume_type_restricted),
+    ("vpa-target-missing", autoscaling::vpa_target_missing),
     ("webhook-self-lock", services::webhook_self_lock),
     ("webhook-service-missing", services::webhook_service_missing),
     ("workload-selector-overlap", workload::workload_selector_overlap),
@@ -218,7 +244,8 @@ const CHECKS: &[(&str, Check)] = &[
 /// the cluster around the set, is there for references too.
 pub fn run(bundle: &Bundle, live: Option<&Bundle>, settings: &Settings) -> Vec<Diagnostic> {
     let index = Index::new(bundle, live, settings);
-    let dispatch = Dispatch::new(bundle, settings);
+    let params = Params::new(settings);
+    let dispatch = Dispatch::new(bundle, settings, &params);
     let ids: Vec<ObjectId> = bundle.ids().collect();
     ids.par_iter().flat_map_iter(|id| check_object(bundle, &index, &dispatch, settings, *id)).collect()
 }
@@ -234,8 +261,10 @@ fn check_object<'a>(
     let root = bundle.admitted(id);
     let template = PodTemplate::of(object.group(), &object.kind, root);
     let mut found = Vec::new();
-    for (rule, check) in dispatch.rules(object.group(), &object.kind) {
-        let mut cx = Cx { rule, bundle, index, settings, id, object, root, template, found: Vec::new() };
+    for Entry { rule, check, params } in dispatch.rules(object.group(), &object.kind).iter().copied() {
+        let all_params = dispatch.params;
+        let mut cx =
+            Cx { rule, bundle, index, settings, params, all_params, id, object, root, template, found: Vec::new() };
         match catch_unwind(AssertUnwindSafe(|| check(&mut cx))) {
             Ok(()) => found.append(&mut cx.found),
             Err(_) => {
@@ -254,6 +283,10 @@ struct Cx<'a> {
     bundle: &'a Bundle,
     index: &'a Index<'a>,
     settings: &'a Settings,
+    /// The rule's parameters.
+    params: &'a RuleParams,
+    /// Those of the other rules, for what several of them share.
+    all_params: &'a Params<'a>,
     id: ObjectId,
     object: &'a Object,
     /// The object with its defaults and what admission adds.

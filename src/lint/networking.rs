@@ -23,13 +23,14 @@ pub(super) fn service_no_match(cx: &mut Cx<'_>) {
     let matched =
         likely.iter().any(|workload| may_select(selector, &cx.bundle.object(workload.id).name, &workload.labels))
             || live.iter().any(|workload| map_selects(selector, &workload.labels))
-            || cx.index.live.is_unread("Pod");
+            || cx.index.live.is_unread("Pod", "");
     let wanted: Vec<(&str, &str)> = selector.fields().filter_map(|(key, value)| Some((key, value.str()?))).collect();
     if matched || cx.index.may_hide(cx.object, wanted.iter().map(|(_, value)| *value)) {
         return;
     }
     // Of several Services one in a namespace without workloads, which fits no pod elsewhere, is for pods of others.
-    let elsewhere = cx.index.of_kind(cx.object, "Service").len() > 1 && workloads.is_empty();
+    let elsewhere =
+        !cx.index.live.is_known() && cx.index.of_kind(cx.object, "Service").len() > 1 && workloads.is_empty();
     if elsewhere && !cx.index.selects_anywhere(cx.object, selector) {
         return;
     }

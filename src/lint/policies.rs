@@ -27,7 +27,7 @@ pub(super) fn networkpolicy_no_match(cx: &mut Cx<'_>) {
     }
     let namespace = cx.object.namespace.clone().unwrap_or_default();
     let live = cx.index.live.workloads(&namespace);
-    if live.iter().any(|workload| selector_selects(selector, &workload.labels)) || cx.index.live.is_unread("Pod") {
+    if live.iter().any(|workload| selector_selects(selector, &workload.labels)) || cx.index.live.is_unread("Pod", "") {
         return;
     }
     let message = format!("the policy selects no pod {}", cx.index.place());

@@ -25,7 +25,7 @@ pub(super) fn probe_port_undeclared(cx: &mut Cx<'_>) {
                     let message = format!("container `{name}` has no port named `{text}`, so the probe always fails");
                     cx.report(port, message).help = Some(help);
                 }
-            } else if let Some(number) = port.int() {
+            } else if let Some(number) = port.int().filter(|_| cx.params.flag("numbers")) {
                 let declared = ports.iter().any(|declared| declared.get_int("containerPort") == Some(number));
                 if !declared && !ports.is_empty() {
                     let message = format!("container `{name}` does not declare the port {number} that is probed");

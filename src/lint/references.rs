@@ -80,7 +80,11 @@ fn missing<'a>(cx: &mut Cx<'a>, kind: &str, name: View<'a>) {
             format!("add the {kind} to namespace {namespace}, or name it under `assumeExists` in kplan.yaml")
         }
     };
-    cx.report(name, format!("{kind} `{text}` is not {}", cx.index.place())).help = Some(help);
+    let is_closed = cx.index.live.knows(kind, &namespace);
+    let diagnostic = cx.report(name, format!("{kind} `{text}` is not {}", cx.index.place()));
+    diagnostic.help = Some(help);
+    // An account is often made by what installs the set, and without it no pod is.
+    diagnostic.severity = (kind == "ServiceAccount" && !is_closed).then_some(Severity::Warning);
 }
 
 /// Objects that every namespace gets from the cluster.

@@ -7,7 +7,7 @@ use crate::model::pod::{ContainerRole, PodTemplate};
 use crate::model::quantity::Quantity;
 use crate::yaml::View;
 
-fn quantity(view: Option<View<'_>>) -> Option<Quantity> {
+pub(super) fn quantity(view: Option<View<'_>>) -> Option<Quantity> {
     let view = view?;
     let text = view.str().map_or_else(|| view.to_json(), str::to_owned);
     Quantity::parse(&text).ok()
@@ -53,12 +53,12 @@ pub(super) fn memory_limit_missing(cx: &mut Cx<'_>) {
 
 /// `cpu: 500` is five hundred cores.
 pub(super) fn cpu_unit_missing(cx: &mut Cx<'_>) {
-    const MOST: i64 = 1_000;
+    let most = cx.params.int("cores").unwrap_or(i64::MAX);
     let Some(template) = cx.template() else { return };
     for container in template.containers() {
         for list in ["requests", "limits"] {
             let Some(value) = container.view.at(&["resources", list, "cpu"]) else { continue };
-            let Some(cores) = quantity(Some(value)).filter(|cores| cores.value_saturating() >= MOST) else { continue };
+            let Some(cores) = quantity(Some(value)).filter(|cores| cores.value_saturating() >= most) else { continue };
             let number = cores.value_saturating();
             let message = format!("`cpu: {number}` is {number} cores, more than any machine has");
             cx.report(value, message).help = Some(format!("write `{number}m` for {number} thousandths of a core"));
@@ -70,6 +70,7 @@ pub(super) fn cpu_unit_missing(cx: &mut Cx<'_>) {
 pub(super) fn init_request_dominates(cx: &mut Cx<'_>) {
     let Some(template) = cx.template() else { return };
     let all = containers(&template);
+    let factor = cx.params.int("factor").unwrap_or(i64::MAX);
     for resource in ["cpu", "memory"] {
         let requested = |container: &Effective<'_>| {
             quantity(container.view.at(&["resources", "requests", resource])).map_or(0, |q| q.milli_value_saturating())
@@ -77,14 +78,15 @@ pub(super) fn init_request_dominates(cx: &mut Cx<'_>) {
         let serving = all.iter().filter(|c| c.is_serving()).map(requested).fold(0i64, i64::saturating_add);
         for container in all.iter().filter(|container| container.role == ContainerRole::Init) {
             let own = requested(container);
-            if serving == 0 || own <= serving.saturating_mul(2) {
+            if serving == 0 || own <= serving.saturating_mul(factor) {
                 continue;
             }
             let Some(value) = container.view.at(&["resources", "requests", resource]) else { continue };
             let message = format!(
-                "init container `{}` makes the pod hold {} of {resource} for good, more than twice what the others request",
+                "init container `{}` makes the pod hold {} of {resource} for good, more than {} what the others request",
                 container.name(),
-                value.written()
+                value.written(),
+                if factor == 2 { "twice".to_owned() } else { format!("{factor} times") }
             );
             cx.report(value, message).help = Some("lower its request, or do its work in a Job".to_owned());
         }

@@ -230,7 +230,7 @@ pub(super) fn pdb_no_match(cx: &mut Cx<'_>) {
     }
     let namespace = cx.object.namespace.clone().unwrap_or_default();
     let live = cx.index.live.workloads(&namespace);
-    if live.iter().any(|workload| selector_selects(selector, &workload.labels)) || cx.index.live.is_unread("Pod") {
+    if live.iter().any(|workload| selector_selects(selector, &workload.labels)) || cx.index.live.is_unread("Pod", "") {
         return;
     }
     let message = format!("the budget covers no pod {}", cx.index.place());
@@ -263,7 +263,10 @@ pub(super) fn pdb_overlap(cx: &mut Cx<'_>) {
 
 pub(super) fn pdb_missing(cx: &mut Cx<'_>) {
     let Some(template) = cx.template() else { return };
-    let Some(number) = fewest(cx, cx.id).map(|(number, _)| number).filter(|number| *number > 1) else { return };
+    let Some(number) = fewest(cx, cx.id).map(|(number, _)| number).filter(|number| *number > 0) else { return };
+    if number < cx.params.int("minReplicas").unwrap_or_default() {
+        return;
+    }
     let labels = template.labels();
     let budgets = cx.index.of_kind_here(cx.object, "PodDisruptionBudget").iter();
     let mut budgets = budgets;

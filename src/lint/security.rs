@@ -1,9 +1,10 @@
 //! Rules on what containers may do: users, capabilities, profiles.
 
 use super::Cx;
+use super::params::RuleParams;
 use super::pod::{Effective, containers, is_windows, report_context, report_unset};
-use crate::admission::DEFAULT_CAPABILITIES;
 use crate::model::Version;
+use crate::model::image::Image;
 use crate::model::pod::ContainerRole;
 use crate::yaml::View;
 
@@ -92,6 +93,68 @@ pub(super) fn nonroot_uid_zero(cx: &mut Cx<'_>) {
     }
 }
 
+/// Official images of Docker Hub that name no user or root, and those that name one without its number, as their Dockerfiles
+/// of 2026 have it in every tag.
+const ROOT_IMAGES: [&str; 35] = [
+    "almalinux",
+    "alpine",
+    "amazonlinux",
+    "bash",
+    "busybox",
+    "caddy",
+    "cassandra",
+    "debian",
+    "drupal",
+    "eclipse-temurin",
+    "fedora",
+    "gcc",
+    "golang",
+    "httpd",
+    "joomla",
+    "mariadb",
+    "maven",
+    "mongo",
+    "mysql",
+    "nats",
+    "nextcloud",
+    "nginx",
+    "node",
+    "openjdk",
+    "perl",
+    "php",
+    "postgres",
+    "python",
+    "rabbitmq",
+    "redis",
+    "rockylinux",
+    "ruby",
+    "rust",
+    "tomcat",
+    "ubuntu",
+];
+const NAMED_USERS: [(&str, &str); 1] = [("memcached", "memcache")];
+
+/// The kubelet starts no container that has to be no root, of an image whose user is root or only a name.
+pub(super) fn nonroot_needs_uid(cx: &mut Cx<'_>) {
+    let Some(template) = cx.template().filter(|template| !is_windows(template)) else { return };
+    for container in containers(&template) {
+        if container.security_bool("runAsNonRoot") != Some(true) || container.security("runAsUser").is_some() {
+            continue;
+        }
+        let Some(image) = container.view.get("image") else { continue };
+        let Ok(parsed) = Image::parse(image.str().unwrap_or_default()) else { continue };
+        let name = parsed.familiar_name();
+        let reason = match NAMED_USERS.iter().find(|(image, _)| *image == name) {
+            Some((_, user)) => format!("the image's user `{user}` is a name, which may be root's"),
+            None if ROOT_IMAGES.contains(&name.as_str()) => "the image's user is root".to_owned(),
+            None => continue,
+        };
+        let message = format!("container `{}` never starts: runAsNonRoot is set, and {reason}", container.name());
+        let help = "set runAsUser to the number of a user that may run it, or take an image that names one";
+        cx.report(image, message).help = Some(help.to_owned());
+    }
+}
+
 pub(super) fn root_group(cx: &mut Cx<'_>) {
     let Some(template) = cx.template().filter(|template| !is_windows(template)) else { return };
     let pod = template.spec.get("securityContext");
@@ -114,21 +177,7 @@ pub(super) fn writable_root_fs(cx: &mut Cx<'_>) {
     }
 }
 
-/// Capabilities that amount to the host, or to what other pods send.
-const DANGEROUS: [&str; 11] = [
-    "ALL",
-    "BPF",
-    "DAC_READ_SEARCH",
-    "NET_ADMIN",
-    "NET_RAW",
-    "PERFMON",
-    "SYS_ADMIN",
-    "SYS_BOOT",
-    "SYS_MODULE",
-    "SYS_PTRACE",
-    "SYS_RAWIO",
-];
-
+/// A capability as containers of the API name it.
 fn plain(capability: &str) -> String {
     let upper = capability.to_ascii_uppercase();
     upper.strip_prefix("CAP_").unwrap_or(&upper).to_owned()
@@ -139,11 +188,18 @@ fn listed<'a>(container: &Effective<'a>, list: &str) -> Vec<(View<'a>, String)> 
     items.filter_map(|item| Some((item, plain(item.str()?)))).collect()
 }
 
+/// Whether a parameter lists a capability.
+fn names(params: &RuleParams, list: &str, name: &str) -> bool {
+    params.texts(list).any(|own| plain(own) == name)
+}
+
 pub(super) fn capability_dangerous(cx: &mut Cx<'_>) {
     let Some(template) = cx.template() else { return };
     for container in containers(&template) {
-        for (item, name) in listed(&container, "add").into_iter().filter(|(_, name)| DANGEROUS.contains(&name.as_str()))
-        {
+        for (item, name) in listed(&container, "add") {
+            if !names(cx.params, "capabilities", &name) {
+                continue;
+            }
             let message = format!("container `{}` gets the capability {name}", container.name());
             cx.report(item, message).help = Some("remove it, or add the one that is needed instead".to_owned());
         }
@@ -152,9 +208,10 @@ pub(super) fn capability_dangerous(cx: &mut Cx<'_>) {
 
 pub(super) fn capability_added(cx: &mut Cx<'_>) {
     let Some(template) = cx.template() else { return };
+    let dangerous = cx.all_params.of("capability-dangerous");
     for container in containers(&template) {
         for (item, name) in listed(&container, "add") {
-            if DANGEROUS.contains(&name.as_str()) || DEFAULT_CAPABILITIES.contains(&name.as_str()) {
+            if names(dangerous, "capabilities", &name) || names(cx.params, "allowed", &name) {
                 continue;
             }
             let message = format!("container `{}` gets the capability {name}, beyond the baseline", container.name());
@@ -166,16 +223,21 @@ pub(super) fn capability_added(cx: &mut Cx<'_>) {
 pub(super) fn capability_not_dropped(cx: &mut Cx<'_>) {
     for container in hardened(cx) {
         let dropped = listed(&container, "drop");
-        if container.security_bool("privileged") == Some(true) || dropped.iter().any(|(_, name)| name == "ALL") {
+        let has = |wanted: &str| dropped.iter().any(|(_, name)| name == "ALL" || *name == plain(wanted));
+        if container.security_bool("privileged") == Some(true) || cx.params.texts("drop").all(has) {
             continue;
         }
         let message = format!("container `{}` keeps the runtime's default capabilities", container.name());
-        let help = "set `capabilities: {drop: [ALL]}` in its securityContext, and add back what it needs";
+        let drop: Vec<&str> = cx.params.texts("drop").collect();
+        let help = format!(
+            "set `capabilities: {{drop: [{}]}}` in its securityContext, and add back what it needs",
+            drop.join(", ")
+        );
         match container.security("capabilities") {
             Some(capabilities) => cx.report_key(capabilities, "drop", message),
             None => report_context(cx, container.view, message),
         }
-        .help = Some(help.to_owned());
+        .help = Some(help);
     }
 }
 
@@ -215,7 +277,6 @@ pub(super) fn seccomp_unset(cx: &mut Cx<'_>) {
 }
 
 pub(super) fn selinux_custom(cx: &mut Cx<'_>) {
-    const TYPES: [&str; 5] = ["", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"];
     let Some(template) = cx.template() else { return };
     let places = std::iter::once(template.spec).chain(template.containers().map(|container| container.view));
     let options: Vec<View<'_>> = places.filter_map(|of| of.at(&["securityContext", "seLinuxOptions"])).collect();
@@ -223,7 +284,7 @@ pub(super) fn selinux_custom(cx: &mut Cx<'_>) {
         for key in ["type", "user", "role"] {
             let Some(value) = options.get(key) else { continue };
             let text = value.str().unwrap_or_default();
-            if text.is_empty() || key == "type" && TYPES.contains(&text) {
+            if text.is_empty() || key == "type" && cx.params.has("types", text) {
                 continue;
             }
             let message = format!("the SELinux {key} `{text}` is not one that containers have");
@@ -272,7 +333,7 @@ pub(super) fn unsafe_sysctl(cx: &mut Cx<'_>) {
         let version = cx.settings.kube_version;
         let is_safe = SAFE_SYSCTLS.iter().any(|(safe, since)| dotted == *safe && version >= Version::new(1, *since))
             || is_new && version >= Version::new(1, 32);
-        if !is_safe {
+        if !is_safe && !cx.params.has_like("allowed", &dotted) {
             let message = format!("the sysctl `{text}` is not safe: a kubelet refuses it unless its node allows it");
             let help = "remove it, or schedule to nodes whose kubelet has it under allowedUnsafeSysctls";
             cx.report(name, message).help = Some(help.to_owned());

@@ -25,7 +25,9 @@ pub(super) fn service_loadbalancer(cx: &mut Cx<'_>) {
 }
 
 pub(super) fn service_external_ips(cx: &mut Cx<'_>) {
-    if let Some(first) = cx.root.get("spec").and_then(|spec| spec.list("externalIPs").next()) {
+    let given = cx.root.get("spec").into_iter().flat_map(|spec| spec.list("externalIPs"));
+    let mut others = given.filter(|ip| !ip.str().is_some_and(|ip| cx.params.has_like("allowed", ip)));
+    if let Some(first) = others.next() {
         let message =
             format!("traffic of the whole cluster to {} is sent to these pods", first.str().unwrap_or_default());
         cx.report(first, message).help = Some("use a LoadBalancer or an Ingress".to_owned());

@@ -150,8 +150,9 @@ pub(super) fn pv_hostpath(cx: &mut Cx<'_>) {
 fn class_missing<'a>(cx: &mut Cx<'a>, kind: &str, name: Option<View<'a>>, effect: &str) {
     let Some(name) = name.filter(|name| name.str().is_some_and(|name| !name.is_empty())) else { return };
     let text = name.str().unwrap_or_default();
-    // Classes are mostly the cluster's own: only a set that brings classes, or a known cluster, says which there are.
-    let is_known = cx.index.live.is_known() || !cx.index.of_kind(cx.object, kind).is_empty();
+    // Classes are mostly the cluster's own: a known cluster says which there are, a set that brings some of them maybe.
+    let is_closed = cx.index.live.knows(kind, "");
+    let is_known = is_closed || !cx.index.of_kind(cx.object, kind).is_empty();
     if !is_known || cx.index.find_in(cx.object, kind, "", text) != Existence::Missing {
         return;
     }
@@ -160,7 +161,9 @@ fn class_missing<'a>(cx: &mut Cx<'a>, kind: &str, name: Option<View<'a>>, effect
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("add the {kind}, or name it under `assumeExists` in kplan.yaml"),
     };
-    cx.report(name, format!("{kind} `{text}` is not {}{effect}", cx.index.place())).help = Some(help);
+    let diagnostic = cx.report(name, format!("{kind} `{text}` is not {}{effect}", cx.index.place()));
+    diagnostic.help = Some(help);
+    diagnostic.missing(is_closed);
 }
 
 pub(super) fn storage_class_missing(cx: &mut Cx<'_>) {
@@ -179,7 +182,9 @@ pub(super) fn storage_class_missing(cx: &mut Cx<'_>) {
         .index
         .of_kind(cx.object, "PersistentVolume")
         .iter()
-        .any(|id| cx.bundle.full(*id).at(KEY).and_then(View::str) == class.and_then(View::str));
+        .map(|id| cx.bundle.full(*id))
+        .chain(cx.index.live.of_kind("PersistentVolume").iter().map(|live| live.root))
+        .any(|volume| volume.at(KEY).and_then(View::str) == class.and_then(View::str));
     if !by_hand {
         class_missing(cx, "StorageClass", class, ": the claim stays pending");
     }

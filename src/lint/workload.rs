@@ -85,16 +85,22 @@ fn is_scaled(cx: &Cx<'_>) -> bool {
 }
 
 pub(super) fn replicas_single(cx: &mut Cx<'_>) {
-    if replicas(&cx.object.kind, cx.root) != Some(1) || is_scaled(cx) || !has_service(cx) {
+    let least = cx.params.int("min").unwrap_or_default();
+    let Some(pods) = replicas(&cx.object.kind, cx.root).filter(|pods| (1..least).contains(pods)) else { return };
+    if is_scaled(cx) || !has_service(cx) {
         return;
     }
-    let message = "one pod serves all traffic: none does while it moves";
-    cx.report_field("spec.replicas".to_owned(), message).help = Some("run at least two".to_owned());
+    let message = match pods {
+        1 => "one pod serves all traffic: none does while it moves".to_owned(),
+        pods => format!("{pods} pods serve all traffic, and kplan.yaml asks for {least}"),
+    };
+    cx.report_field("spec.replicas".to_owned(), message).help = Some(format!("run at least {least}"));
 }
 
 pub(super) fn no_pod_spreading(cx: &mut Cx<'_>) {
     let Some(template) = cx.template() else { return };
-    if replicas(&cx.object.kind, cx.root).is_none_or(|replicas| replicas < 2) {
+    let least = cx.params.int("minReplicas").unwrap_or_default();
+    if replicas(&cx.object.kind, cx.root).is_none_or(|replicas| replicas < least) {
         return;
     }
     let labels = template.labels();
@@ -129,14 +135,12 @@ pub(super) fn spread_selector_mismatch(cx: &mut Cx<'_>) {
 
 /// A selector cannot be changed: with a label that changes at each release in it, the next release is refused.
 pub(super) fn selector_volatile_label(cx: &mut Cx<'_>) {
-    const VOLATILE: [&str; 6] =
-        ["app.kubernetes.io/version", "helm.sh/chart", "chart", "version", "commit", "app.kubernetes.io/revision"];
     let Some(selector) = cx.root.at(&["spec", "selector"]) else { return };
     for (key, value) in selector.map("matchLabels").collect::<Vec<_>>() {
         let text = value.str().unwrap_or_default();
         let is_plain =
             !matches!(key, "version" | "chart") || text.contains('.') && text.bytes().any(|b| b.is_ascii_digit());
-        if VOLATILE.contains(&key) && is_plain {
+        if cx.params.has_like("labels", key) && is_plain {
             let message = format!("`{key}: {text}` changes with releases, and a selector cannot be changed");
             let help = "select by labels that stay, such as app.kubernetes.io/name and app.kubernetes.io/instance";
             cx.report(value, message).help = Some(help.to_owned());
@@ -212,8 +216,8 @@ pub(super) fn host_port_conflict(cx: &mut Cx<'_>) {
 
 pub(super) fn system_namespace(cx: &mut Cx<'_>) {
     let written = cx.bundle.written(cx.id).at(&["metadata", "namespace"]).and_then(View::str);
-    if matches!(written, Some("kube-public" | "kube-node-lease")) {
-        let message = format!("namespace {} belongs to Kubernetes", written.unwrap_or_default());
+    if let Some(namespace) = written.filter(|namespace| cx.params.has_like("namespaces", namespace)) {
+        let message = format!("namespace {namespace} belongs to Kubernetes");
         cx.report_field("metadata.namespace".to_owned(), message).help = Some("use a namespace of your own".to_owned());
     }
 }

@@ -13,8 +13,10 @@ pub mod rule;
 pub mod selector;
 pub mod time;
 mod version;
+mod wildcard;
 
 pub use object::{
     Bundle, Counts, CustomKind, Key, Live, Object, ObjectId, Origin, OriginKind, ParsedFile, Rendering, Role, SetId,
 };
 pub use version::Version;
+pub use wildcard::is_like;

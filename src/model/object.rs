@@ -1,5 +1,7 @@
 //! One API object of a manifest, and the set that a run looks at.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::source::{FileId, Sources, Span};
 use crate::yaml::{self, NodeId, Tree, View};
 
@@ -123,6 +125,16 @@ pub struct Counts {
 pub struct Live {
     /// Kinds whose objects could not be read: any of them may exist.
     pub unread: Vec<String>,
+    /// Kinds of which all objects were asked for, each with the namespaces where; none for everywhere.
+    pub whole: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Live {
+    /// Whether an object that is not among those that were read does not exist.
+    pub fn knows(&self, kind: &str, namespace: &str) -> bool {
+        let places = self.whole.get(kind).filter(|_| self.unread.iter().all(|unread| unread != kind));
+        places.is_some_and(|places| places.is_empty() || places.contains(namespace))
+    }
 }
 
 /// A source that a renderer made, and what it was made of.

@@ -1,6 +1,9 @@
 //! What a rule is, and the scales that findings are sorted by.
 
+use std::collections::BTreeMap;
 use std::fmt;
+
+use serde_json::{Map, Value};
 
 /// What a finding means for the user; design of the report, see ARCHITECTURE.md.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -85,8 +88,37 @@ pub struct Rule {
     pub since: &'static str,
     /// `tool:id` of the same check in other tools.
     pub aliases: &'static [&'static str],
-    /// A JSON object: the name of each parameter with its JSON Schema, which has a default and a description.
+    /// A JSON object: the name of each parameter with its JSON Schema, which has a description, and a default unless the
+    /// rule finds nothing without it.
     pub params: &'static str,
+}
+
+impl Rule {
+    /// The JSON Schema of each parameter, by its name.
+    pub fn param_schemas(&self) -> Map<String, Value> {
+        serde_json::from_str(self.params).unwrap_or_default()
+    }
+
+    /// Parameters without a default: with none of them given the rule finds nothing.
+    pub fn needed_params(&self) -> Vec<String> {
+        let schemas = self.param_schemas().into_iter();
+        schemas.filter(|(_, schema)| schema.get("default").is_none()).map(|(name, _)| name).collect()
+    }
+
+    /// The value of every parameter: what is given, else its default, else null.
+    pub fn params_in_force(&self, given: Option<&BTreeMap<String, Value>>) -> Map<String, Value> {
+        let value = |(name, schema): (String, Value)| {
+            let own = given.and_then(|given| given.get(&name)).or_else(|| schema.get("default"));
+            let own = own.cloned().unwrap_or_default();
+            (name, own)
+        };
+        self.param_schemas().into_iter().map(value).collect()
+    }
+}
+
+/// A regular expression that fits a text as a whole.
+pub fn whole(regex: &str) -> String {
+    format!("^(?:{regex})$")
 }
 
 impl fmt::Display for Severity {

@@ -1,32 +1,44 @@
 //! Changes that let someone in: rights, network policies, exposed services.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use super::state::Item;
-use super::verdict::Verdict;
+use super::state::{Item, State};
+use super::verdict::{Verdict, plural};
 use crate::diff::{Change, Risk};
 use crate::yaml::View;
 
 /// How an update changes who may do or reach what.
-pub(super) fn update(change: &Change, old: Item<'_>, new: Item<'_>) -> Verdict {
+pub(super) fn update(change: &Change, old: Item<'_>, new: Item<'_>, before: &State<'_>) -> Verdict {
     match new.object.kind.as_str() {
-        "Role" | "ClusterRole" => rules(old.view, new.view),
+        "Role" | "ClusterRole" => {
+            let mut verdict = rules(old.view, new.view);
+            verdict.add(aggregated(Some(old.view), new.view));
+            verdict
+        }
         "RoleBinding" | "ClusterRoleBinding" => subjects(old.view, new.view),
         "NetworkPolicy" => policy(old.view, new.view),
         "Service" => service(change, old.view, new.view),
         "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration" => hooks(Some(old.view), new.view),
-        "CustomResourceDefinition" => versions(old.view, new.view),
+        "Namespace" => pod_security(old.view, new.view),
+        "CustomResourceDefinition" => versions(old.view, new.view, before),
         _ => Verdict::default(),
     }
 }
 
 /// What a new object opens.
 pub(super) fn create(new: Item<'_>) -> Verdict {
-    let role = new.view.at(&["roleRef", "name"]).and_then(View::str);
+    let role = new.view.at(&["roleRef", "name"]).and_then(View::str).unwrap_or_default();
+    let everyone = new.view.list("subjects").filter_map(|subject| subject.get_str("name")).find(|name| is_crowd(name));
     match new.object.kind.as_str() {
-        "RoleBinding" | "ClusterRoleBinding" if role == Some("cluster-admin") => {
+        "RoleBinding" | "ClusterRoleBinding" if role == "cluster-admin" => {
             Verdict::new(Risk::Widens, "gives its subjects every right (cluster-admin)")
         }
+        "RoleBinding" | "ClusterRoleBinding" => match everyone {
+            Some(group) => Verdict::new(Risk::Widens, format!("gives {role} to everyone ({group})")),
+            None => Verdict::default(),
+        },
+        "ClusterRole" => aggregated(None, new.view),
         "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration" => hooks(None, new.view),
         _ => Verdict::default(),
     }
@@ -34,8 +46,62 @@ pub(super) fn create(new: Item<'_>) -> Verdict {
 
 /// What the removal of an object opens.
 pub(super) fn delete(old: Item<'_>) -> Option<Verdict> {
-    let text = "opens the traffic that it held back from the pods it selects";
-    (old.object.kind == "NetworkPolicy").then(|| Verdict::new(Risk::Widens, text))
+    let text = match old.object.kind.as_str() {
+        "NetworkPolicy" => "opens the traffic that it held back from the pods it selects",
+        "ValidatingWebhookConfiguration" | "ValidatingAdmissionPolicy" | "ValidatingAdmissionPolicyBinding" => {
+            "what it refused is let through"
+        }
+        _ => return None,
+    };
+    Some(Verdict::new(Risk::Widens, text))
+}
+
+/// Whom the removal of an object locks out.
+pub(super) fn taken(old: Item<'_>) -> Option<String> {
+    let role = old.view.at(&["roleRef", "name"]).and_then(View::str)?;
+    let subjects: BTreeSet<String> = old.view.list("subjects").map(subject).collect();
+    let is_binding = matches!(old.object.kind.as_str(), "RoleBinding" | "ClusterRoleBinding") && !subjects.is_empty();
+    is_binding.then(|| format!("takes {role} from {}", listed(&subjects)))
+}
+
+/// Users and groups that anyone is (`user.AllAuthenticated` and its like).
+fn is_crowd(name: &str) -> bool {
+    matches!(name, "system:anonymous" | "system:authenticated" | "system:unauthenticated" | "system:serviceaccounts")
+}
+
+/// The built-in roles that a label newly adds a ClusterRole's rules to.
+fn aggregated(old: Option<View<'_>>, new: View<'_>) -> Verdict {
+    const PREFIX: &str = "rbac.authorization.k8s.io/aggregate-to-";
+    let roles = |view: View<'_>| -> BTreeSet<String> {
+        let labels = view.at(&["metadata", "labels"]).into_iter().flat_map(View::fields);
+        let set = labels.filter(|(_, value)| value.str() == Some("true"));
+        set.filter_map(|(key, _)| Some(key.strip_prefix(PREFIX)?.to_owned())).collect()
+    };
+    let added: BTreeSet<String> = &roles(new) - &old.map(roles).unwrap_or_default();
+    if added.is_empty() || new.list("rules").next().is_none() {
+        return Verdict::default();
+    }
+    Verdict::new(Risk::Widens, format!("adds its rules to ClusterRole {}", listed(&added)))
+}
+
+/// Another enforced level of Pod Security.
+fn pod_security(old: View<'_>, new: View<'_>) -> Verdict {
+    let level = |view: View<'_>| {
+        let labels = view.at(&["metadata", "labels"]);
+        let level = labels.and_then(|labels| labels.get_str("pod-security.kubernetes.io/enforce"));
+        ["privileged", "baseline", "restricted"].into_iter().position(|known| Some(known) == level).unwrap_or(0)
+    };
+    let name = |level: usize| ["privileged", "baseline", "restricted"].get(level).copied().unwrap_or_default();
+    let (before, after) = (level(old), level(new));
+    let text = format!("Pod Security {} → {}", name(before), name(after));
+    match before.cmp(&after) {
+        Ordering::Equal => Verdict::default(),
+        Ordering::Greater => Verdict::new(Risk::Widens, format!("{text}: pods may do more")),
+        Ordering::Less => {
+            let more = "pods that run stay, new ones that ask for more are refused";
+            Verdict::new(Risk::Disruptive, format!("{text}: {more}"))
+        }
+    }
 }
 
 /// One right: verb, API group and resource with its name, or a URL.
@@ -109,14 +175,29 @@ fn hooks(old: Option<View<'_>>, new: View<'_>) -> Verdict {
             Some(_) => format!("Service {}/{}", part("namespace"), part("name")),
             None => "its URL".to_owned(),
         };
-        let text = format!("{} are refused while {name} gives no answer (failurePolicy Fail)", listed(&resources));
+        let mut text = format!("{} are refused while {name} gives no answer (failurePolicy Fail)", listed(&resources));
+        if service.is_some()
+            && resources.iter().any(|name| ["pods", "*", "*/*", "pods/*"].contains(&name.as_str()))
+            && is_everywhere(hook)
+        {
+            text.push_str(", those behind that Service too: once they are gone none comes back");
+        }
         verdict.add(Verdict::new(Risk::Disruptive, text));
     }
     verdict
 }
 
-/// Versions of a custom kind that are served no more.
-fn versions(old: View<'_>, new: View<'_>) -> Verdict {
+/// Whether a webhook is asked about the objects of every namespace.
+fn is_everywhere(hook: View<'_>) -> bool {
+    let narrows = |selector: View<'_>| {
+        ["matchLabels", "matchExpressions"].iter().any(|key| selector.get(key).is_some_and(|part| !part.is_empty()))
+    };
+    let selectors = ["namespaceSelector", "objectSelector"].into_iter().filter_map(|key| hook.get(key));
+    !selectors.into_iter().any(narrows) && hook.list("matchConditions").next().is_none()
+}
+
+/// Versions of a custom kind that are served no more, and what is stored in them.
+fn versions(old: View<'_>, new: View<'_>, before: &State<'_>) -> Verdict {
     let served = |view: View<'_>| -> BTreeSet<String> {
         let versions = view.get("spec").into_iter().flat_map(|spec| spec.list("versions"));
         let served = versions.filter(|version| version.get_bool("served"));
@@ -126,18 +207,32 @@ fn versions(old: View<'_>, new: View<'_>) -> Verdict {
     if gone.is_empty() {
         return Verdict::default();
     }
-    Verdict::new(Risk::Disruptive, format!("{} served no more: clients that ask for it find nothing", listed(&gone)))
+    let text = format!("{} served no more: clients that ask for it find nothing", listed(&gone));
+    let mut verdict = Verdict::new(Risk::Disruptive, text);
+    let text = |keys: &[&str]| old.at(keys).and_then(View::str).unwrap_or_default();
+    let (group, kind) = (text(&["spec", "group"]), text(&["spec", "names", "kind"]));
+    let is_of_gone = |item: &Item<'_>| {
+        let version = item.object.api_version.strip_prefix(group).and_then(|rest| rest.strip_prefix('/'));
+        item.object.kind == kind && version.is_some_and(|version| gone.contains(version))
+    };
+    let count = before.items().filter(is_of_gone).count() as u64;
+    if count > 0 {
+        verdict.add(Verdict::safe(format!("used by {}", plural(count, "object"))));
+    }
+    verdict
+}
+
+/// `ServiceAccount shop/web`.
+fn subject(subject: View<'_>) -> String {
+    let text = |key| subject.get_str(key).unwrap_or_default();
+    let place = if text("namespace").is_empty() { String::new() } else { format!("{}/", text("namespace")) };
+    format!("{} {place}{}", text("kind"), text("name"))
 }
 
 fn subjects(old: View<'_>, new: View<'_>) -> Verdict {
-    let name = |subject: View<'_>| {
-        let text = |key| subject.get_str(key).unwrap_or_default();
-        let place = if text("namespace").is_empty() { String::new() } else { format!("{}/", text("namespace")) };
-        format!("{} {place}{}", text("kind"), text("name"))
-    };
-    let have: BTreeSet<String> = old.list("subjects").map(name).collect();
-    let added: BTreeSet<String> = new.list("subjects").map(name).filter(|subject| !have.contains(subject)).collect();
-    let now: BTreeSet<String> = new.list("subjects").map(name).collect();
+    let have: BTreeSet<String> = old.list("subjects").map(subject).collect();
+    let now: BTreeSet<String> = new.list("subjects").map(subject).collect();
+    let added: BTreeSet<String> = now.difference(&have).cloned().collect();
     let gone: BTreeSet<String> = have.difference(&now).cloned().collect();
     let role = new.at(&["roleRef", "name"]).and_then(View::str).unwrap_or_default();
     let mut verdict = Verdict::default();

@@ -1,8 +1,12 @@
 //! Order, risk and consequences of changes.
 
 mod access;
+mod budgets;
 mod endpoints;
+mod hooks;
 mod order;
+mod places;
+mod quota;
 mod readers;
 mod references;
 mod rollout;
@@ -18,15 +22,17 @@ use crate::diff::{Action, Change, Fidelity, Risk};
 use crate::model::{Bundle, Object, ObjectId};
 use crate::simulate::Placement;
 use crate::yaml::View;
+use budgets::Budget;
 use endpoints::Endpoints;
 use readers::Readers;
 use state::{Item, State, bounds, item};
 use verdict::{Verdict, plural};
 
-/// The objects that others of the set wait for: what objects live in, what defines their kinds, and what they say that
-/// they depend on.
+/// The objects that others of the set wait for: what objects live in, what defines their kinds, what they say that they
+/// depend on, and what answers for a webhook, which would refuse everything before.
 pub fn gates(desired: &Bundle) -> HashSet<ObjectId> {
-    let named: HashSet<_> = desired.ids().flat_map(|id| references::depends_on(desired.written(id))).collect();
+    let mut named: HashSet<_> = desired.ids().flat_map(|id| references::depends_on(desired.written(id))).collect();
+    named.extend(hooks::backends(desired));
     let gates = |object: &Object| {
         let key = (object.kind.clone(), object.namespace.clone().unwrap_or_default(), object.name.clone());
         matches!(object.kind.as_str(), "Namespace" | "CustomResourceDefinition") || named.contains(&key)
@@ -60,7 +66,8 @@ pub fn run(
 ) -> (Vec<Change>, Vec<Diagnostic>) {
     let before = State::before(base, &changes, placement);
     let after = State::after(desired, base, &changes, placement);
-    let plan = Plan { desired, base, endpoints: endpoints::all(&before, &after), before, after, placement };
+    let (endpoints, budgets) = (endpoints::all(&before, &after), budgets::all(&before, &after));
+    let plan = Plan { desired, base, endpoints, budgets, before, after, placement };
     for change in &mut changes {
         plan.leave_replicas(change);
         let verdict = plan.judge(change);
@@ -70,6 +77,8 @@ pub fn run(
     }
     plan.name_readers(&mut changes);
     let diagnostics = order::run(&mut changes, desired, base);
+    quota::run(&plan, &mut changes);
+    places::run(&plan, &mut changes);
     changes.sort_by_cached_key(order::rank);
     (changes, diagnostics)
 }
@@ -81,6 +90,8 @@ struct Plan<'a> {
     after: State<'a>,
     /// By namespace.
     endpoints: BTreeMap<String, Vec<Endpoints>>,
+    /// By namespace.
+    budgets: BTreeMap<String, Vec<Budget>>,
     placement: Option<&'a Placement>,
 }
 
@@ -116,7 +127,7 @@ impl<'a> Plan<'a> {
         let note = Verdict::safe(change.why.clone());
         let (old, new) = (self.old_item(change), self.new_item(change));
         let mut verdict = match (change.action, old, new) {
-            (Action::Create, old, Some(new)) => create(change, old, new),
+            (Action::Create, _, Some(new)) => create(change, new),
             (Action::Update, Some(old), Some(new)) => self.update(change, old, new),
             (Action::Conflict, Some(old), Some(new)) => {
                 let mut verdict = self.update(change, old, new);
@@ -128,6 +139,7 @@ impl<'a> Plan<'a> {
             _ => Verdict::default(),
         };
         verdict.add(self.serving(change));
+        verdict.add(self.evictions(change, verdict.restarts));
         if change.action != Action::Replace {
             verdict.add(note);
         }
@@ -135,7 +147,7 @@ impl<'a> Plan<'a> {
     }
 
     fn update(&self, change: &Change, old: Item<'a>, new: Item<'a>) -> Verdict {
-        let mut verdict = access::update(change, old, new);
+        let mut verdict = access::update(change, old, new, &self.before);
         if let (Some(old), Some(new)) = (self.before.workload_of(old.object), self.after.workload_of(new.object)) {
             verdict.add(rollout::update(change, old, new));
         }
@@ -151,7 +163,7 @@ impl<'a> Plan<'a> {
     fn replace(&self, change: &Change, old: Item<'a>, new: Item<'a>) -> Verdict {
         let pods = self.before.workload_of(old.object).and_then(|workload| workload.pods).unwrap_or(0);
         // The new one takes the pods of the old one over.
-        let stays = old.object.kind == "StatefulSet" && change.fidelity != Fidelity::Approx && same_selector(old, new);
+        let stays = keeps_pods(change, old, new);
         let consequence = match old.object.kind.as_str() {
             "Job" => "the Job is made anew and runs again".to_owned(),
             "Service" => "made anew, with another address".to_owned(),
@@ -185,6 +197,9 @@ impl<'a> Plan<'a> {
         if pods > 0 {
             verdict.why.push_str(&format!(", {} stop", plural(pods, "pod")));
         }
+        if let Some(taken) = access::taken(old) {
+            verdict.why.push_str(&format!(", {taken}"));
+        }
         if let Some(lost) = storage::lost(old, &self.before) {
             verdict.add(lost);
         }
@@ -212,6 +227,27 @@ impl<'a> Plan<'a> {
         verdict
     }
 
+    /// What changes for drains: said of the budget, and of the workload that causes it.
+    fn evictions(&self, change: &Change, restarts: u64) -> Verdict {
+        let mut verdict = Verdict::default();
+        let object = &change.object;
+        let touched = matches!(change.action, Action::Create | Action::Update | Action::Conflict | Action::Replace);
+        let workload = self.new_item(change).filter(|_| touched).and_then(|new| self.after.workload_of(new.object));
+        for budget in self.budgets.get(object.namespace.as_deref().unwrap_or("")).into_iter().flatten() {
+            if budget.is_named(&object.kind, &object.name) && change.action != Action::Delete {
+                let mut found = budget.verdict();
+                if change.action == Action::Unchanged {
+                    // The workload that causes it carries the risk.
+                    found.risk = Risk::Safe;
+                }
+                verdict.add(found);
+            } else if let Some(workload) = workload {
+                verdict.add(budget.of_workload(workload, restarts));
+            }
+        }
+        verdict
+    }
+
     /// Says who reads a ConfigMap or Secret that changes; needs to know what restarts.
     fn name_readers(&self, changes: &mut [Change]) {
         let text = |namespace: &Option<String>| namespace.clone().unwrap_or_default();
@@ -233,6 +269,11 @@ impl<'a> Plan<'a> {
     }
 }
 
+/// Whether the pods of an object that is made anew run on.
+fn keeps_pods(change: &Change, old: Item<'_>, new: Item<'_>) -> bool {
+    old.object.kind == "StatefulSet" && change.fidelity != Fidelity::Approx && same_selector(old, new)
+}
+
 fn same_selector(old: Item<'_>, new: Item<'_>) -> bool {
     let selector = |item: Item<'_>| item.view.at(&["spec", "selector"]).map(View::to_json);
     selector(old) == selector(new)
@@ -252,12 +293,8 @@ fn content_kind(change: &Change) -> Option<&'static str> {
     (touched || change.action == Action::Delete).then_some(kind)
 }
 
-fn create(change: &Change, old: Option<Item<'_>>, new: Item<'_>) -> Verdict {
+fn create(change: &Change, new: Item<'_>) -> Verdict {
     let mut verdict = access::create(new);
-    if let Some(old) = old {
-        let text = format!("takes the place of {}, which stays until it is deleted", old.object.name);
-        verdict.add(Verdict::safe(text));
-    }
     let replicas = new.view.at(&["spec", "replicas"]).and_then(View::int).unwrap_or(1);
     if matches!(change.object.kind.as_str(), "Deployment" | "StatefulSet" | "ReplicaSet") && replicas > 0 {
         verdict.add(Verdict::safe(plural(replicas as u64, "pod")));

@@ -6,7 +6,7 @@ use super::references;
 use super::state::{Item, item};
 use crate::diag::Diagnostic;
 use crate::diff::{Action, Change, Risk};
-use crate::model::pod::selector_selects;
+use crate::model::pod::{map_selects, selector_selects};
 use crate::model::quantity::Quantity;
 use crate::model::{Bundle, path};
 use crate::yaml::View;
@@ -269,6 +269,8 @@ impl<'a> Graph<'a> {
             before.extend(self.volumes.get(class).into_iter().flatten());
         } else if kind == "PodDisruptionBudget" {
             before.extend(self.guarded(item));
+        } else if kind == "APIService" {
+            before.extend(self.behind(item));
         } else if LAST.contains(&kind) {
             before.extend(&self.judged);
         }
@@ -281,6 +283,22 @@ impl<'a> Graph<'a> {
         }
         before.remove(&node);
         before
+    }
+
+    /// Workloads whose pods answer for an aggregated API.
+    fn behind<'s>(&'s self, api: &'s Item<'_>) -> impl Iterator<Item = usize> + 's {
+        let needs = references::needs(api).into_iter().filter(|need| need.0 == "Service");
+        let services = needs.filter_map(|(kind, namespace, name)| {
+            let node = self.by_name.get(&(kind.as_str(), namespace.as_str(), name.as_str()))?;
+            self.items.get(*node).map(|(_, service)| service)
+        });
+        services.flat_map(move |service| {
+            let selector = service.view.at(&["spec", "selector"]);
+            self.items.iter().enumerate().filter_map(move |(node, (_, item))| {
+                let template = item.template().filter(|_| item.namespace() == service.namespace())?;
+                map_selects(selector?, &template.labels()).then_some(node)
+            })
+        })
     }
 
     /// Workloads whose pods a disruption budget selects.

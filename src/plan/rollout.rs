@@ -9,8 +9,7 @@ use crate::yaml::View;
 /// Judges an update of a workload. `old` and `new` are the same object on both sides.
 pub(super) fn update(change: &Change, old: &Workload<'_>, new: &Workload<'_>) -> Verdict {
     let scale = scale(old, new);
-    let template = change.fields.iter().any(|field| in_template(field, &new.item));
-    if !template {
+    if !template_changes(change, &new.item) {
         return scale.unwrap_or_default();
     }
     let what = changed(change, &new.item);
@@ -58,7 +57,7 @@ pub(super) fn deletes_claims(item: &Item<'_>, when: &str) -> bool {
 
 /// `maxSurge` and `maxUnavailable` as the controller resolves them (deployment/util `ResolveFenceposts`): the first
 /// rounded up, the second down, and one pod at a time where both are zero.
-fn fenceposts(strategy: Option<View<'_>>, replicas: u64) -> (u64, u64) {
+pub(super) fn fenceposts(strategy: Option<View<'_>>, replicas: u64) -> (u64, u64) {
     let rolling = strategy.and_then(|strategy| strategy.get("rollingUpdate"));
     let amount = |key: &str, up: bool| {
         let value = rolling.and_then(|rolling| rolling.get(key));
@@ -68,7 +67,7 @@ fn fenceposts(strategy: Option<View<'_>>, replicas: u64) -> (u64, u64) {
     if surge == 0 && unavailable == 0 { (0, 1) } else { (surge, unavailable.min(replicas)) }
 }
 
-fn int_or_percent(value: View<'_>, of: u64, up: bool) -> u64 {
+pub(super) fn int_or_percent(value: View<'_>, of: u64, up: bool) -> u64 {
     value.int().map_or_else(|| percent(value.str().unwrap_or_default(), of, up), |value| value.max(0) as u64)
 }
 
@@ -143,6 +142,21 @@ fn daemon_set(new: &Workload<'_>, what: &str) -> Verdict {
     Verdict { restarts: new.pods.unwrap_or(0), ..Verdict::new(Risk::Disruptive, why) }
 }
 
+/// Pods of a workload that its rollout takes away at once.
+pub(super) fn unavailable(new: &Workload<'_>) -> u64 {
+    let pods = new.pods.unwrap_or(0);
+    let strategy = |key: &str| new.item.view.at(&["spec", key]);
+    match new.item.object.kind.as_str() {
+        "Deployment" if strategy("strategy").and_then(|it| it.get_str("type")) == Some("Recreate") => pods,
+        "Deployment" => fenceposts(strategy("strategy"), pods).1,
+        _ => {
+            let rolling = strategy("updateStrategy").and_then(|it| it.get("rollingUpdate"));
+            let most = rolling.and_then(|rolling| rolling.get("maxUnavailable"));
+            most.map_or(1, |value| int_or_percent(value, pods, true)).min(pods)
+        }
+    }
+}
+
 /// What the simulated rollout says, where it does not fit.
 pub(super) fn stall(item: &Item<'_>, placement: Option<&Placement>) -> Option<String> {
     let owner = item.title();
@@ -150,6 +164,17 @@ pub(super) fn stall(item: &Item<'_>, placement: Option<&Placement>) -> Option<St
     let rollout = rollouts.iter().find(|rollout| rollout.owner == owner && rollout.namespace == item.namespace())?;
     let stall = rollout.stalls.as_ref().filter(|_| !rollout.fits)?;
     Some(format!("the rollout stalls at step {}: {}", stall.step, stall.message))
+}
+
+/// Whether the pods that a workload makes would be others.
+pub(super) fn template_changes(change: &Change, item: &Item<'_>) -> bool {
+    change.fields.iter().any(|field| in_template(field, item))
+}
+
+/// Whether pods keep their template until somebody does more: a paused Deployment, strategy OnDelete.
+pub(super) fn is_held(item: &Item<'_>) -> bool {
+    let strategy = item.view.at(&["spec", "updateStrategy", "type"]).and_then(View::str);
+    item.view.get("spec").is_some_and(|spec| spec.get_bool("paused")) || strategy == Some("OnDelete")
 }
 
 /// Whether a field belongs to the pods that a workload makes.

@@ -145,6 +145,10 @@ impl<'a> State<'a> {
         self.by_name.get(&(kind, namespace, name)).and_then(|index| self.items.get(*index)).copied()
     }
 
+    pub(super) fn items(&self) -> impl Iterator<Item = Item<'a>> + '_ {
+        self.items.iter().copied()
+    }
+
     pub(super) fn of_kind(&self, kind: &'static str) -> impl Iterator<Item = Item<'a>> + '_ {
         self.items.iter().filter(move |item| item.object.kind == kind).copied()
     }

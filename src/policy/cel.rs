@@ -3,12 +3,16 @@
 //! An expression ends because CEL has no loops but those over lists and maps, but four nested ones over a long list take
 //! years. So a call that counts is woven into every loop, and replacing text is bounded by the length of the result.
 
+mod logic;
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use kube_cel::KubeCelExt;
-use kube_cel::cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, operators};
+use kube_cel::cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, LiteralValue, operators};
 use kube_cel::cel::extractors::{Arguments, This};
 use kube_cel::cel::objects::{Key, Map};
 use kube_cel::cel::parser::Parser;
@@ -24,8 +28,17 @@ const ROUNDS: u32 = 100_000;
 const LONGEST_EXPRESSION: usize = 32 << 10;
 const LONGEST_TEXT: usize = 4 << 20;
 
-/// The call that is woven in.
+/// The call that counts, which is woven in.
 const COUNT: &str = "@count";
+/// The call in the place of what only the server knows; its argument says what.
+const UNKNOWN: &str = "@unknown";
+/// The call in the place of a policy's variable.
+const VARIABLE: &str = "@variable";
+/// The same for `has(variables.name)`, which fails as its variable does.
+const HAS_VARIABLE: &str = "@has_variable";
+
+/// What only the server knows, at the start of the error of an expression that rests on it.
+const ONLY_THE_SERVER: &str = "only the API server knows ";
 
 /// What an expression that has used up its rounds says.
 const TOO_COSTLY: &str = "it goes through more than 100000 rounds of loops for one object";
@@ -45,6 +58,10 @@ const FUNCTIONS: &str = " add asApproximateFloat asInteger base64.decode base64.
     optional.ofNonZeroValue orValue patch prefixLength quantity replace reverse semver sets.contains sets.equivalent \
     sets.intersects sign size slice sort split startsWith string strings.quote sub substring sum timestamp trim type \
     uint upperAscii url validate value ";
+
+/// Functions of `authorizer`, whose answers only the server has.
+const AUTHORIZER: &str = " allowed check error errored fieldSelector group labelSelector name namespace path reason \
+    resource serviceAccount subresource ";
 
 /// Words that name a library, so that they are no variable: `sets.contains(…)`.
 const LIBRARIES: [&str; 7] = ["base64", "format", "lists", "math", "optional", "sets", "strings"];
@@ -85,6 +102,7 @@ pub fn compile(text: &str, variables: &[&str], gives: Gives) -> Result<Compiled,
         return Err(format!("must evaluate to {wanted} but got dyn"));
     }
     weave(&mut ast, &mut variables.iter().map(|name| (*name).to_owned()).collect())?;
+    logic::weave(&mut ast);
     Ok(Compiled { text: text.trim().to_owned(), ast })
 }
 
@@ -107,14 +125,40 @@ fn weave(expr: &mut IdedExpr, known: &mut Vec<String>) -> Result<(), String> {
         Expr::Unspecified => Err("it is incomplete".to_owned()),
         Expr::Struct(made) => Err(format!("it makes a {}, which no rule can", made.type_name)),
         Expr::Literal(_) => Ok(()),
+        Expr::Ident(name) if name == "authorizer" && known.contains(name) => {
+            expr.expr = call(UNKNOWN, "authorizer");
+            Ok(())
+        }
         Expr::Ident(name) if known.contains(name) || name.starts_with('@') || TYPES.contains(&name.as_str()) => Ok(()),
         Expr::Ident(name) => Err(format!("undeclared reference to '{name}'")),
-        Expr::Select(select) => weave(&mut select.operand, known),
+        Expr::Select(select) => {
+            let is_of = |variable: &str| matches!(&select.operand.expr, Expr::Ident(name) if name == variable);
+            let field = select.field.clone();
+            match () {
+                () if is_of("request") && field == "userInfo" && select.test => {
+                    expr.expr = Expr::Literal(LiteralValue::Boolean(true.into()));
+                }
+                () if is_of("request") && field == "userInfo" => expr.expr = call(UNKNOWN, "request.userInfo"),
+                () if is_of("variables") && select.test => expr.expr = call(HAS_VARIABLE, &field),
+                () if is_of("variables") => expr.expr = call(VARIABLE, &field),
+                () => weave(&mut select.operand, known)?,
+            }
+            Ok(())
+        }
         Expr::List(list) => list.elements.iter_mut().try_for_each(|item| weave(item, known)),
         Expr::Map(map) => map.entries.iter_mut().try_for_each(|entry| match &mut entry.expr {
             EntryExpr::MapEntry(entry) => weave(&mut entry.key, known).and_then(|()| weave(&mut entry.value, known)),
             EntryExpr::StructField(field) => weave(&mut field.value, known),
         }),
+        Expr::Call(index) if is_user(index) => {
+            expr.expr = call(UNKNOWN, "request.userInfo");
+            Ok(())
+        }
+        Expr::Call(asked) if known.iter().any(|name| name == "authorizer") && asks_authorizer(asked) => {
+            asked.args.iter_mut().try_for_each(|argument| weave(argument, known))?;
+            expr.expr = call(UNKNOWN, "authorizer");
+            Ok(())
+        }
         Expr::Call(call) => weave_call(call, known),
         Expr::Comprehension(each) => {
             weave(&mut each.iter_range, known)?;
@@ -137,6 +181,29 @@ fn weave(expr: &mut IdedExpr, known: &mut Vec<String>) -> Result<(), String> {
     }
 }
 
+/// Whether a call is one of a chain that begins with `authorizer`.
+fn asks_authorizer(call: &CallExpr) -> bool {
+    call.target.as_ref().is_some_and(|target| match &target.expr {
+        Expr::Ident(name) => name == "authorizer",
+        Expr::Call(call) => asks_authorizer(call),
+        _ => false,
+    })
+}
+
+/// Whether a call is `request['userInfo']` or `request.?userInfo`.
+fn is_user(call: &CallExpr) -> bool {
+    let is_index = [operators::INDEX, operators::OPT_INDEX, operators::OPT_SELECT].contains(&call.func_name.as_str());
+    let [of, key] = &call.args[..] else { return false };
+    let is_key = matches!(&key.expr, Expr::Literal(LiteralValue::String(key)) if key.inner() == "userInfo");
+    is_index && is_key && matches!(&of.expr, Expr::Ident(name) if name == "request")
+}
+
+/// A call of one of the functions that only this module names, with a text.
+fn call(name: &str, text: &str) -> Expr {
+    let argument = IdedExpr { id: 0, expr: Expr::Literal(LiteralValue::String(text.into())) };
+    Expr::Call(CallExpr { func_name: name.to_owned(), target: None, args: vec![argument] })
+}
+
 fn weave_call(call: &mut CallExpr, known: &mut Vec<String>) -> Result<(), String> {
     let library = call.target.as_ref().and_then(|target| match &target.expr {
         Expr::Ident(name) if LIBRARIES.contains(&name.as_str()) && !known.contains(name) => Some(name.clone()),
@@ -147,7 +214,8 @@ fn weave_call(call: &mut CallExpr, known: &mut Vec<String>) -> Result<(), String
         None => call.func_name.clone(),
     };
     let is_operator = name.starts_with(['_', '@', '!', '-']);
-    if !is_operator && !FUNCTIONS.contains(&format!(" {name} ")) {
+    let is_known = || [FUNCTIONS, AUTHORIZER].iter().any(|names| names.contains(&format!(" {name} ")));
+    if !is_operator && !is_known() {
         return Err(format!("undeclared reference to '{name}'"));
     }
     if call.func_name == operators::OPT_SELECT {
@@ -164,7 +232,11 @@ fn weave_call(call: &mut CallExpr, known: &mut Vec<String>) -> Result<(), String
 pub struct Scope {
     context: Context<'static>,
     rounds: Arc<AtomicU32>,
+    /// Variables of a policy, and why some have no value.
+    variables: Variables,
 }
+
+type Variables = Arc<Mutex<HashMap<String, Result<Value, String>>>>;
 
 impl Default for Scope {
     fn default() -> Scope {
@@ -175,6 +247,18 @@ impl Default for Scope {
             let counted = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
             counted.map(|_| true).map_err(|_| ExecutionError::function_error(COUNT, TOO_COSTLY))
         });
+        context.add_function(UNKNOWN, |what: Arc<String>| -> Result<Value, ExecutionError> {
+            Err(ExecutionError::function_error(UNKNOWN, format!("{ONLY_THE_SERVER}{what}")))
+        });
+        let variables = Variables::default();
+        let known = variables.clone();
+        context.add_function(VARIABLE, move |name: Arc<String>| variable(&known, &name));
+        let known = variables.clone();
+        context.add_function(HAS_VARIABLE, move |name: Arc<String>| -> Result<Value, ExecutionError> {
+            let is_there = known.lock().unwrap_or_else(PoisonError::into_inner).contains_key(name.as_str());
+            if is_there { variable(&known, &name).map(|_| Value::Bool(true)) } else { Ok(Value::Bool(false)) }
+        });
+        logic::add_to(&mut context);
         context.add_function("replace", replace);
         context.add_function("split", split);
         context.add_function("type", |Arguments(arguments): Arguments| -> Result<Value, ExecutionError> {
@@ -183,7 +267,7 @@ impl Default for Scope {
         for name in TYPES {
             context.add_variable_from_value(name, text(name));
         }
-        Scope { context, rounds }
+        Scope { context, rounds, variables }
     }
 }
 
@@ -191,6 +275,14 @@ impl Scope {
     /// Gives a variable; one that stands for an object without this field is [`Value::Null`].
     pub fn set(&mut self, name: &str, value: Value) {
         self.context.add_variable_from_value(name, value);
+    }
+
+    /// Gives a policy's variable, or the error of its expression.
+    pub fn set_variable(&mut self, name: &str, value: Result<Value, String>) {
+        let mut known = self.variables.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(name.to_owned(), value);
+        let values = known.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_ref().ok()?.clone())));
+        self.context.add_variable_from_value("variables", map(values));
     }
 
     /// The value of an expression.
@@ -219,6 +311,20 @@ impl Scope {
             other => Err(format!("it gives {:?} in the place of true or false", other.type_of())),
         }
     }
+}
+
+/// A policy's variable, or the error of its expression.
+fn variable(known: &Variables, name: &Arc<String>) -> Result<Value, ExecutionError> {
+    match known.lock().unwrap_or_else(PoisonError::into_inner).get(name.as_str()) {
+        Some(Ok(value)) => Ok(value.clone()),
+        Some(Err(error)) => Err(ExecutionError::function_error(VARIABLE, error)),
+        None => Err(ExecutionError::NoSuchKey(name.clone())),
+    }
+}
+
+/// What only the server knows, where an error is that an expression rests on it: `request.userInfo`, `authorizer`.
+pub fn only_the_server(error: &str) -> Option<&str> {
+    error.strip_prefix(ONLY_THE_SERVER)
 }
 
 fn words(error: &ExecutionError) -> String {
@@ -357,72 +463,4 @@ pub fn field_of(text: &str, variable: &str) -> Option<String> {
         }
     }
     best.map(str::to_owned)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn eval(expression: &str) -> Result<bool, String> {
-        let mut scope = Scope::default();
-        let list = Value::List(Arc::new((0..200).map(Value::Int).collect()));
-        scope.set("list", list);
-        scope.set("object", map([("a", map([("b", text("x"))].into_iter()))].into_iter()));
-        scope.is_true(&compile(expression, &["list", "object"], Gives::Truth)?)
-    }
-
-    #[test]
-    fn expressions_are_evaluated() {
-        for right in [
-            "object.a.b == 'x'",
-            "!has(object.a.c)",
-            "object.a.b.matches('^[a-z]$') && 'x'.upperAscii() == 'X'",
-            "quantity('1Gi').isGreaterThan(quantity('500Mi'))",
-            "sets.contains(list, [3]) && list.all(x, x < 200) && list.exists(x, x == 7)",
-            "object.?q.?r.orValue('n') == 'n' && object.?a.?b.orValue('n') == 'x' && type('') == string && type(1) == int",
-            "'abc'.split('') == ['a', 'b', 'c'] && 'a,b,c'.split(',', 2) == ['a', 'b,c']",
-            "'aXbX'.replace('X', 'y') == 'ayby' && 'aa'.replace('a', 'b', 1) == 'ba'",
-        ] {
-            assert_eq!(eval(right), Ok(true), "{right}");
-        }
-        assert_eq!(eval("object.a.c == 'x'"), Err("no such key: c".to_owned()));
-    }
-
-    #[test]
-    fn mistakes_are_found_before_anything_runs() {
-        for (wrong, words) in [
-            ("object.a ==", "Syntax error"),
-            ("false && objekt.a", "undeclared reference to 'objekt'"),
-            ("true || nosuch(1)", "undeclared reference to 'nosuch'"),
-            ("list.all(x, y)", "undeclared reference to 'y'"),
-            ("", ""),
-            ("object.a", "must evaluate to bool but got dyn"),
-            ("Object{a: 1}", "Object"),
-        ] {
-            let error = eval(wrong).unwrap_err();
-            assert!(error.contains(words), "{wrong}: {error}");
-        }
-        assert!(eval(&format!("true{}", " && true".repeat(5000))).unwrap_err().contains("bytes"));
-    }
-
-    #[test]
-    fn what_takes_too_long_ends() {
-        let start = std::time::Instant::now();
-        let nested = "list.all(a, list.all(b, list.all(c, list.all(d, a + b + c + d >= 0))))";
-        assert_eq!(eval(nested), Err(TOO_COSTLY.to_owned()));
-        assert_eq!(eval(&nested.replace("all", "exists").replace(">= 0", "< 0")), Err(TOO_COSTLY.to_owned()));
-        assert_eq!(eval(&format!("{nested} || true")), Err(TOO_COSTLY.to_owned()));
-        let long = format!("'aaaaaaaaaa'{} == ''", ".replace('a', 'aaaaaaaaaa')".repeat(20));
-        assert_eq!(eval(&long), Err("the text becomes too long".to_owned()));
-        assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
-    }
-
-    #[test]
-    fn a_field_is_read_out_of_an_expression() {
-        assert_eq!(field_of("object.spec.replicas <= params.max", "object").as_deref(), Some("spec.replicas"));
-        assert_eq!(field_of("object.metadata.name.startsWith('a')", "object").as_deref(), Some("metadata.name"));
-        assert_eq!(field_of("myobject.x == 1", "object"), None);
-        let each = "object.spec.template.spec.containers.all(c, c.image != '')";
-        assert_eq!(field_of(each, "object").as_deref(), Some("spec.template.spec.containers"));
-    }
 }

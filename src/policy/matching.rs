@@ -1,5 +1,7 @@
 //! Which objects a policy or a binding is about: `MatchResources` of admissionregistration.k8s.io/v1.
 
+use std::collections::HashMap;
+
 use crate::model::pod;
 use crate::model::{Bundle, Object, ObjectId};
 use crate::schema::Schema;
@@ -17,7 +19,13 @@ pub(super) struct Request<'b> {
 }
 
 impl<'b> Request<'b> {
-    pub(super) fn create(bundle: &'b Bundle, id: ObjectId, schema: &Schema) -> Request<'b> {
+    /// `namespaces` are those that are known, by name.
+    pub(super) fn create(
+        bundle: &'b Bundle,
+        id: ObjectId,
+        schema: &Schema,
+        namespaces: &HashMap<&str, View<'b>>,
+    ) -> Request<'b> {
         let object = bundle.object(id);
         let view = bundle.full(id);
         let known = schema.served(&object.api_version, &object.kind).map(|kind| kind.plural.to_owned());
@@ -25,11 +33,7 @@ impl<'b> Request<'b> {
             ("Namespace", "") => Some(object.name.as_str()),
             _ => object.namespace.as_deref(),
         };
-        let is_namespace = |other: &Object| other.kind == "Namespace" && other.group().is_empty();
-        let namespace = named.and_then(|name| {
-            let found = bundle.iter().find(|(_, other)| is_namespace(other) && other.name == name);
-            found.map(|(id, _)| bundle.full(id))
-        });
+        let namespace = named.and_then(|name| namespaces.get(name).copied());
         let labels = namespace.and_then(|view| view.at(&["metadata", "labels"]));
         let mut labels: Vec<(String, String)> =
             pod::labels(labels).into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();

@@ -184,11 +184,11 @@ impl Reader {
             fix: texts(self.text(root, "fix").or(Some("See the rule."))),
             since: texts(self.text(root, "since")),
             aliases: Vec::leak(root.list("aliases").filter_map(View::str).map(leak).collect()),
-            params: "{}",
+            params: leak(&param_schemas(root)),
         };
         let params = root.map("params").map(|(name, param)| {
-            let default = param.get("default").unwrap_or(param);
-            (name.to_owned(), cel::value(default))
+            let default = if is_schema(param) { param.get("default") } else { Some(param) };
+            (name.to_owned(), default.map_or(Value::Null, cel::value))
         });
         Some(UserRule {
             rule: Box::leak(Box::new(rule)),
@@ -200,6 +200,20 @@ impl Reader {
             expression: self.compiled(cel, "expression")?,
         })
     }
+}
+
+/// A parameter is a JSON Schema, as in the catalogue, or its default alone.
+fn is_schema(param: View<'_>) -> bool {
+    ["default", "description", "type"].iter().any(|key| param.is_map() && param.get(key).is_some())
+}
+
+/// The schemas of the parameters of a rule as JSON, by their names.
+fn param_schemas(root: View<'_>) -> String {
+    let schema = |(name, param): (&str, View<'_>)| {
+        let json: serde_json::Value = serde_json::from_str(&param.to_json()).unwrap_or_default();
+        (name.to_owned(), if is_schema(param) { json } else { serde_json::json!({ "default": json }) })
+    };
+    serde_json::Value::Object(root.map("params").map(schema).collect()).to_string()
 }
 
 /// Rules live as long as the process, as those that are built in.

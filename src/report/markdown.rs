@@ -4,8 +4,9 @@ use std::io::{self, Write};
 
 use super::human::risk_name;
 use super::summary::{action_name, count};
+use super::text::{self, TextChange};
 use super::{Report, Row};
-use crate::diff::{Action, Change};
+use crate::diff::{Action, Change, FieldChange};
 use crate::simulate::{Placement, Verdict};
 
 /// GitHub's limit for a comment.
@@ -20,9 +21,11 @@ const CELL: usize = 400;
 pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
     let mut page = Page { text: String::new(), length: 0, cut: 0 };
     page.push(&heading(report));
-    if let Some(changes) = report.changes {
-        let shown = changes.iter().filter(|change| !matches!(change.action, Action::Unchanged | Action::Keep));
-        let rows: Vec<String> = shown.map(|change| change_row(&report.mask.change(change))).collect();
+    let shown = |change: &&Change| !matches!(change.action, Action::Unchanged | Action::Keep);
+    let changes = report.changes.into_iter().flatten().filter(shown);
+    let changes: Vec<Change> = changes.map(|change| report.mask.change(change)).collect();
+    if report.changes.is_some() {
+        let rows: Vec<String> = changes.iter().map(change_row).collect();
         page.table("\n### Changes\n\n| risk | action | object | why | fields |\n|---|---|---|---|---|\n", &rows);
     }
     if let Some(placement) = report.placement {
@@ -31,8 +34,11 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
     }
     let rows: Vec<String> = report.rows().map(|row| finding_row(&row)).collect();
     page.table("\n### Findings\n\n| place | finding | what to do |\n|---|---|---|\n", &rows);
-    if page.cut > 0 {
-        let cut = count(page.cut, "row");
+    let folded = page.blocks(&changes.iter().filter_map(block).collect::<Vec<String>>());
+    let cut = [(page.cut, "row"), (folded, "field list")].into_iter().filter(|(number, _)| *number > 0);
+    let cut: Vec<String> = cut.map(|(number, what)| count(number, what)).collect();
+    if !cut.is_empty() {
+        let cut = cut.join(" and ");
         page.text
             .push_str(&format!("\n{cut} left out: a comment holds {LIMIT} characters. `--output json` has all.\n"));
     }
@@ -58,6 +64,17 @@ impl Page {
         fits
     }
 
+    /// Whole blocks under a heading, as many as there is room for; how many are left out.
+    fn blocks(&mut self, blocks: &[String]) -> usize {
+        const HEAD: &str = "\n### Fields\n";
+        let room = LIMIT.saturating_sub(self.length + RESERVE);
+        if self.cut > 0 || room < HEAD.len() || blocks.is_empty() {
+            return blocks.len();
+        }
+        self.push(HEAD);
+        blocks.iter().filter(|block| !self.push(block)).count()
+    }
+
     fn table(&mut self, head: &str, rows: &[String]) {
         if rows.is_empty() {
             return;
@@ -72,6 +89,66 @@ impl Page {
             }
         }
     }
+}
+
+/// The fields of a change, folded; `None` where there are none, or where only a new object is listed.
+fn block(change: &Change) -> Option<String> {
+    const FIELDS: usize = 50;
+    if change.action == Action::Create || change.fields.is_empty() {
+        return None;
+    }
+    let mut lines: Vec<String> = change.fields.iter().take(FIELDS).flat_map(field_lines).collect();
+    if change.fields.len() > FIELDS {
+        lines.push(format!("  {} more fields", change.fields.len() - FIELDS));
+    }
+    lines.extend(change.notes.iter().map(|note| format!("  {note}")));
+    let text: Vec<String> = lines.iter().map(|line| one_line(line)).collect();
+    let text = text.join("\n");
+    // A fence that no line of the text ends.
+    let longest = text.split(|char| char != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
+    let title = html(&format!("{} {}", action_name(change.action), change.object.title()));
+    Some(format!("\n<details><summary>{title}</summary>\n\n{fence}diff\n{text}\n{fence}\n\n</details>\n"))
+}
+
+/// A field as the lines of a diff.
+fn field_lines(field: &FieldChange) -> Vec<String> {
+    const LINES: usize = 60;
+    /// Longer texts are shown by their changed parts.
+    const SHORT: usize = 80;
+    let sensitive = if field.sensitive { " (sensitive)" } else { "" };
+    let owner = field.owner.as_ref().map(|owner| format!(" (owned by {owner})")).unwrap_or_default();
+    let mut out = vec![format!("  {}{sensitive}{owner}", field.path)];
+    match text::of_field(field, SHORT) {
+        Some(TextChange::Lines { lines, .. }) => {
+            out.extend(lines.iter().take(LINES).map(|(sign, line)| format!("{sign} {line}")));
+            if lines.len() > LINES {
+                out.push(format!("… {} more lines", lines.len() - LINES));
+            }
+        }
+        Some(TextChange::Part(part)) => out.push(format!("! {part}")),
+        None => {
+            out.extend(field.before.iter().map(|value| format!("- {value}")));
+            out.extend(field.after.iter().map(|value| format!("+ {value}")));
+        }
+    }
+    out
+}
+
+/// A line of a fence: without control characters, cut when it is long.
+fn one_line(text: &str) -> String {
+    let text = text.trim_end_matches(['\n', '\r']);
+    let mut line: String =
+        text.chars().take(CELL).map(|char| if char.is_control() && char != '\t' { '\u{fffd}' } else { char }).collect();
+    if line.len() < text.len() {
+        line.push('…');
+    }
+    line
+}
+
+/// A text inside of an element; nobody is mentioned.
+fn html(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('@', "&#64;")
 }
 
 fn heading(report: &Report<'_>) -> String {

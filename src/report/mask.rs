@@ -116,6 +116,9 @@ impl Mask {
         let secret = change.object.kind == "Secret";
         // The server's words may quote a value.
         change.why = self.text(&change.why);
+        for note in &mut change.notes {
+            *note = self.text(note);
+        }
         for field in &mut change.fields {
             self.field(secret, field);
         }
@@ -129,13 +132,24 @@ impl Mask {
             if hidden && !self.open {
                 mask_value(value);
                 field.sensitive = true;
-            } else if let Value::String(text) = value {
-                let whole = self.long.iter().find(|secret| text.contains(secret.as_str()));
-                if let Some(secret) = whole {
-                    *text = text.replace(secret.as_str(), MASKED);
-                    field.sensitive = true;
-                }
+            } else {
+                field.sensitive |= self.hide(value);
             }
+        }
+    }
+
+    /// Masks long values in every text below; whether there was one.
+    pub fn hide(&self, value: &mut Value) -> bool {
+        match value {
+            Value::String(text) => {
+                let masked = self.text(text);
+                let found = masked != *text;
+                *text = masked;
+                found
+            }
+            Value::Array(items) => items.iter_mut().fold(false, |found, item| self.hide(item) | found),
+            Value::Object(fields) => fields.values_mut().fold(false, |found, value| self.hide(value) | found),
+            _ => false,
         }
     }
 }

@@ -14,6 +14,7 @@ mod sarif;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::io::{self, Write};
 use std::time::Duration;

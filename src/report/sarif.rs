@@ -1,4 +1,5 @@
-//! SARIF 2.1.0, for code scanning.
+//! SARIF 2.1.0, for code scanning, within the limits of GitHub's ("SARIF support for code scanning" of its documentation,
+//! 2026): so many results a run, rules a run and locations a result; 10 MB after gzip follow from these.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -8,15 +9,20 @@ use serde_json::{Value, json};
 use super::{Report, Row, row};
 use crate::diag::{Finding, Rule};
 
+/// Most results of one run; GitHub refuses a file with more, and shows the 5,000 most severe ones.
+const RESULTS: usize = 25_000;
+/// Most related places of one result; GitHub shows 100 of its locations.
+const RELATED: usize = 100;
+
 pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
     let mut rules: BTreeMap<&str, &'static Rule> = BTreeMap::new();
-    for finding in report.findings {
+    let told = told(report.findings);
+    for finding in &told {
         rules.insert(finding.rule.id, finding.rule);
     }
     let index: BTreeMap<&str, usize> = rules.keys().enumerate().map(|(index, id)| (*id, index)).collect();
-    let results: Vec<Value> =
-        report.findings.iter().map(|finding| result(report, finding, index[finding.rule.id])).collect();
-    let log = json!({
+    let results: Vec<Value> = told.iter().map(|finding| result(report, finding, index[finding.rule.id])).collect();
+    let mut log = json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
         "runs": [{
@@ -31,8 +37,28 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
             "results": results,
         }],
     });
+    if told.len() < report.findings.len() {
+        let message = format!(
+            "{} of {} findings are told here, the most severe; other formats of kplan tell all",
+            told.len(),
+            report.findings.len()
+        );
+        log["runs"][0]["invocations"] = json!([{"executionSuccessful": true,
+            "toolExecutionNotifications": [{"level": "warning", "message": {"text": message}}]}]);
+    }
     serde_json::to_writer(&mut *out, &log)?;
     writeln!(out)
+}
+
+/// The findings that are told, in their order: of too many the most severe ones, those that count before suppressed ones.
+fn told(findings: &[Finding]) -> Vec<&Finding> {
+    let mut ranked: Vec<(usize, &Finding)> = findings.iter().enumerate().collect();
+    if ranked.len() > RESULTS {
+        ranked.sort_by_key(|(_, finding)| (finding.suppressed.is_some(), std::cmp::Reverse(finding.severity)));
+        ranked.truncate(RESULTS);
+        ranked.sort_by_key(|(place, _)| *place);
+    }
+    ranked.into_iter().map(|(_, finding)| finding).collect()
 }
 
 fn describe(rule: &Rule) -> Value {
@@ -74,7 +100,7 @@ fn result(report: &Report<'_>, finding: &Finding, rule_index: usize) -> Value {
         "properties": {"class": row.class},
     });
     if !row.related.is_empty() {
-        let related = row.related.iter().enumerate().map(|(id, related)| {
+        let related = row.related.iter().take(RELATED).enumerate().map(|(id, related)| {
             json!({
                 "id": id + 1,
                 "message": {"text": related.message},

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::labels::{Labels, Selector, labels};
 use super::volumes::Volumes;
 use crate::admission::default_storage_class;
+use crate::admission::resource_quota::Quotas;
 use crate::model::{Bundle, Version};
 use crate::yaml::View;
 
@@ -17,6 +18,8 @@ pub struct Cluster {
     pub services: BTreeMap<(String, String), Selector>,
     pub budgets: Vec<Budget>,
     pub volumes: Volumes,
+    /// The quotas of namespaces that have some, with what is used of them.
+    pub quotas: BTreeMap<String, Quotas>,
     pub version: Option<Version>,
 }
 

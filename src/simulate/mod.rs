@@ -92,6 +92,7 @@ pub fn prepare(bundle: &Bundle, inventory: &Inventory<'_>, settings: &Settings) 
     let mut cluster = Cluster::from_bundle(bundle, inventory.live, settings.kube_version);
     let mut expansion = expand::run(bundle, inventory.live, &cluster, &inventory.nodes, settings.now);
     cluster.volumes.add_claims(std::mem::take(&mut expansion.claims));
+    cluster.quotas = std::mem::take(&mut expansion.quotas);
     cluster.volumes.settle();
     inventory.schedulers.assign(&mut expansion);
     for replica in &mut expansion.replicas {

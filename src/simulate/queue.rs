@@ -53,6 +53,10 @@ struct Queue {
     waiting: BinaryHeap<(i32, Reverse<usize>)>,
     by_placed: HashMap<PlacedId, usize>,
     followers: HashMap<usize, usize>,
+    /// Pods that found no node.
+    tried: Vec<usize>,
+    /// How many pods were evicted.
+    evictions: usize,
 }
 
 /// Places every replica: all created first, or (`sequential`) each before the next one exists. What runs already is
@@ -79,8 +83,10 @@ pub fn run(
         queue.drain(state, replicas);
     }
     loop {
-        let steps: Vec<_> = rollings.iter_mut().filter_map(|rolling| rolling.step(state, &queue.outcomes)).collect();
-        for index in steps.iter().cloned().flatten() {
+        let Queue { outcomes, evictions, .. } = &queue;
+        let steps = rollings.iter_mut().filter_map(|rolling| rolling.step(state, replicas, outcomes, *evictions));
+        let steps: Vec<Vec<usize>> = steps.collect();
+        for index in steps.iter().flatten().copied() {
             queue.bypass(state, replicas, index);
             queue.enqueue(replicas, index);
         }
@@ -90,8 +96,7 @@ pub fn run(
         }
         queue.try_again(state, replicas);
     }
-    queue.keep_old(state, replicas);
-    let ends = rollings.iter().map(|rolling| rolling.end(&queue.outcomes)).collect();
+    let ends = rollings.iter().map(|rolling| rolling.end(state, replicas, &queue.outcomes)).collect();
     (queue.outcomes, ends)
 }
 
@@ -154,12 +159,8 @@ impl Queue {
         match replica.after.filter(|before| self.outcomes[*before].placed.is_none()) {
             Some(before) => {
                 let first = &replicas[before].name;
-                let text = match replica.replaces {
-                    Some(_) => format!("not replaced: StatefulSet waits for {first} to run"),
-                    None => {
-                        format!("not created: StatefulSet waits for {first} to run (podManagementPolicy OrderedReady)")
-                    }
-                };
+                let text =
+                    format!("not created: StatefulSet waits for {first} to run (podManagementPolicy OrderedReady)");
                 self.outcomes[index].message = Some(text);
                 self.followers.insert(before, index);
             }
@@ -177,9 +178,6 @@ impl Queue {
     }
 
     fn attempt(&mut self, state: &mut State, replicas: &[Replica], index: usize) {
-        if let Some(old) = replicas[index].replaces.filter(|old| state.is_placed(*old)) {
-            state.remove(old);
-        }
         let class = state.class(&replicas[index].pod);
         match engine::schedule(state, class) {
             Answer::Scheduled { best, feasible } => {
@@ -191,6 +189,7 @@ impl Queue {
             }
             Answer::Pending(why) => {
                 self.outcomes[index] = Outcome::pending(why.clone());
+                self.tried.push(index);
                 if let Preemption::Nominated { node, victims, .. } = &why.preemption {
                     self.evict(state, replicas, index, *node, victims);
                 }
@@ -203,25 +202,11 @@ impl Queue {
         self.outcomes[index].verdict == Verdict::Pending && self.outcomes[index].placed.is_none()
     }
 
-    /// Pods that wait for another before they replace an old one leave that one where it is.
-    fn keep_old(&mut self, state: &State, replicas: &[Replica]) {
-        for (index, replica) in replicas.iter().enumerate() {
-            let untried = self.is_waiting(index) && self.outcomes[index].why.is_none();
-            if let Some(old) = replica.replaces.filter(|old| untried && state.is_placed(*old)) {
-                let best = Arc::new(NodeSet::one(state.placed[old.0 as usize].node));
-                let message = self.outcomes[index].message.take();
-                let placed = Some(old);
-                let outcome = Outcome::new(Verdict::Scheduled, message);
-                self.outcomes[index] = Outcome { best, feasible: 1, placed, ..outcome };
-            }
-        }
-    }
-
     /// Pods that found no node look again, after others have gone; their first answer stays.
     fn try_again(&mut self, state: &mut State, replicas: &[Replica]) {
-        for index in 0..replicas.len() {
-            let tried = self.outcomes[index].why.is_some() && self.is_waiting(index);
-            if !tried {
+        self.tried.sort_by_key(|index| (Reverse(replicas[*index].pod.priority), *index));
+        for index in std::mem::take(&mut self.tried) {
+            if !self.is_waiting(index) {
                 continue;
             }
             let class = state.class(&replicas[index].pod);
@@ -234,6 +219,8 @@ impl Queue {
                 if let Some(next) = self.followers.remove(&index) {
                     self.waiting.push((replicas[next].pod.priority, Reverse(next)));
                 }
+            } else {
+                self.tried.push(index);
             }
         }
     }
@@ -248,6 +235,7 @@ impl Queue {
             }
             state.remove(*id);
         }
+        self.evictions += victims.len();
         self.place(state, replicas, index, node);
         let name = state.nodes.get(node as usize).map(|node| node.name.clone());
         self.outcomes[index].settled = Some(Settled { verdict: Verdict::Scheduled, node: name });

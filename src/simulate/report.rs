@@ -1,6 +1,6 @@
 //! From the simulation to the `placement` part of the report.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::expand::{Expansion, Replica, Workload};
 use super::nodes::ZONE;
@@ -13,8 +13,8 @@ use super::state::{PlacedId, State};
 /// Nodes and pods; the other parts are filled in by their own modules. A rollout that gets stuck leaves old pods in the
 /// place of new ones that are never created.
 pub fn placement(state: &State, expansion: &Expansion, outcomes: &[Outcome], ends: &[End]) -> Placement {
-    let created = |index: &usize| !ends.iter().any(|end| end.missing.contains(index));
-    let pods = expansion.replicas.iter().zip(outcomes).enumerate().filter(|(index, _)| created(index));
+    let missing: HashSet<usize> = ends.iter().flat_map(|end| end.missing.iter().copied()).collect();
+    let pods = expansion.replicas.iter().zip(outcomes).enumerate().filter(|(index, _)| !missing.contains(index));
     let pods = pods.filter_map(|(_, (replica, outcome))| {
         let workload = expansion.workloads.get(replica.workload)?;
         Some(placed_pod(state, workload, replica, outcome))

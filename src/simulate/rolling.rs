@@ -1,13 +1,29 @@
-//! Deployments whose pods of another template run: the rollout that the set starts, step by step beside what else is
-//! scheduled (`pkg/controller/deployment/rolling.go` and `recreate.go`, Kubernetes 1.36).
+//! Workloads that replace pods of another template, step by step beside what else is scheduled. In each step the
+//! controllers do what they can with the pods that are ready; then the scheduler has its turn, and what found a node is
+//! ready in the next step. A pod that leaves is gone at once.
+
+mod daemon_set;
+mod deployment;
+mod slots;
+mod stateful_set;
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use super::expand::{Expansion, Rolling, Strategy};
-use super::placement::{Rollout, Stall};
+use super::cluster::Amount;
+use super::engine::{self, Answer};
+use super::expand::{Expansion, Old, Replica, Rolling, Update};
+use super::placement::{Rollout, Stall, Verdict};
+use super::pod::Pod;
+use super::preemption::NOT_STARTED;
 use super::queue::Outcome;
-use super::rollout::fenceposts;
 use super::state::{PlacedId, State};
+use crate::admission::Charge;
+use daemon_set::DaemonSet;
+use deployment::Deployment;
+use stateful_set::StatefulSet;
+
+pub use deployment::fenceposts;
 
 /// A rollout under way.
 #[derive(Clone, Debug)]
@@ -15,63 +31,103 @@ pub struct Progress {
     workload: usize,
     owner: String,
     namespace: String,
-    strategy: Strategy,
-    wanted: i64,
-    /// New pods that ran before.
-    there: i64,
     /// Its new pods among the replicas.
     replicas: Range<usize>,
-    /// How many of them exist.
-    created: usize,
-    old: Vec<PlacedId>,
-    old_pending: i64,
+    /// What quotas count of a new pod.
+    charge: Option<Arc<Charge>>,
+    machine: Machine,
+    tally: Tally,
     steps: usize,
+    /// Why the API server refused the last new pod.
+    refused: Option<String>,
+    /// How many pods had been evicted when it was last looked at.
+    evictions: usize,
+}
+
+#[derive(Clone, Debug)]
+enum Machine {
+    Deployment(Deployment),
+    StatefulSet(StatefulSet),
+    DaemonSet(DaemonSet),
+}
+
+/// Pods of a workload, old and new.
+#[derive(Clone, Copy, Debug)]
+struct Tally {
+    pods: i64,
+    ready: i64,
     peak: i64,
     lowest: i64,
-    /// The sentence for the first new pod that finds no node.
-    why: Option<String>,
 }
 
 /// How a rollout ends, or where it gets stuck.
 #[derive(Clone, Debug)]
 pub struct End {
     pub rollout: Rollout,
-    /// Index of its Deployment in the list of workloads.
+    /// Index of its workload.
     pub workload: usize,
     /// Old pods that stay.
     pub old: Vec<PlacedId>,
     /// Replicas that were never created.
-    pub missing: Range<usize>,
+    pub missing: Vec<usize>,
+}
+
+/// What a controller sees and does in one step.
+struct Round<'a> {
+    state: &'a mut State,
+    all: &'a [Replica],
+    outcomes: &'a [Outcome],
+    namespace: &'a str,
+    charge: Option<&'a Charge>,
+    tally: &'a mut Tally,
+    /// Pods were evicted since the last step.
+    has_evictions: bool,
+    /// New pods for the scheduler.
+    created: Vec<usize>,
+    refused: Option<String>,
 }
 
 /// All rollouts that a set starts.
 pub fn all(expansion: &Expansion) -> Vec<Progress> {
     let each =
         expansion.rollings.iter().filter_map(|rolling| Some((rolling, expansion.workloads.get(rolling.workload)?)));
-    each.map(|(rolling, workload)| Progress::new(rolling, workload.owner(), workload.namespace.clone())).collect()
+    each.map(|(rolling, workload)| {
+        Progress::new(rolling, workload.owner(), workload.namespace.clone(), workload.charge.clone())
+    })
+    .collect()
 }
 
 impl Progress {
-    fn new(rolling: &Rolling, owner: String, namespace: String) -> Progress {
-        let mut progress = Progress {
+    pub(super) fn new(rolling: &Rolling, owner: String, namespace: String, charge: Option<Arc<Charge>>) -> Progress {
+        let machine = match rolling.update {
+            Update::Recreate => Machine::Deployment(Deployment::new(rolling, None)),
+            Update::RollingUpdate { max_surge, max_unavailable } => {
+                let posts = fenceposts(max_surge, max_unavailable, rolling.wanted);
+                Machine::Deployment(Deployment::new(rolling, Some(posts)))
+            }
+            Update::StatefulSet { ordered, partition, max_unavailable } => {
+                let unavailable =
+                    max_unavailable.map(|most| usize::try_from(most.of(rolling.wanted, false)).unwrap_or(0).max(1));
+                Machine::StatefulSet(StatefulSet::new(rolling, ordered, partition, unavailable))
+            }
+            Update::DaemonSet { max_surge, max_unavailable } => {
+                let of = |amount: Amount| usize::try_from(amount.of(rolling.wanted, true)).unwrap_or(0);
+                Machine::DaemonSet(DaemonSet::new(rolling, of(max_surge), of(max_unavailable)))
+            }
+        };
+        let (pods, ready) = counts(rolling);
+        Progress {
             workload: rolling.workload,
             owner,
             namespace,
-            strategy: rolling.strategy,
-            wanted: rolling.wanted,
-            there: rolling.ready as i64,
             replicas: rolling.replicas.clone(),
-            created: 0,
-            old: rolling.old.clone(),
-            old_pending: rolling.old_pending as i64,
+            charge,
+            machine,
+            tally: Tally { pods, ready, peak: pods, lowest: ready },
             steps: 0,
-            peak: 0,
-            lowest: 0,
-            why: None,
-        };
-        progress.peak = progress.there + progress.old.len() as i64 + progress.old_pending;
-        progress.lowest = progress.there + progress.old.len() as i64;
-        progress
+            refused: None,
+            evictions: 0,
+        }
     }
 
     /// Whether a replica waits for its rollout to create it.
@@ -79,81 +135,175 @@ impl Progress {
         self.replicas.contains(&index)
     }
 
-    /// Lets old pods go as far as enough stay available, and gives the new pods to create. An old pod that was evicted
-    /// is gone already. `None` where nothing moves any more.
-    pub fn step(&mut self, state: &mut State, outcomes: &[Outcome]) -> Option<Range<usize>> {
-        self.old.retain(|id| state.is_placed(*id));
-        let new = self.replicas.start..self.replicas.start + self.created;
-        let ready = self.there + outcomes[new.clone()].iter().filter(|outcome| outcome.placed.is_some()).count() as i64;
-        if self.steps > 0 {
-            self.why = outcomes[new].iter().filter(|outcome| outcome.placed.is_none()).find_map(|o| o.message.clone());
-        }
-        let before = (self.old.len(), self.old_pending);
-        let create = match self.strategy {
-            Strategy::Recreate => self.recreate(state),
-            Strategy::RollingUpdate { max_surge, max_unavailable } => {
-                self.roll(state, ready, fenceposts(max_surge, max_unavailable, self.wanted))
-            }
+    /// Does what the controller can do with the pods that are ready, and gives the new pods; `None` where nothing moves
+    /// any more. `evictions` is how many pods were evicted so far.
+    pub fn step(
+        &mut self,
+        state: &mut State,
+        all: &[Replica],
+        outcomes: &[Outcome],
+        evictions: usize,
+    ) -> Option<Vec<usize>> {
+        let mut round = Round {
+            state,
+            all,
+            outcomes,
+            namespace: &self.namespace,
+            charge: self.charge.as_deref(),
+            tally: &mut self.tally,
+            has_evictions: evictions != self.evictions,
+            created: Vec::new(),
+            refused: None,
         };
-        let left = self.replicas.len() - self.created;
-        let create = usize::try_from(create).unwrap_or(0).min(left);
-        let first = self.replicas.start + self.created;
-        self.created += create;
-        let moves = create > 0 || before != (self.old.len(), self.old_pending);
+        self.evictions = evictions;
+        let mut moves = match &mut self.machine {
+            Machine::Deployment(machine) => machine.look(&mut round),
+            Machine::StatefulSet(machine) => machine.look(&mut round),
+            Machine::DaemonSet(machine) => machine.look(&mut round),
+        };
+        while match &mut self.machine {
+            Machine::Deployment(machine) => machine.sync(&mut round),
+            Machine::StatefulSet(machine) => machine.sync(&mut round),
+            Machine::DaemonSet(machine) => machine.sync(&mut round),
+        } {
+            moves = true;
+        }
+        let Round { created, refused, .. } = round;
+        self.refused = refused;
         self.steps += usize::from(moves);
-        moves.then_some(first..first + create)
-    }
-
-    fn roll(&mut self, state: &mut State, ready: i64, (surge, unavailable): (i64, i64)) -> i64 {
-        let existing = self.there + self.created as i64;
-        let total = existing + self.old.len() as i64 + self.old_pending;
-        let more = (self.wanted + surge - total).min(self.wanted - existing).max(0);
-        let (total, waiting) = (total + more, existing + more - ready);
-        self.peak = self.peak.max(total);
-        let minimum = self.wanted - unavailable;
-        // Old pods that do not run go first (`cleanupUnhealthyReplicas`).
-        self.old_pending -= (total - minimum - waiting).clamp(0, self.old_pending);
-        let available = ready + self.old.len() as i64;
-        self.remove(state, (available - minimum).clamp(0, self.old.len() as i64));
-        self.lowest = self.lowest.min(ready + self.old.len() as i64);
-        more
-    }
-
-    /// All old pods go before the first new one comes.
-    fn recreate(&mut self, state: &mut State) -> i64 {
-        let existing = self.there + self.created as i64;
-        self.lowest = self.lowest.min(self.there);
-        if !self.old.is_empty() || self.old_pending > 0 {
-            self.old_pending = 0;
-            self.remove(state, self.old.len() as i64);
-            return 0;
-        }
-        self.peak = self.peak.max(self.wanted);
-        self.wanted - existing
-    }
-
-    fn remove(&mut self, state: &mut State, count: i64) {
-        for _ in 0..count {
-            if let Some(id) = self.old.pop() {
-                state.remove(id);
-            }
-        }
+        moves.then_some(created)
     }
 
     /// What has become of it when nothing moves any more.
-    pub fn end(&self, outcomes: &[Outcome]) -> End {
-        let new = &outcomes[self.replicas.clone()];
-        let fits = self.old.is_empty() && self.old_pending == 0 && new.iter().all(|outcome| outcome.placed.is_some());
-        let message = self.why.clone().or_else(|| new.iter().find_map(|outcome| outcome.message.clone()));
+    pub fn end(&self, state: &mut State, all: &[Replica], outcomes: &[Outcome]) -> End {
+        let (done, waiting) = match &self.machine {
+            Machine::Deployment(machine) => (machine.is_done(), machine.waiting()),
+            Machine::StatefulSet(machine) => (machine.is_done(), machine.waiting()),
+            Machine::DaemonSet(machine) => (machine.is_done(), machine.waiting()),
+        };
+        let mut why = || {
+            let pod = waiting.and_then(|index| unplaced(state, &all[index], &outcomes[index]));
+            pod.or_else(|| self.refused.clone()).or_else(|| self.blocked(state)).unwrap_or_default()
+        };
+        let stalls = (!done).then(|| Stall { step: self.steps + 1, message: why() });
         let rollout = Rollout {
             owner: self.owner.clone(),
             namespace: self.namespace.clone(),
-            fits,
-            peak_pods: usize::try_from(self.peak).unwrap_or(0),
-            lowest_ready: usize::try_from(self.lowest).unwrap_or(0),
-            stalls: (!fits).then(|| Stall { step: self.steps, message: message.unwrap_or_default() }),
+            fits: done,
+            peak_pods: usize::try_from(self.tally.peak).unwrap_or(0),
+            lowest_ready: usize::try_from(self.tally.lowest).unwrap_or(0),
+            stalls,
         };
-        let missing = self.replicas.start + self.created..self.replicas.end;
-        End { rollout, workload: self.workload, old: self.old.clone(), missing }
+        let (old, missing) = match &self.machine {
+            Machine::Deployment(machine) => machine.left(),
+            Machine::StatefulSet(machine) => machine.left(),
+            Machine::DaemonSet(machine) => machine.left(),
+        };
+        End { rollout, workload: self.workload, old, missing }
+    }
+
+    /// Why the old pod is not ready that the controller waits for.
+    fn blocked(&self, state: &mut State) -> Option<String> {
+        let Machine::StatefulSet(machine) = &self.machine else { return None };
+        let old = machine.blocks()?;
+        if old.id.is_none()
+            && let Some(message) = asked(state, &old.pod)
+        {
+            return Some(message);
+        }
+        let name = old.name.split_once('/').map_or(&*old.name, |(_, name)| name);
+        Some(format!(
+            "{name} is not ready, and StatefulSet replaces nothing before it is (podManagementPolicy OrderedReady)"
+        ))
+    }
+}
+
+/// Why a pod that was created does not run.
+fn unplaced(state: &mut State, replica: &Replica, outcome: &Outcome) -> Option<String> {
+    if outcome.verdict != Verdict::Pending && outcome.verdict != Verdict::Scheduled {
+        return outcome.message.clone();
+    }
+    asked(state, &replica.pod).or_else(|| outcome.message.clone())
+}
+
+/// The scheduler's sentence for a pod that finds no node now.
+fn asked(state: &mut State, pod: &Arc<Pod>) -> Option<String> {
+    let class = state.class(pod);
+    match engine::schedule(state, class) {
+        Answer::Pending(why) => Some(why.message.clone()),
+        Answer::Scheduled { .. } => None,
+    }
+}
+
+/// Pods that exist, and how many of them are ready.
+fn counts(rolling: &Rolling) -> (i64, i64) {
+    let old = || rolling.slots.iter().filter_map(|slot| slot.old.as_ref()).chain(&rolling.old);
+    let there = rolling.there + rolling.slots.iter().filter(|slot| slot.created).count() as i64;
+    (there + old().count() as i64, there + old().filter(|old| old.ready).count() as i64)
+}
+
+impl Round<'_> {
+    /// Whether a new pod runs.
+    fn runs(&self, replica: usize) -> bool {
+        self.outcomes[replica].placed.is_some()
+    }
+
+    /// A new pod, unless a quota has no room for it.
+    fn create(&mut self, replica: usize) -> bool {
+        let quotas = self.state.cluster.quotas.get_mut(self.namespace);
+        if let Some((charge, quotas)) = self.charge.zip(quotas) {
+            if let Some(why) = quotas.refuses(charge) {
+                self.refused = Some(format!("pods \"{}\" is forbidden: {why}", self.all[replica].name));
+                return false;
+            }
+            quotas.charge(charge, false);
+        }
+        // What admission refuses for another reason does not come into being.
+        self.tally.pods += i64::from(self.outcomes[replica].verdict != Verdict::Rejected);
+        self.tally.peak = self.tally.peak.max(self.tally.pods);
+        self.created.push(replica);
+        true
+    }
+
+    fn is_ready(&mut self, count: usize) {
+        self.tally.ready += count as i64;
+    }
+
+    fn is_lost(&mut self, count: usize) {
+        self.tally.ready -= count as i64;
+        self.tally.lowest = self.tally.lowest.min(self.tally.ready);
+    }
+
+    /// Takes an old pod away.
+    fn remove(&mut self, old: &Old) {
+        if let Some(id) = old.id.filter(|id| self.state.is_placed(*id)) {
+            self.state.remove(id);
+        }
+        let quotas = self.state.cluster.quotas.get_mut(self.namespace);
+        if let Some((charge, quotas)) = old.charge.as_deref().zip(quotas) {
+            quotas.release(charge);
+        }
+        self.tally.pods -= 1;
+        self.is_lost(usize::from(old.ready));
+    }
+
+    /// Whether an old pod that was evicted, or waits for a node, has none now.
+    fn is_homeless(&self, old: &Old) -> bool {
+        old.id.is_none_or(|id| !self.state.is_placed(id))
+    }
+
+    /// Asks again for an old pod that waits for a node; it is ready where it finds one.
+    fn settle(&mut self, old: &mut Old) -> bool {
+        if old.pod.node_name.is_some() {
+            old.pod = Arc::new(Pod { node_name: None, ..(*old.pod).clone() });
+        }
+        let class = self.state.class(&old.pod);
+        let Answer::Scheduled { best, .. } = engine::schedule(self.state, class) else { return false };
+        let Some(node) = best.first() else { return false };
+        engine::bind_volumes(self.state, class, node);
+        old.id = Some(self.state.place(class, &old.name, node, NOT_STARTED));
+        old.ready = true;
+        self.is_ready(1);
+        true
     }
 }

@@ -21,7 +21,7 @@ const MOST: i64 = 10_000;
 struct Run<'a> {
     bundle: &'a Bundle,
     admission: &'a Admission<'a>,
-    quotas: BTreeMap<&'a str, Quotas<'a>>,
+    quotas: BTreeMap<&'a str, Quotas>,
     found: Vec<Diagnostic>,
 }
 
@@ -135,7 +135,7 @@ impl Run<'_> {
 }
 
 /// Makes pods, each with claims of its own: the number that fits and what is refused, where something is.
-fn made(quotas: &mut Quotas<'_>, count: i64, claims: &[Charge], pod: &Charge) -> Option<(i64, &'static str, String)> {
+fn made(quotas: &mut Quotas, count: i64, claims: &[Charge], pod: &Charge) -> Option<(i64, &'static str, String)> {
     for index in 0..count.min(MOST) {
         for (what, charge) in claims.iter().map(|claim| ("claim", claim)).chain([("pod", pod)]) {
             if let Some(why) = quotas.refuses(charge) {

@@ -126,10 +126,14 @@ impl Tree {
         &whole.as_bytes()[start..start + text.len as usize]
     }
 
-    /// Whether a string of the tree reads so; most differ by their length already.
+    /// Whether a string of the tree reads so; most differ by their length or first byte already.
     #[inline]
     pub fn is(&self, text: Text, other: &str) -> bool {
-        text.len as usize == other.len() && self.bytes(text) == other.as_bytes()
+        if text.len as usize != other.len() {
+            return false;
+        }
+        let (one, other) = (self.bytes(text), other.as_bytes());
+        one.first() == other.first() && one == other
     }
 
     /// Whether two strings of the tree read the same.

@@ -75,13 +75,13 @@ pub fn applied(plane: &Plane, folder: &Path, namespace: &Namespace<'_>) -> Resul
     if run.code == Some(0) { Ok(report) } else { Err(run.shown().into()) }
 }
 
-fn planned(plane: &Plane, folder: &Path, namespace: &Namespace<'_>) -> Result<Value, Failed> {
+pub fn planned(plane: &Plane, folder: &Path, namespace: &Namespace<'_>) -> Result<Value, Failed> {
     let run = kplan(plane, folder, namespace, &["plan", "--output", "json"]);
     Ok(run.report().map_err(|error| format!("{error}: {}", run.shown()))?)
 }
 
 /// The change of an object, `Deployment/web`.
-fn change<'a>(report: &'a Value, object: &str) -> &'a Value {
+pub fn change<'a>(report: &'a Value, object: &str) -> &'a Value {
     let is = |change: &&Value| {
         format!("{}/{}", change["object"]["kind"].as_str().unwrap(), change["object"]["name"].as_str().unwrap())
             == object

@@ -1,5 +1,6 @@
 //! What kubectl's own tests of `diff` and `apply` look at (`test/cmd/diff.sh`, `test/cmd/apply.sh`), asked of kplan.
-//! Clearing defaulted unions, custom resources, and removals after client-side apply are changes of `come_true`.
+//! More on custom resources and on removals after client-side apply is in `come_true`; conflicts name the manager in
+//! `read_only` and `apply`, definition and object in one pass are in `apply`.
 
 use std::path::Path;
 
@@ -15,6 +16,7 @@ pub fn trials() -> Vec<Trial> {
         trial("like_kubectl::nothing_after_apply", Needs::Own, nothing_after_apply),
         trial("like_kubectl::exit_codes", Needs::Own, exit_codes),
         trial("like_kubectl::one_name_in_two_kinds", Needs::Own, one_name),
+        trial("like_kubectl::unions_are_cleared", Needs::Own, unions),
         trial("like_kubectl::label_selector", Needs::Own, label_selector),
         trial("like_kubectl::namespace_mismatch", Needs::Own, namespace_mismatch),
         trial("like_kubectl::cluster_ip", Needs::Own, cluster_ip),
@@ -96,6 +98,42 @@ fn one_name(plane: &Plane) -> Result<(), Failed> {
     write(&folder, &[config_map("x", json!({"a": "c"})), account]);
     let found = changes(plane, &folder, &namespace, &["plan"])?;
     expect(&json!(found), json!(["update ConfigMap/x", "unchanged ServiceAccount/x"]))
+}
+
+/// What the server filled in for the old member of a union is gone with it. Where the old manifest had none of it, so that
+/// nobody owns it, server-side apply keeps it and the server refuses the new one: kplan says so before, in the words that
+/// kubectl gets.
+fn unions(plane: &Plane) -> Result<(), Failed> {
+    let namespace = plane.namespace("unions")?;
+    let make = |strategy: Value, volume: Value| {
+        let mut web = deployment("web", 1, "web:1");
+        web["spec"]["strategy"] = strategy;
+        web["spec"]["template"]["spec"]["volumes"] = json!([volume]);
+        web
+    };
+    let rolling = json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}});
+    let empty = json!({"name": "v", "emptyDir": {"medium": "Memory"}});
+    let folder = set("unions", &[make(rolling, empty.clone())]);
+    apply(plane, &folder, &namespace)?;
+    let strategy = namespace.get(&["deployment", "web"])?["spec"]["strategy"].clone();
+    contains(&strategy.to_string(), "maxUnavailable")?;
+    let recreate = json!({"type": "Recreate"});
+    write(&folder, &[make(recreate.clone(), json!({"name": "v", "hostPath": {"path": "/srv"}}))]);
+    apply(plane, &folder, &namespace)?;
+    let live = namespace.get(&["deployment", "web"])?;
+    expect(&live["spec"]["strategy"], recreate.clone())?;
+    let volumes = &live["spec"]["template"]["spec"]["volumes"];
+    expect(volumes, json!([{"name": "v", "hostPath": {"path": "/srv", "type": ""}}]))?;
+    let found = changes(plane, &folder, &namespace, &["plan"])?;
+    expect(&json!(found), json!(["unchanged Deployment/web"]))?;
+    write(&folder, &[make(json!({}), empty.clone())]);
+    apply(plane, &folder, &namespace)?;
+    write(&folder, &[make(recreate, empty)]);
+    let file = folder.join("set.yaml").display().to_string();
+    let run = namespace.kubectl(&["apply", "--server-side", "--field-manager=kplan", "--filename", &file]);
+    let words = run.stderr.split_once("is invalid: ").map(|(_, words)| words.trim()).unwrap_or_default();
+    contains(words, "may not be specified when strategy `type` is 'Recreate'")?;
+    contains(&kplan(plane, &folder, &namespace, &["plan"]).stdout, words)
 }
 
 fn label_selector(plane: &Plane) -> Result<(), Failed> {

@@ -14,34 +14,47 @@ mod plane;
 mod proxy;
 
 mod apply;
+mod applyset;
 mod bad_input;
 mod come_true;
+mod consequences;
 mod inventory;
 mod like_kubectl;
 #[path = "plane.rs"]
 mod of_plane;
+mod ownership;
 mod read_only;
+mod rollouts;
 mod situations;
+mod truth;
 mod unfinished;
 
 use libtest_mimic::Arguments;
 
+#[allow(clippy::print_stdout)]
 fn main() {
     let mut arguments = Arguments::from_args();
     // Tests wait for the cluster most of the time.
     arguments.test_threads.get_or_insert(8);
     let mut trials = of_plane::trials();
     trials.extend(apply::trials());
+    trials.extend(applyset::trials());
+    trials.extend(ownership::trials());
+    trials.extend(truth::trials());
     trials.extend(unfinished::trials());
     trials.extend(bad_input::trials());
     trials.extend(inventory::trials());
     trials.extend(read_only::trials());
     trials.extend(situations::trials());
     trials.extend(come_true::trials());
+    trials.extend(consequences::trials());
     trials.extend(like_kubectl::trials());
+    trials.extend(rollouts::trials());
     let conclusion = libtest_mimic::run(&arguments, trials);
     situations::end();
     come_true::end();
     plane::stop();
+    let (runs, values) = support::secrets::count();
+    println!("{runs} outputs held against {values} secret values");
     conclusion.exit();
 }

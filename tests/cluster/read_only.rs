@@ -17,7 +17,8 @@ pub fn trials() -> Vec<Trial> {
         trial("read_only::conflicts", Needs::Cluster, conflicts),
         trial("read_only::ports_of_nodes", Needs::Cluster, ports_of_nodes),
         trial("read_only::secrets_and_autoscaler", Needs::Cluster, secrets_and_autoscaler),
-        trial("read_only::three_hundred_objects", Needs::Cluster, three_hundred_objects),
+        trial("read_only::three_hundred_objects", Needs::Cluster, |plane| many_objects(plane, 300)),
+        trial("read_only::thousand_objects", Needs::Cluster, |plane| many_objects(plane, 1_000)),
         trial("read_only::no_secret_is_shown", Needs::Cluster, no_secret_is_shown),
     ]
 }
@@ -269,7 +270,7 @@ fn secrets_and_autoscaler(plane: &Plane) -> Result<(), Failed> {
 
 /// Whether nothing of it is there, or all. Secrets are read one by one, since others than those are not to be read: of
 /// them there are as many as applications have.
-fn three_hundred_objects(plane: &Plane) -> Result<(), Failed> {
+fn many_objects(plane: &Plane, count: usize) -> Result<(), Failed> {
     let namespace = plane.namespace("many")?;
     let rules = json!([{ "apiGroups": [""], "resources": ["pods"], "verbs": ["get"] }]);
     let make = |number: usize| match number % 10 {
@@ -281,7 +282,7 @@ fn three_hundred_objects(plane: &Plane) -> Result<(), Failed> {
         8 => object("rbac.authorization.k8s.io/v1", "Role", &format!("r-{number}"), &json!({ "rules": rules })),
         _ => object("v1", "Secret", &format!("s-{number}"), &json!({ "stringData": { "level": "x" } })),
     };
-    let objects: Vec<Value> = (0..300).map(make).collect();
+    let objects: Vec<Value> = (0..count).map(make).collect();
     let folder = folder(&namespace.name, &objects)?;
     for action in ["create", "unchanged"] {
         if action == "unchanged" {

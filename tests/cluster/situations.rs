@@ -50,9 +50,20 @@ impl Case {
         self.has("old")
     }
 
+    fn files(&self, part: &str) -> impl Iterator<Item = PathBuf> {
+        let files =
+            walkdir::WalkDir::new(self.folder.join(part)).into_iter().flatten().map(walkdir::DirEntry::into_path);
+        files.filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+    }
+
     fn has(&self, part: &str) -> bool {
-        let files = walkdir::WalkDir::new(self.folder.join(part)).into_iter().flatten();
-        files.into_iter().any(|file| file.path().extension().is_some_and(|extension| extension == "yaml"))
+        self.files(part).next().is_some()
+    }
+
+    /// A set has one namespace; what moves between two is judged by `tests/plan_cases.rs`.
+    fn is_of_one_namespace(&self) -> bool {
+        let mut files = self.files("old").chain(self.files("new"));
+        files.all(|path| set::is_of_one_namespace(&std::fs::read_to_string(path).unwrap()))
     }
 
     /// The folder with the manifests that are wanted.
@@ -68,7 +79,7 @@ impl Case {
     fn is_about(&self, column: &str) -> bool {
         match column {
             "apply" => !self.is_update(),
-            "change" => self.is_update(),
+            "change" => self.is_update() && self.is_of_one_namespace(),
             "sentence" => self.folder.join("nodes.yaml").is_file() && !self.is_update(),
             _ => true,
         }

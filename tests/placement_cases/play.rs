@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use kplan::config::Settings;
 use kplan::load::{self, Input};
-use kplan::model::Bundle;
+use kplan::model::{Bundle, Version};
 use kplan::parse;
 use kplan::schema::Schema;
 use kplan::simulate::engine::{self, Answer, Unschedulable};
@@ -32,7 +32,8 @@ fn list<'a>(row: &'a Value, key: &str) -> &'a [Value] {
 }
 
 fn bundle(row: &Value, settings: &Settings) -> Option<Bundle> {
-    let schema = Schema::of(settings.kube_version)?;
+    // Only which kinds have namespaces is asked of it, for which every version will do.
+    let schema = Schema::of(Version::DEFAULT)?;
     let objects = ["nodes", "objects", "pods"].iter().flat_map(|key| list(row, key));
     let input = |(index, object): (usize, &Value)| Input {
         name: format!("{index}.json"),
@@ -48,7 +49,8 @@ fn bundle(row: &Value, settings: &Settings) -> Option<Bundle> {
 
 /// Plays a row; gives what differs.
 pub fn play(row: &Value) -> Vec<Difference> {
-    let settings = Settings::default();
+    let version = row["kube_version"].as_str().and_then(|version| version.parse().ok());
+    let settings = Settings { kube_version: version.unwrap_or(Version::DEFAULT), ..Settings::default() };
     let Some(bundle) = bundle(row, &settings) else { return Vec::new() };
     let (mut state, expansion) = prepare(&bundle, &Inventory::from_bundle(&bundle), &settings);
     let mut places: BTreeMap<String, PlacedId> = BTreeMap::new();

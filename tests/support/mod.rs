@@ -3,6 +3,9 @@
 #![allow(dead_code)]
 #![allow(clippy::unwrap_used)]
 
+#[path = "secrets.rs"]
+pub mod secrets;
+
 use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -161,19 +164,31 @@ pub fn kplan_stdin(folder: &Path, arguments: &[&str], input: &[u8]) -> Run {
 }
 
 /// Runs a command with this standard input to its end, as `finish` does.
+#[track_caller]
 pub fn finish_with(mut command: Command, input: &[u8]) -> Run {
+    let watch = secrets::watch(&command, input);
     let (reader, mut writer) = std::io::pipe().unwrap();
     command.stdin(reader);
     let input = input.to_vec();
     // The command need not read all of it, so the write may fail.
     let thread = std::thread::spawn(move || writer.write_all(&input).ok());
-    let run = finish(command);
+    let run = wait(command);
     thread.join().unwrap();
+    watch.iter().for_each(|watch| watch.hold(&run));
     run
 }
 
-/// Runs a command, whose output is piped, to its end; one that takes longer than two minutes is stopped and fails.
-pub fn finish(mut command: Command) -> Run {
+/// Runs a command, whose output is piped, to its end; one that takes longer than two minutes is stopped and fails. So
+/// does one of kplan that shows a secret value.
+#[track_caller]
+pub fn finish(command: Command) -> Run {
+    let watch = secrets::watch(&command, &[]);
+    let run = wait(command);
+    watch.iter().for_each(|watch| watch.hold(&run));
+    run
+}
+
+fn wait(mut command: Command) -> Run {
     let start = Instant::now();
     let mut child = command.spawn().unwrap();
     let stdout = collect(child.stdout.take().unwrap());

@@ -243,8 +243,8 @@ fn judge(entry: &Entry, path: &Path) -> Vec<String> {
     for (name, schema) in &entry.params {
         let has = |key: &str| schema.get(key).is_some();
         want(
-            has("type") && has("default") && has("description"),
-            format!("param `{}` has no type, default or description", name.as_str().unwrap_or_default()),
+            has("type") && has("description"),
+            format!("param `{}` has no type or description", name.as_str().unwrap_or_default()),
         );
     }
     mistakes
@@ -308,10 +308,11 @@ fn page(entry: &Entry) -> String {
         rows.push(("also", entry.aliases.join(", ")));
     }
     for (name, schema) in &entry.params {
-        let text = |key: &str| schema.get(key).and_then(|value| serde_json::to_string(value).ok()).unwrap_or_default();
+        let default = schema.get("default").and_then(|value| serde_json::to_string(value).ok());
+        let default = default.map_or("not set".to_owned(), |default| format!("default {default}"));
         let described = schema.get("description").and_then(serde_yaml::Value::as_str).unwrap_or_default();
         let name = name.as_str().unwrap_or_default();
-        rows.push(("param", format!("{name}: {described} (default {})", text("default"))));
+        rows.push(("param", format!("{name}: {described} ({default})")));
     }
     text.push_str("| | |\n|---|---|\n");
     for (name, value) in rows {
@@ -335,7 +336,10 @@ fn readme(entries: &[Entry]) -> String {
          Class is what the finding means: `unreadable` no object could be read, `rejected` the API \
          server refuses it, `pending` its pods find no node, `broken` it is accepted and cannot \
          work, `risky` and `style` it works, `unjudged` kplan could not look. Tier is when it is \
-         reported: `default` always, `recommended` and `strict` where chosen.\n",
+         reported: `default` always, `recommended` and `strict` where chosen.\n\n\
+         A rule with parameters takes them from kplan.yaml, as \
+         `rules: {{replicas-single: {{severity: error, params: {{min: 3}}}}}}`. Where a parameter has no default, the \
+         rule finds nothing until it is given, and then is on whatever the tier.\n",
         entries.len()
     );
     for (group, holds) in GROUPS {

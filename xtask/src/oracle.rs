@@ -14,7 +14,10 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
     match options {
         ["down"] => verdicts::down().and(placements::down()),
         ["placement", options @ ..] => {
-            let (address, log) = placements::up()?;
+            // Of the newest version where none is given, which the control plane has.
+            let at = options.iter().position(|option| *option == "--kube-version");
+            let version = at.and_then(|at| options.get(at + 1)).copied();
+            let (address, log) = placements::up(version)?;
             ask(&["placement"], &address, &[&["--log", &log], options].concat())
         }
         _ => ask(&[], &verdicts::up()?, options),

@@ -6,11 +6,15 @@ use serde_json::Value;
 
 use super::super::Report;
 use super::super::summary::{action_name, count};
+use super::super::text::{self, TextChange};
 use super::paint::{Paint, columns, width_of};
 use crate::diff::{Action, Change, Fidelity, FieldChange, Op, Risk};
 
 /// Fields of an object that are listed without `-v`.
 const FIELDS: usize = 20;
+
+/// Lines of a text that are listed without `-v`.
+const LINES: usize = 20;
 
 /// Columns of a value that are shown without `-v`.
 const VALUE: usize = 80;
@@ -101,7 +105,7 @@ fn by_risk(page: &mut String, changes: &[&Change], paint: &Paint) {
 }
 
 fn fields(page: &mut String, change: &Change, paint: &Paint) {
-    if change.fields.is_empty() {
+    if change.fields.is_empty() && change.notes.is_empty() {
         return;
     }
     let restarts = match change.restarts {
@@ -112,31 +116,70 @@ fn fields(page: &mut String, change: &Change, paint: &Paint) {
     page.push_str(&format!("{}\n", paint.bold(&head)));
     let limit = if paint.verbose { usize::MAX } else { FIELDS };
     let rows: Vec<Vec<String>> = change.fields.iter().take(limit).map(|field| field_row(field, paint)).collect();
-    page.push_str(&columns(&rows, "    "));
+    for (line, field) in columns(&rows, "    ").lines().zip(&change.fields) {
+        page.push_str(&format!("{line}\n"));
+        if let Some(TextChange::Lines { lines, .. }) = text::of_field(field, VALUE) {
+            text_lines(page, &lines, paint);
+        }
+    }
     if change.fields.len() > limit {
         page.push_str(&format!("    {} more fields hidden, -v shows them\n", change.fields.len() - limit));
     }
+    for note in &change.notes {
+        page.push_str(&format!("    {}\n", super::paint::plain(note)));
+    }
     page.push('\n');
+}
+
+/// The lines of a text that differ.
+fn text_lines(page: &mut String, lines: &[(char, String)], paint: &Paint) {
+    let limit = if paint.verbose { usize::MAX } else { LINES };
+    for (sign, line) in lines.iter().take(limit) {
+        let line = super::paint::plain(&line.replace('\r', "\\r"));
+        let line = format!("{sign} {}", if paint.verbose { line } else { cut(&line) });
+        let painted = match sign {
+            '-' => paint.color(anstyle::AnsiColor::Red, &line),
+            '+' => paint.color(anstyle::AnsiColor::Green, &line),
+            _ => paint.dim(&line),
+        };
+        page.push_str(&format!("      {painted}\n"));
+    }
+    if lines.len() > limit {
+        page.push_str(&format!("      {} more lines hidden, -v shows them\n", lines.len() - limit));
+    }
 }
 
 fn field_row(field: &FieldChange, paint: &Paint) -> Vec<String> {
     let before = field.before.as_ref().map(|value| shown(value, paint));
     let after = field.after.as_ref().map(|value| shown(value, paint));
-    let text = match field.op {
-        Op::Add => format!("+ {}", after.unwrap_or_default()),
-        Op::Remove => format!("- {}", before.unwrap_or_default()),
-        Op::Change => format!("{} → {}", before.unwrap_or_default(), after.unwrap_or_default()),
+    let text = match text::of_field(field, VALUE) {
+        Some(TextChange::Lines { removed, added, .. }) => format!("lines: {removed} removed, {added} added"),
+        Some(TextChange::Part(part)) if paint.verbose => super::paint::plain(&part),
+        Some(TextChange::Part(part)) => cut(&super::paint::plain(&part)),
+        None => sides(field, before, after),
     };
     let sensitive = if field.sensitive { "(sensitive)" } else { "" };
     let owner = field.owner.as_ref().map(|owner| format!("owned by {owner}")).unwrap_or_default();
     vec![super::paint::plain(&field.path), text, sensitive.to_owned(), owner]
 }
 
+fn sides(field: &FieldChange, before: Option<String>, after: Option<String>) -> String {
+    match field.op {
+        Op::Add => format!("+ {}", after.unwrap_or_default()),
+        Op::Remove => format!("- {}", before.unwrap_or_default()),
+        Op::Change => format!("{} → {}", before.unwrap_or_default(), after.unwrap_or_default()),
+    }
+}
+
 /// Compact JSON; a long value is cut, and says so.
 fn shown(value: &Value, paint: &Paint) -> String {
     let text = super::paint::plain(&value.to_string());
-    if paint.verbose || width_of(&text) <= VALUE {
-        return text;
+    if paint.verbose { text } else { cut(&text) }
+}
+
+fn cut(text: &str) -> String {
+    if width_of(text) <= VALUE {
+        return text.to_owned();
     }
     let head: String = text.chars().take(VALUE).collect();
     format!("{head}… ({} characters)", text.chars().count())

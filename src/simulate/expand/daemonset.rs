@@ -4,12 +4,11 @@
 use std::sync::Arc;
 
 use super::pods::workload;
-use super::{Expansion, Input, LivePod, Replica, Template, compile, name_claims};
+use super::{Expansion, Input, LivePod, Old, Replica, Rolling, Slot, Template, Update, compile, name_claims};
 use crate::simulate::filters::taint_toleration;
 use crate::simulate::labels::{NodeTerm, Operator, Requirement};
 use crate::simulate::nodes::Node;
 use crate::simulate::pod::{Pod, Toleration};
-use crate::yaml::View;
 
 /// Tolerations that every pod of a DaemonSet gets (`AddOrUpdateDaemonPodTolerations`).
 const TOLERATED: [(&str, &str); 6] = [
@@ -23,32 +22,58 @@ const TOLERATED: [(&str, &str); 6] = [
 
 pub(super) fn expand(input: &Input<'_>, template: &Template<'_>, out: &mut Expansion) {
     let (mut pod, rejected) = compile(input, template, None);
-    let present = input.present();
-    let on_delete = input.view.at(&["spec", "updateStrategy", "type"]).and_then(View::str) == Some("OnDelete");
+    let mut present = input.present();
     pod.tolerations.extend(TOLERATED.iter().map(|(key, effect)| Toleration::of(key, effect)));
     if template.spec.get_bool("hostNetwork") {
         pod.tolerations.push(Toleration::of("node.kubernetes.io/network-unavailable", "NoSchedule"));
     }
-    let mut count = 0;
-    for (at, node) in input.nodes.iter().enumerate() {
-        let here = |pods: &[LivePod]| pods.iter().find(|pod| pod.node == Some(at as u32)).cloned();
-        let same = here(&present.same);
-        let old = here(&present.old);
-        if !runs_on(&pod, node) && !((same.is_some() || old.is_some()) && stays_on(&pod, node)) {
+    let update = Update::read(input.kind, input.view, input.cluster.version()).filter(|_| !present.old.is_empty());
+    let (at, first) = (out.workloads.len(), out.replicas.len());
+    let mut slots = Vec::new();
+    for (index, node) in input.nodes.iter().enumerate() {
+        let take = |pods: &mut Vec<LivePod>| {
+            pods.iter()
+                .position(|pod| pod.node == Some(index as u32) || waits_for(pod, &node.name))
+                .map(|at| pods.remove(at))
+        };
+        let belongs = runs_on(&pod, node);
+        if !belongs && (update.is_some() || !stays_on(&pod, node)) {
             continue;
         }
-        let name = format!("{}-{count}", input.name);
-        count += 1;
-        if let Some(found) = same.or_else(|| old.clone().filter(|_| on_delete)) {
-            out.replicas.push(Replica::running(found, out.workloads.len()));
+        let (same, old) = (take(&mut present.same), take(&mut present.old));
+        if !belongs && same.is_none() && old.is_none() {
             continue;
         }
-        let one = Arc::new(name_claims(pinned(&pod, &node.name), &name));
-        let rejected = rejected.as_ref().map(|why| format!("pods \"{}-\" is forbidden: {why}", input.name));
-        let replaces = old.and_then(|old| out.hold(old));
-        out.replicas.push(Replica { replaces, ..Replica::new(name, out.workloads.len(), one, rejected) });
+        let name = format!("{}-{}", input.name, out.replicas.len() - first);
+        let mut slot = Slot { replica: out.replicas.len(), created: false, old: None };
+        let stays = same.filter(|pod| pod.node.is_some());
+        slot.created = stays.is_some();
+        let kept = old.clone().filter(|pod| update.is_none() && pod.node.is_some());
+        slot.old = old.filter(|_| update.is_some()).map(|old| Old::new(input, old, out));
+        out.replicas.push(match stays.or(kept) {
+            Some(found) => Replica::running(found, at),
+            None => {
+                let one = Arc::new(name_claims(pinned(&pod, &node.name), &name));
+                let rejected = rejected.as_ref().map(|why| format!("pods \"{}-\" is forbidden: {why}", input.name));
+                Replica::new(name, at, one, rejected)
+            }
+        });
+        slots.push(slot);
     }
-    out.workloads.push(workload(input, Arc::new(pod), count, template.path, None));
+    let replicas = first..out.replicas.len();
+    let wanted = slots.len() as i64;
+    if let Some(update) = update {
+        let leaving = present.same.into_iter().chain(present.old);
+        let old = leaving.map(|pod| Old::new(input, pod, out)).collect();
+        out.rollings.push(Rolling { workload: at, replicas, wanted, update, there: 0, growth: 0, slots, old });
+    }
+    out.workloads.push(workload(input, Arc::new(pod), wanted, template.path, None));
+}
+
+/// Whether a pod without a node is pinned to this one.
+fn waits_for(pod: &LivePod, node: &str) -> bool {
+    let pins = |term: &NodeTerm| term.fields.iter().any(|field| field.values.iter().any(|value| value == node));
+    pod.node.is_none() && pod.pod.required_nodes.iter().flatten().any(pins)
 }
 
 /// A pod that is there stays under taints that only keep new ones off (`ShouldContinueRunning`).

@@ -1,8 +1,6 @@
 //! The pods of a live cluster, by the workload that they belong to; which of them a workload of the set keeps.
 //!
-//! Approximated: several old ReplicaSets shrink as one; a Deployment that grows and changes at once grows with its new
-//! template; a DaemonSet replaces the pod of every node, though one that finds no room stops the others in an order that
-//! is random; pods of others that wait for a node are not tried again.
+//! Approximated: pods of others that wait for a node are not tried again.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -30,6 +28,8 @@ pub struct LivePod {
     replica_set: Option<String>,
     /// `controller-revision-hash`
     revision: Option<String>,
+    /// Its condition Ready is there and does not say so.
+    is_unready: bool,
     /// What a ReplicaSet weighs when it has too many pods.
     weight: Weight,
 }
@@ -52,6 +52,11 @@ impl LivePod {
     /// `namespace/name`.
     pub fn full_name(&self) -> String {
         format!("{}/{}", self.pod.namespace, self.name)
+    }
+
+    /// Whether it has a node and is ready there, as far as is known.
+    pub(super) fn is_ready(&self) -> bool {
+        self.node.is_some() && !self.is_unready
     }
 }
 
@@ -205,7 +210,10 @@ fn live_pod(name: &str, namespace: &str, view: View<'_>, nodes: &HashMap<&str, u
         pod.required_nodes = Some(vec![NodeTerm { expressions: Vec::new(), fields, broken: false }]);
     }
     let started = status.and_then(|status| status.get_str("startTime"));
+    let conditions = status.into_iter().flat_map(|status| status.list("conditions"));
+    let mut ready = conditions.filter(|condition| condition.get_str("type") == Some("Ready"));
     Some(LivePod {
+        is_unready: ready.any(|ready| ready.get_str("status") != Some("True")),
         name: name.to_owned(),
         node,
         started: started.map_or(crate::simulate::preemption::NOT_STARTED, super::pods::seconds),

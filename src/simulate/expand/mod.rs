@@ -5,11 +5,13 @@ mod daemonset;
 mod jobs;
 mod live;
 mod pods;
+mod rolling;
+mod stateful_set;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::cluster::{Amount, Cluster};
+use super::cluster::Cluster;
 use super::labels::{Labels, Selector, labels};
 use super::nodes::Node;
 use super::pod::{Pod, Volume};
@@ -23,6 +25,7 @@ use crate::yaml::View;
 pub use autoscaler::Scale;
 pub use live::LivePod;
 use live::{Live, Present};
+pub use rolling::{Old, Rolling, Slot, Update};
 
 /// Label that tells the pods of a Deployment's versions apart; here `old` and `new`.
 pub const TEMPLATE_HASH: &str = "pod-template-hash";
@@ -42,8 +45,10 @@ pub struct Workload {
     pub count: i64,
     /// Path of the pod spec in the object: `spec.template.spec`.
     pub spec_path: &'static str,
-    /// How a Deployment is updated.
-    pub strategy: Option<Strategy>,
+    /// How its pods are replaced when the template changes.
+    pub update: Option<Update>,
+    /// What quotas count of a pod, where the namespace has some.
+    pub charge: Option<Arc<Charge>>,
     /// The HorizontalPodAutoscaler that owns the replicas.
     pub scale: Option<Scale>,
 }
@@ -53,13 +58,6 @@ impl Workload {
     pub fn owner(&self) -> String {
         format!("{}/{}", self.kind, self.name)
     }
-}
-
-/// A Deployment's update strategy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Strategy {
-    Recreate,
-    RollingUpdate { max_surge: Amount, max_unavailable: Amount },
 }
 
 /// One pod that exists or is to be created.
@@ -79,24 +77,12 @@ pub struct Replica {
     pub started: Option<i64>,
     /// The node that it runs on already, in a live cluster.
     pub running: Option<u32>,
-    /// The pod that goes before this one comes in its place (StatefulSet, DaemonSet).
-    pub replaces: Option<PlacedId>,
 }
 
 impl Replica {
     /// A pod that is to be created.
-    fn new(name: String, workload: usize, pod: Arc<Pod>, rejected: Option<String>) -> Replica {
-        Replica {
-            name,
-            workload,
-            pod,
-            rejected,
-            unknown: None,
-            after: None,
-            started: None,
-            running: None,
-            replaces: None,
-        }
+    pub(super) fn new(name: String, workload: usize, pod: Arc<Pod>, rejected: Option<String>) -> Replica {
+        Replica { name, workload, pod, rejected, unknown: None, after: None, started: None, running: None }
     }
 
     /// Stands for the replicas beyond [`MAX_REPLICAS`].
@@ -119,23 +105,6 @@ impl Replica {
     }
 }
 
-/// A Deployment of the set whose template differs from the one that live pods were made from.
-#[derive(Clone, Debug)]
-pub struct Rolling {
-    pub workload: usize,
-    /// New pods that run already.
-    pub ready: usize,
-    /// New pods to come, in order.
-    pub replicas: std::ops::Range<usize>,
-    /// Old pods on nodes, the first to go last.
-    pub old: Vec<PlacedId>,
-    /// Old pods that found no node.
-    pub old_pending: usize,
-    /// Replicas wanted.
-    pub wanted: i64,
-    pub strategy: Strategy,
-}
-
 /// All workloads and their pods, in the order of the manifests.
 #[derive(Clone, Debug, Default)]
 pub struct Expansion {
@@ -147,6 +116,8 @@ pub struct Expansion {
     /// its place in this list.
     pub present: Vec<(LivePod, u32)>,
     pub rollings: Vec<Rolling>,
+    /// The quotas of namespaces that have some, with what the pods of the set use.
+    pub quotas: BTreeMap<String, Quotas>,
 }
 
 impl Expansion {
@@ -190,13 +161,14 @@ pub fn run(bundle: &Bundle, live: Option<&Bundle>, cluster: &Cluster, nodes: &[N
         let before = out.replicas.len();
         expand(&input, scales.get(&key).copied(), &mut out);
         if let Some(quotas) = quotas.get_mut(namespace) {
-            hold_to_quotas(quotas, &input, &mut out.replicas[before..]);
+            hold_to_quotas(quotas, &mut out, before);
         }
     }
     let others = live.map(|live| live.others(|kind, namespace, name| expanded.contains(&(kind, namespace, name))));
     for pod in others.into_iter().flatten() {
         out.hold(pod);
     }
+    out.quotas = quotas.into_iter().map(|(namespace, quotas)| (namespace.to_owned(), quotas)).collect();
     out
 }
 
@@ -248,22 +220,44 @@ impl<'a> Input<'a> {
         self.live.map(|live| live.present(self.kind, self.namespace, self.name, template)).unwrap_or_default()
     }
 
+    /// What quotas count of a live pod, where the namespace has some.
+    fn charge_of(&self, pod: &str) -> Option<Arc<Charge>> {
+        let live = self.live.filter(|_| !self.policies.quotas.is_empty())?;
+        live.view("Pod", self.namespace, pod)?.get("spec").map(|spec| Arc::new(Charge::pod(spec)))
+    }
+
+    /// What quotas count of a new pod, where the namespace has some.
+    fn charge(&self) -> Option<Arc<Charge>> {
+        let spec = pod_template(self).filter(|_| !self.policies.quotas.is_empty())?.spec;
+        Some(Arc::new(Charge::pod(self.admission.pod(Some(self.policies), spec, &[]).view())))
+    }
+
     fn template(&self, at: &[&str], path: &'static str) -> Option<Template<'a>> {
         let template = at.iter().try_fold(self.view, |view, key| view.get(key))?;
         Some(Template { metadata: template.get("metadata"), spec: template.get("spec")?, path })
     }
 }
 
-/// Refuses the pods for which the quotas of their namespace have no room after those before them.
-fn hold_to_quotas(quotas: &mut Quotas<'_>, input: &Input<'_>, replicas: &mut [Replica]) {
-    let Some(spec) = pod_template(input).map(|template| template.spec) else { return };
-    let charge = Charge::pod(input.admission.pod(Some(input.policies), spec, &[]).view());
-    let bound = input.kind == "Pod" && spec.get_str("nodeName").is_some();
-    for replica in replicas.iter_mut().filter(|replica| replica.rejected.is_none()) {
-        let runs = bound || replica.running.is_some() || replica.replaces.is_some();
-        match quotas.refuses(&charge).filter(|_| !runs) {
+/// Refuses the pods of the last workload for which the quotas of their namespace have no room after those before them.
+/// Those of a rollout ask when their time comes.
+fn hold_to_quotas(quotas: &mut Quotas, out: &mut Expansion, first: usize) {
+    let Some((workload, charge)) = out.workloads.last().and_then(|last| Some((last, last.charge.as_ref()?))) else {
+        return;
+    };
+    let rolling = out.rollings.last().filter(|rolling| rolling.workload + 1 == out.workloads.len());
+    let old = rolling
+        .into_iter()
+        .flat_map(|rolling| rolling.slots.iter().filter_map(|slot| slot.old.as_ref()).chain(&rolling.old));
+    old.filter_map(|old| old.charge.as_ref()).for_each(|charge| quotas.charge(charge, true));
+    let bound = workload.kind == "Pod" && workload.pod.node_name.is_some();
+    for (index, replica) in out.replicas.iter_mut().enumerate().skip(first) {
+        let runs = bound || replica.running.is_some();
+        if replica.rejected.is_some() || !runs && rolling.is_some_and(|rolling| rolling.replicas.contains(&index)) {
+            continue;
+        }
+        match quotas.refuses(charge).filter(|_| !runs) {
             Some(why) => replica.rejected = Some(format!("pods \"{}\" is forbidden: {why}", replica.name)),
-            None => quotas.charge(&charge, runs),
+            None => quotas.charge(charge, runs),
         }
     }
 }
@@ -289,7 +283,7 @@ fn expand(input: &Input<'_>, scale: Option<Scale>, out: &mut Expansion) {
         "DaemonSet" => daemonset::expand(input, &template, out),
         "Job" => jobs::expand(input, input.view.get("spec"), &template, out),
         "CronJob" => jobs::expand(input, input.view.at(&["spec", "jobTemplate", "spec"]), &template, out),
-        "StatefulSet" => pods::stateful_set(input, &template, scale, out),
+        "StatefulSet" => stateful_set::expand(input, &template, scale, out),
         _ => pods::replicas(input, &template, scale, out),
     }
 }

@@ -137,11 +137,21 @@ pub(super) fn applied(set: &Set<'_>, part: &str) -> Result<Vec<String>, Failed> 
                 .filter(|outcome| outcome["state"] == "failed")
                 .filter_map(|outcome| outcome["message"].as_str())
                 .collect();
-            let said = waiting.iter().any(|sentence| messages.iter().any(|message| message.contains(sentence)));
+            let refused = refused_pods(set)?;
+            let mut sentences = waiting.iter().chain(&refused);
+            let said = sentences.any(|sentence| messages.iter().any(|message| message.contains(sentence)));
             Ok(if said { Vec::new() } else { vec![format!("{messages:?}, but the cluster says {waiting:?}")] })
         }
         _ => Ok(vec![format!("apply: {}", run.shown())]),
     }
+}
+
+/// Why controllers could not make pods, in the server's words.
+fn refused_pods(set: &Set<'_>) -> Result<Vec<String>, Failed> {
+    let events = set.api.items(&collection("v1", "Event", Some(&set.namespace)))?;
+    let refusals = events.iter().filter(|event| event["reason"] == "FailedCreate");
+    let words = refusals.filter_map(|event| event["message"].as_str()?.split_once("is forbidden: "));
+    Ok(words.map(|(_, words)| words.to_owned()).collect())
 }
 
 /// The scheduler's sentences of pods without a node, the names of other pods that are not ready, and claims without a

@@ -234,6 +234,12 @@ fn rename(text: &str, namespace: &str, end: &str) -> String {
     SHARED.iter().fold(text, |text, name| replace_word(&text, name, &format!("{name}-{end}")))
 }
 
+/// Whether a manifest is about the one namespace that a set has.
+pub fn is_of_one_namespace(text: &str) -> bool {
+    let mut named = text.split("namespace: ").skip(1).filter_map(|rest| rest.split([',', '}', '\n']).next());
+    named.all(|name| NAMESPACES.contains(&name.trim()))
+}
+
 /// Replaces a text where no name goes on before or behind it.
 fn replace_word(text: &str, from: &str, to: &str) -> String {
     let goes_on = |letter: Option<char>| letter.is_some_and(|letter| letter.is_ascii_alphanumeric() || letter == '-');

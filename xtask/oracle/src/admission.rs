@@ -3,7 +3,7 @@
 //! Only creates are asked: quotas count what is really stored. The server has no controllers here, so the status of
 //! quotas is written by this program.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -211,7 +211,8 @@ fn read(schema: &Schema, objects: &[Value]) -> Bundle {
 /// What kplan says of objects that are made where a set is, in order.
 fn judge(schema: &Schema, set: &[Value], objects: &[Value]) -> Vec<Said> {
     let (bundle, mut live) = (read(schema, objects), read(schema, set));
-    live.live = Some(Live::default());
+    let whole = ["PriorityClass", "RuntimeClass"].map(|kind| (kind.to_owned(), BTreeSet::new())).into();
+    live.live = Some(Live { whole, ..Live::default() });
     let found = validate::run(&bundle, Some(&live), schema);
     let admission = Admission::of(&bundle, Some(&live));
     let said = |(id, object): (ObjectId, &Object)| {

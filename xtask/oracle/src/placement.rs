@@ -25,6 +25,7 @@ const USAGE: &str = "\
 usage: cargo xtask oracle placement [OPTION...]
   --seed N        seed of the random clusters (1)
   --count N       how many pods (1000)
+  --kube-version V  the minor version of the scheduler (1.36; others as in tests/control-plane)
   --aim NAME      only clusters aimed at this plugin
   --show N        differences to show (20)
   --record FILE   write the clusters that differ as rows of fixtures/simulate
@@ -36,6 +37,7 @@ struct Options {
     log: PathBuf,
     seed: u64,
     count: usize,
+    version: Version,
     aim: Option<String>,
     show: usize,
     record: Option<PathBuf>,
@@ -45,7 +47,18 @@ struct Options {
 impl Options {
     fn read(arguments: &[String]) -> Result<Self, String> {
         let (url, token, log) = (String::new(), String::new(), PathBuf::new());
-        let mut options = Self { url, token, log, seed: 1, count: 1000, aim: None, show: 20, record: None, rows: None };
+        let mut options = Self {
+            url,
+            token,
+            log,
+            seed: 1,
+            count: 1000,
+            version: Version::DEFAULT,
+            aim: None,
+            show: 20,
+            record: None,
+            rows: None,
+        };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             let value = arguments.next().ok_or(format!("{argument} needs a value\n{USAGE}"))?;
@@ -56,6 +69,7 @@ impl Options {
                 "--log" => options.log = value.into(),
                 "--seed" => options.seed = number()? as u64,
                 "--count" => options.count = number()?,
+                "--kube-version" => options.version = value.parse()?,
                 "--aim" => options.aim = Some(value.clone()),
                 "--show" => options.show = number()?,
                 "--record" => options.record = Some(value.into()),
@@ -112,7 +126,8 @@ impl Count {
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     let options = Options::read(arguments)?;
     let schema = Schema::of(Version::DEFAULT).ok_or("no facts")?;
-    let mut scheduler = Scheduler::new(Server::new(&options.url, &options.token), schema, options.log.clone());
+    let mut scheduler =
+        Scheduler::new(Server::new(&options.url, &options.token), schema, options.log.clone(), options.version);
     let common = generate::common();
     for object in &common {
         scheduler.store(object)?;

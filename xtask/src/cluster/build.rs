@@ -34,13 +34,39 @@ pub(crate) fn everything() -> Outcome {
     }
     has_go()?;
     eprintln!("building the control plane (the first time takes about eight minutes)");
-    output(go().args(["build", "-ldflags", &linker_flags(), "-o"]).arg(bin.join("control-plane")).arg("."))?;
+    output(go().args(["build", "-ldflags", &linker_flags(KUBERNETES), "-o"]).arg(bin.join("control-plane")).arg("."))?;
     output(
         go().args(["install", "-ldflags", "-s -w"])
             .arg(format!("sigs.k8s.io/kwok/cmd/kwok@{KWOK_VERSION}"))
             .env("GOBIN", &bin),
     )?;
     fs::write(STAMP, stamp).map_err(|error| format!("{STAMP}: {error}"))
+}
+
+/// Builds the scheduler of another minor version, where it is not there; gives its path. It has a module of its own in
+/// `tests/control-plane/scheduler-MINOR`, so that nobody else waits for it.
+pub(crate) fn scheduler(version: &str) -> Result<String, String> {
+    let folder = format!("{FOLDER}/scheduler-{version}");
+    let module = format!("{folder}/go.mod");
+    let text = fs::read_to_string(&module).map_err(|error| format!("no scheduler of {version}: {module}: {error}"))?;
+    let required = text.lines().find_map(|line| line.strip_prefix("require k8s.io/kubernetes v"));
+    let exact = required.ok_or_else(|| format!("{module} requires no k8s.io/kubernetes"))?;
+    let binary = absolute(&format!("{FOLDER}/bin/kube-scheduler-{version}"))?;
+    let _turn = turn(&absolute(&format!("{FOLDER}/bin"))?)?;
+    if !binary.is_file() {
+        has_go()?;
+        eprintln!("building the scheduler of {exact} (the first time takes some minutes)");
+        let parts: Vec<&str> = exact.split('.').collect();
+        let [major, minor, patch] = parts.as_slice() else { return Err(format!("{module}: {exact} is no version")) };
+        output(
+            Command::new("go")
+                .current_dir(&folder)
+                .args(["build", "-ldflags", &linker_flags([major, minor, patch]), "-o"])
+                .arg(&binary)
+                .arg("."),
+        )?;
+    }
+    Ok(binary.display().to_string())
 }
 
 /// Holds back others that build; until it is dropped.
@@ -80,10 +106,10 @@ fn stamp() -> Result<String, String> {
     Ok(format!("{:016x}\n", hasher.finish()))
 }
 
-fn linker_flags() -> String {
-    let [major, minor, _] = KUBERNETES;
+fn linker_flags(version: [&str; 3]) -> String {
+    let [major, minor, _] = version;
     let variables = [
-        ("gitVersion", format!("v{}", KUBERNETES.join("."))),
+        ("gitVersion", format!("v{}", version.join("."))),
         ("gitMajor", major.to_owned()),
         ("gitMinor", minor.to_owned()),
     ];

@@ -58,11 +58,12 @@ impl Cluster {
         processes.wait("kube-apiserver", || self.is_ready())
     }
 
-    /// Starts a scheduler that logs the score of every node; it answers as fast as it can.
-    pub(super) fn start_scheduler(&self, processes: &Processes) -> Outcome {
+    /// Starts a scheduler (the program, where it is not ours) that logs the score of every node; it answers as fast as it
+    /// can.
+    pub(super) fn start_scheduler(&self, processes: &Processes, program: Option<&str>) -> Outcome {
         let mut flags = self.follower_flags(self.scheduler);
         flags.extend(["--vmodule=schedule_one=10", "--kube-api-qps=2000", "--kube-api-burst=4000"].map(str::to_owned));
-        processes.start("kube-scheduler", CONTROL_PLANE, &flags)
+        processes.start("kube-scheduler", program.unwrap_or(CONTROL_PLANE), &flags)
     }
 
     fn is_ready(&self) -> bool {
@@ -114,7 +115,7 @@ impl Cluster {
             flag("service-account-key-file", &self.files.service_account_key),
             flag("service-account-signing-key-file", &self.files.service_account_key),
             "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
-            "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
+            "--service-cluster-ip-range=10.0.0.0/20".to_owned(),
             "--authorization-mode=RBAC".to_owned(),
             "--allow-privileged=true".to_owned(),
         ]

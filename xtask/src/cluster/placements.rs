@@ -10,17 +10,21 @@ use crate::Outcome;
 
 const HOME: &str = "target/oracle-placement";
 
-/// Starts the servers anew, since the log tells all scores of all pods; gives the address and the log.
-pub(crate) fn up() -> Result<(Address, String), String> {
+/// Starts the servers anew, since the log tells all scores of all pods; gives the address and the log. The scheduler is
+/// that of a minor version, where one is given; the API server is always ours.
+pub(crate) fn up(version: Option<&str>) -> Result<(Address, String), String> {
     let home = absolute(HOME)?;
     let processes = Processes::new(&home);
     processes.stop_all()?;
     build::everything()?;
+    let program = version.map(build::scheduler).transpose()?;
     if home.exists() {
         fs::remove_dir_all(&home).map_err(|error| format!("{}: {error}", home.display()))?;
     }
     let cluster = Cluster::prepare(&home)?;
-    let started = cluster.start_server(&processes, &verdicts::FLAGS).and_then(|()| cluster.start_scheduler(&processes));
+    let started = cluster
+        .start_server(&processes, &verdicts::FLAGS)
+        .and_then(|()| cluster.start_scheduler(&processes, program.as_deref()));
     if started.is_err() {
         processes.stop_all()?;
     }

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use kplan::model::Version;
 use kplan::schema::Schema;
 use serde_json::{Value, json};
 
@@ -29,12 +30,13 @@ pub(super) struct Scheduler<'s> {
     pub(super) server: Server,
     pub(super) schema: &'s Schema,
     log: PathBuf,
+    version: Version,
     read_to: u64,
 }
 
 impl<'s> Scheduler<'s> {
-    pub(super) fn new(server: Server, schema: &'s Schema, log: PathBuf) -> Self {
-        Self { server, schema, log, read_to: 0 }
+    pub(super) fn new(server: Server, schema: &'s Schema, log: PathBuf, version: Version) -> Self {
+        Self { server, schema, log, version, read_to: 0 }
     }
 
     /// Creates an object with its status; one that is there already stays.
@@ -78,7 +80,7 @@ impl<'s> Scheduler<'s> {
         }
         let objects: Vec<&Value> = common.iter().chain(&case.objects).collect();
         Ok(
-            json!({"name": case.name, "category": case.aim, "kube_version": "1.36", "nodes": case.nodes, "objects": objects,
+            json!({"name": case.name, "category": case.aim, "kube_version": self.version.to_string(), "nodes": case.nodes, "objects": objects,
             "pods": pods, "results": results}),
         )
     }
