@@ -157,7 +157,7 @@ fn affinity_in_a_circle() {
     let circle: String =
         ["a", "b", "c"].iter().zip(["b", "c", "a"]).map(|(name, other)| deployment(name, "2", &near(other))).collect();
     let home = folder("circle", &[("set/circle.yaml", &circle), ("nodes.yaml", THREE)]);
-    says(&simulate(&home), 1, &["3 node(s) didn't match pod affinity rules", "Deployment/a", "Deployment/c"]);
+    says(&simulate(&home), 1, &["3 node(s) didn't match pod affinity rules", "a (2 of 2)", "c (2 of 2)"]);
 }
 
 /// Runs with so many gigabytes of address space at most, and without what is printed.

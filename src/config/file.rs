@@ -208,15 +208,18 @@ pub(super) struct Chart {
 pub(super) struct Node {
     pub name: Text,
     /// A common node, about: cpu, memory and pods where they are not given.
+    #[serde(default)]
     #[schemars(with = "PresetName")]
     pub preset: Option<PresetName>,
     /// How many of them there are.
     #[serde(default)]
     pub count: Count,
     /// Allocatable cpu, as 4 or 3920m.
+    #[serde(default)]
     #[schemars(with = "Amount")]
     pub cpu: Option<Amount>,
     /// Allocatable memory, as 8Gi.
+    #[serde(default)]
     #[schemars(with = "Amount")]
     pub memory: Option<Amount>,
     /// Most pods at once; 110 where it is not given.

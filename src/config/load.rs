@@ -413,7 +413,7 @@ mod tests {
             ("ignore: [{rule: '*', path: '[x'}]\n", "`[x` is no pattern"),
             ("ignore: [{rule: '*', expires: 2026-02-30}]\n", "no calendar has the day `2026-02-30`"),
             ("overrides: [{paths: [a]}]\n", "kplan.yaml:1:14: the override changes nothing"),
-            ("nodes: [[a, 1, 1]]\n", "kplan.yaml:1:8: a list is not allowed here"),
+            ("nodes: [[a, 1, 1]]\n", "kplan.yaml:1:9: a list is not allowed here"),
             (
                 "nodes: [{name: a, cpu: 1, memory: 1Gi}, {name: a, cpu: 1, memory: 1Gi}]\n",
                 "kplan.yaml:1:48: two nodes are named `a`",
