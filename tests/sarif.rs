@@ -37,7 +37,9 @@ fn main() {
 fn log(schema: &Path, home: &Path, arguments: &[&str]) -> (Value, Vec<String>) {
     let run = kplan(home, &[&["check", "--output", "sarif"], arguments].concat());
     let log: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {}", run.shown()));
-    let schema: Value = serde_json::from_str(&fs::read_to_string(schema).unwrap()).unwrap();
+    // One pattern of the published schema, for `language`, has a bracket too many and is no regular expression.
+    let text = fs::read_to_string(schema).unwrap().replace("{2}]?$", "{2}$");
+    let schema: Value = serde_json::from_str(&text).unwrap();
     let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
     let problems: Vec<String> =
         validator.iter_errors(&log).map(|error| format!("{}: {error}", error.instance_path())).take(10).collect();
