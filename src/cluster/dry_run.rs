@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::payload::{Replicas, payload};
 use super::status::Status;
+use super::client::TRIES;
 use super::{
     Claim, Client, ClusterError, Method, Request, Resource, Resources, Response, join, ownership, parallel, settled,
     status_of,
@@ -105,7 +106,7 @@ fn one(client: &Client<'_>, ask: &Ask<'_>, id: ObjectId, live: Option<View<'_>>)
         return asked.amend(&json, live, record, known);
     }
     let response = match record.filter(|_| response.is_ok() && !known.inherits.is_empty()) {
-        Some(record) => asked.inherit(response, &record, ask.policy)?,
+        Some(record) => asked.inherit(response, &json, &record, ask.policy)?,
         None => response,
     };
     let mut answer = answer(Fidelity::Server, &response);
@@ -170,14 +171,27 @@ impl Asked<'_> {
 
     /// What the object becomes once the fields of predecessors are kplan's: those that nobody writes go away, and the
     /// server fills in and judges what is left.
-    fn inherit(&self, response: Response, live: &Value, policy: &Policy) -> Result<Response, ClusterError> {
-        let mut stored: Value = serde_json::from_str(&response.body).unwrap_or_default();
-        let before = stored.clone();
-        if !ownership::remove_inherited(&mut stored, live, policy) {
-            return Ok(response);
+    fn inherit(
+        &self,
+        mut response: Response,
+        json: &Value,
+        live: &Value,
+        policy: &Policy,
+    ) -> Result<Response, ClusterError> {
+        for attempt in 1.. {
+            let mut stored: Value = serde_json::from_str(&response.body).unwrap_or_default();
+            let before = stored.clone();
+            if !response.is_ok() || !ownership::remove_inherited(&mut stored, live, policy) {
+                return Ok(response);
+            }
+            let asked = self.put(&stored, &before, live)?;
+            if asked.status != 409 || attempt == TRIES {
+                return Ok(Response { warnings: response.warnings, ..asked });
+            }
+            // A controller has written the object's status between the two questions.
+            response = self.client.send(&apply_request(&self.path, json, true, true))?;
         }
-        let asked = self.put(&stored, &before, live)?;
-        Ok(Response { warnings: response.warnings, ..asked })
+        unreachable!("the last try returns")
     }
 
     /// The server cannot say what an apply would make of the object before its record is renewed: what comes of it then
