@@ -6,7 +6,7 @@
 use crate::model::quantity::Quantity;
 use crate::schema::{Field, Schema, Shape, Type};
 use crate::source::Span;
-use crate::yaml::{Entry, NodeId, Tree, Value, View, base64};
+use crate::yaml::{NodeId, Tree, Value, View, base64};
 
 /// Lists and maps within each other that are followed; only a JSON schema can have as many.
 pub(super) const MAX_DEPTH: usize = 200;
@@ -63,7 +63,8 @@ impl Copier<'_> {
             if let Some(field) = type_.field(self.from.str(entry.key))
                 && let Some(value) = self.field(field, self.from.view(entry.value))
             {
-                entries.push(Entry { key: self.out.copy_text(self.from, entry.key), key_span: entry.key_span, value });
+                let key = self.out.copy_text(self.from, entry.key);
+                entries.push(self.out.entry(key, entry.key_span(), value));
             }
         }
         let absent = |field: &Field| view.is_none_or(|view| view.get(&field.name).is_none());
@@ -71,7 +72,7 @@ impl Copier<'_> {
             if absent(field) {
                 let value = self.zero(&field.shape, span);
                 let key = self.out.heap_text(&field.name);
-                entries.push(Entry { key, key_span: span, value });
+                entries.push(self.out.entry(key, span, value));
             }
         }
         self.depth -= 1;
@@ -103,11 +104,8 @@ impl Copier<'_> {
                 let mut entries = Vec::with_capacity(view.len());
                 for entry in view.entry_slice() {
                     let value = self.value(value, stored, self.from.view(entry.value));
-                    entries.push(Entry {
-                        key: self.out.copy_text(self.from, entry.key),
-                        key_span: entry.key_span,
-                        value,
-                    });
+                    let key = self.out.copy_text(self.from, entry.key);
+                    entries.push(self.out.entry(key, entry.key_span(), value));
                 }
                 self.out.push_map(span, &entries)
             }

@@ -19,6 +19,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use foldhash::fast::FixedState;
 use rayon::prelude::*;
 
 use crate::model::{Bundle, Object, ObjectId};
@@ -150,9 +151,9 @@ struct Own {
 }
 
 /// By type, without `io.k8s.api.` in front.
-static OWN: LazyLock<HashMap<&'static str, Own>> = LazyLock::new(|| {
+static OWN: LazyLock<HashMap<&'static str, Own, FixedState>> = LazyLock::new(|| {
     let literals = table::TABLE.iter().map(|(name, literals)| (*name, Own { literals, rule: None }));
-    let mut own: HashMap<&'static str, Own> = literals.collect();
+    let mut own: HashMap<&'static str, Own, FixedState> = literals.collect();
     let groups =
         [core::RULES, pod::RULES, apps::RULES, batch::RULES, networking::RULES, autoscaling::RULES, resource::RULES];
     for (name, rule) in groups.into_iter().flatten() {

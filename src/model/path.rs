@@ -116,7 +116,7 @@ pub fn follow<'a>(root: View<'a>, path: &str) -> Found<'a> {
 }
 
 fn entry<'a>(view: View<'a>, key: &str) -> Option<(Option<Span>, View<'a>)> {
-    view.entry(key).map(|(entry, value)| (Some(entry.key_span), value))
+    view.entry(key).map(|(entry, value)| (Some(entry.key_span()), value))
 }
 
 /// The bytes of a path: its value, or its key where the value is a map or list that starts on a later line; for a

@@ -23,9 +23,10 @@ fn claim_volume(tree: &mut Tree, name: &str) -> NodeId {
 }
 
 fn push_map(tree: &mut Tree, fields: &[(&str, NodeId)]) -> NodeId {
-    let entries: Vec<Entry> = fields
-        .iter()
-        .map(|(key, value)| Entry { key: tree.heap_text(key), key_span: Span::default(), value: *value })
-        .collect();
+    let mut entries: Vec<Entry> = Vec::with_capacity(fields.len());
+    for (key, value) in fields {
+        let key = tree.heap_text(key);
+        entries.push(tree.entry(key, Span::default(), *value));
+    }
     tree.push_map(Span::default(), &entries)
 }

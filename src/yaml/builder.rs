@@ -199,7 +199,8 @@ impl<'t> Builder<'t> {
             Some(Frame::Seq { .. }) => self.items.push(id),
             Some(Frame::Map(map)) => match map.pending.take() {
                 Some(Pending::Key(key, key_span)) => {
-                    map.set(self.tree, &mut self.entries, Entry { key, key_span, value: id }, true);
+                    let entry = self.tree.entry(key, key_span, id);
+                    map.set(self.tree, &mut self.entries, entry, true);
                 }
                 Some(Pending::Merge) => merge(self.tree, &mut self.entries, map, id)?,
                 None => {}
@@ -221,14 +222,14 @@ impl MapFrame {
             }
             self.hashed.get(tree.str(entry.key)).copied()
         } else {
-            entries.iter().position(|old| tree.are_same(old.key, entry.key))
+            entries.iter().position(|old| tree.have_same_key(old, &entry))
         };
         match position {
             Some(position) => {
-                let first = entries[position].key_span;
+                let first = entries[position].key_span();
                 // A key that a merge brought in lies outside this map and may be overridden.
                 if written && first.start >= self.start {
-                    let (key, second) = (entry.key, entry.key_span);
+                    let (key, second) = (entry.key, entry.key_span());
                     tree.duplicates.push(Duplicate { map: self.id, key, first, second });
                 }
                 entries[position] = entry;

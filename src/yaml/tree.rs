@@ -52,8 +52,27 @@ pub struct Node {
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
     pub key: Text,
-    pub key_span: Span,
+    span_start: u32,
+    span_len: u16,
+    /// The [`tag`] of the key: a look-up need not touch the text of keys that differ.
+    tag: u16,
     pub value: NodeId,
+}
+
+impl Entry {
+    /// Where the key stands; of what has 64 KiB and more, the place where it begins.
+    pub fn key_span(&self) -> Span {
+        Span { start: self.span_start, end: self.span_start + u32::from(self.span_len) }
+    }
+}
+
+/// The first and the last byte of a key.
+fn tag(key: &[u8]) -> u16 {
+    match key {
+        [first, .., last] => u16::from_be_bytes([*first, *last]),
+        [only] => u16::from(*only),
+        [] => 0,
+    }
 }
 
 /// A key that stands twice in one map: kubectl keeps the last.
@@ -126,20 +145,33 @@ impl Tree {
         &whole.as_bytes()[start..start + text.len as usize]
     }
 
-    /// Whether a string of the tree reads so; most differ by their length or first byte already.
+    /// Whether a string of the tree reads so; most differ by their length already.
     #[inline]
     pub fn is(&self, text: Text, other: &str) -> bool {
-        if text.len as usize != other.len() {
-            return false;
-        }
-        let (one, other) = (self.bytes(text), other.as_bytes());
-        one.first() == other.first() && one == other
+        text.len as usize == other.len() && self.bytes(text) == other.as_bytes()
     }
 
     /// Whether two strings of the tree read the same.
     #[inline]
     pub(super) fn are_same(&self, text: Text, other: Text) -> bool {
         text.len == other.len && self.bytes(text) == self.bytes(other)
+    }
+
+    /// An entry for a map of this tree, under a key of this tree.
+    pub fn entry(&self, key: Text, key_span: Span, value: NodeId) -> Entry {
+        let span_len = u16::try_from(key_span.end - key_span.start).unwrap_or(0);
+        Entry { key, span_start: key_span.start, span_len, tag: tag(self.bytes(key)), value }
+    }
+
+    /// Where a key stands among entries.
+    pub fn position(&self, entries: &[Entry], key: &str) -> Option<usize> {
+        let tag = tag(key.as_bytes());
+        entries.iter().position(|entry| entry.tag == tag && self.is(entry.key, key))
+    }
+
+    /// Whether two entries have the same key.
+    pub(super) fn have_same_key(&self, one: &Entry, other: &Entry) -> bool {
+        one.tag == other.tag && self.are_same(one.key, other.key)
     }
 
     pub fn entries(&self, run: Run) -> &[Entry] {
@@ -236,13 +268,12 @@ impl Tree {
         let Node { span, value: Value::Map(run) } = self.node(map) else {
             return;
         };
-        let position = self.entries(run).iter().position(|entry| self.is(entry.key, key));
-        if let Some(position) = position {
+        if let Some(position) = self.position(self.entries(run), key) {
             self.entries[run.start as usize + position].value = value;
             return;
         }
         let key = self.heap_text(key);
-        let entry = Entry { key, key_span: span, value };
+        let entry = self.entry(key, span, value);
         let grown = if (run.start + run.len) as usize == self.entries.len() {
             self.entries.push(entry);
             Run { start: run.start, len: run.len + 1 }
@@ -289,11 +320,8 @@ impl Tree {
             Value::Map(run) => {
                 let mut entries = Vec::with_capacity(run.len as usize);
                 for entry in from.entries(run) {
-                    entries.push(Entry {
-                        key: self.copy_text(from, entry.key),
-                        key_span: entry.key_span,
-                        value: self.copy(from, entry.value),
-                    });
+                    let (key, value) = (self.copy_text(from, entry.key), self.copy(from, entry.value));
+                    entries.push(self.entry(key, entry.key_span(), value));
                 }
                 Value::Map(self.entry_run(&entries))
             }

@@ -45,8 +45,9 @@ impl<'a> View<'a> {
         let Value::Map(run) = self.value() else {
             return None;
         };
-        let entry = self.tree.entries(run).iter().find(|entry| self.tree.is(entry.key, key))?;
-        Some((*entry, self.tree.view(entry.value)))
+        let entries = self.tree.entries(run);
+        let entry = entries[self.tree.position(entries, key)?];
+        Some((entry, self.tree.view(entry.value)))
     }
 
     /// The value at a chain of keys.
@@ -56,7 +57,7 @@ impl<'a> View<'a> {
 
     /// Where a key stands, for findings about the field itself.
     pub fn key_span(self, key: &str) -> Option<Span> {
-        Some(self.entry(key)?.0.key_span)
+        Some(self.entry(key)?.0.key_span())
     }
 
     pub fn is_null(self) -> bool {
@@ -149,7 +150,7 @@ impl<'a> View<'a> {
     pub fn entries(self) -> impl ExactSizeIterator<Item = (&'a str, Span, View<'a>)> + use<'a> {
         self.entry_slice()
             .iter()
-            .map(move |entry| (self.tree.str(entry.key), entry.key_span, self.tree.view(entry.value)))
+            .map(move |entry| (self.tree.str(entry.key), entry.key_span(), self.tree.view(entry.value)))
     }
 
     /// Number of items or entries.
