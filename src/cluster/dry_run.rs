@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::client::TRIES;
 use super::payload::{Replicas, payload};
 use super::status::Status;
-use super::client::TRIES;
 use super::{
     Claim, Client, ClusterError, Method, Request, Resource, Resources, Response, join, ownership, parallel, settled,
     status_of,
