@@ -14,27 +14,14 @@ use support::{Run, kplan, kplan_stdin};
 
 const CONFIG_MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings\ndata:\n  mode: \"1\"\n";
 
-/// A folder with these files, below a folder that ends the search for a kplan.yaml.
 fn folder(name: &str, files: &[(&str, &[u8])]) -> PathBuf {
-    let home = support::folder(&format!("bad-input-{name}"));
-    fs::create_dir_all(home.join(".git")).unwrap();
-    for (name, bytes) in files {
-        let path = home.join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, bytes).unwrap();
-    }
-    home
+    support::filled(&format!("bad-input-{name}"), files)
 }
 
-/// Checks the exit code and that every word stands in the output; ten seconds are enough for anything but the big file.
+/// The same within ten seconds, which are enough for anything but the big file.
 #[track_caller]
 fn says(run: &Run, code: i32, words: &[&str]) {
-    let said = format!("{}{}", run.stdout, run.stderr);
-    assert_eq!(run.code, Some(code), "{}", run.shown());
-    assert!(!said.contains("panicked") && !said.contains("internal error"), "{}", run.shown());
-    for word in words {
-        assert!(said.contains(word), "{word:?} is missing: {}", run.shown());
-    }
+    support::says(run, code, words);
     assert!(run.time < Duration::from_secs(10), "{:?}", run.time);
 }
 

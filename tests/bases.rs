@@ -1,5 +1,5 @@
 //! `diff` between any two bases: two states as folders, git revisions and snapshots, each against each. What differs is
-//! the same wherever it comes from. On a cluster: `read_only::states_of_a_cluster`.
+//! the same wherever it comes from.
 #![allow(clippy::unwrap_used)]
 
 mod support;

@@ -4,7 +4,6 @@
 
 mod support;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -12,14 +11,7 @@ use std::time::Duration;
 use support::{Run, kplan};
 
 fn folder(name: &str, files: &[(&str, &str)]) -> PathBuf {
-    let home = support::folder(&format!("inventories-{name}"));
-    fs::create_dir_all(home.join(".git")).unwrap();
-    for (name, text) in files {
-        let path = home.join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-    home
+    support::filled(&format!("inventories-{name}"), files)
 }
 
 /// Checks the exit code and that every word stands in the output.

@@ -9,17 +9,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use support::{Run, kplan};
-
-#[track_caller]
-fn says(run: &Run, code: i32, words: &[&str]) {
-    let said = format!("{}{}", run.stdout, run.stderr);
-    assert_eq!(run.code, Some(code), "{}", run.shown());
-    for word in words {
-        assert!(said.contains(word), "{word:?} is missing: {}", run.shown());
-    }
-    assert!(run.time.as_secs() < 20, "{:?}", run.time);
-}
+use support::{kplan, says};
 
 fn own(name: &str) -> PathBuf {
     let home = support::folder(&format!("policy-{name}"));

@@ -7,27 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use support::{Run, kplan};
+use support::{kplan, says};
 
-/// A folder with these files, below a folder that ends the search for a kplan.yaml.
 fn folder(name: &str, files: &[(&str, &str)]) -> PathBuf {
-    let home = support::folder(&format!("settings-{name}"));
-    fs::create_dir_all(home.join(".git")).unwrap();
-    for (name, text) in files {
-        let path = home.join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-    home
-}
-
-#[track_caller]
-fn says(run: &Run, code: i32, words: &[&str]) {
-    let said = format!("{}{}", run.stdout, run.stderr);
-    assert_eq!(run.code, Some(code), "{}", run.shown());
-    for word in words {
-        assert!(said.contains(word), "{word:?} is missing: {}", run.shown());
-    }
+    support::filled(&format!("settings-{name}"), files)
 }
 
 /// `file:line: severity[rule]` of what is found.

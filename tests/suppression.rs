@@ -6,7 +6,7 @@ mod support;
 use std::fs;
 use std::path::PathBuf;
 
-use support::{Run, kplan};
+use support::{kplan, says};
 
 /// Two containers without a tag, in a Deployment with these annotations.
 fn manifest(annotations: &str, comment: &str) -> String {
@@ -38,15 +38,6 @@ fn found(home: &std::path::Path, arguments: &[&str]) -> Vec<String> {
         format!("{file}:{number} {rule}")
     };
     run.stdout.lines().map(place).collect()
-}
-
-#[track_caller]
-fn says(run: &Run, code: i32, words: &[&str]) {
-    let said = format!("{}{}", run.stdout, run.stderr);
-    assert_eq!(run.code, Some(code), "{}", run.shown());
-    for word in words {
-        assert!(said.contains(word), "{word:?} is missing: {}", run.shown());
-    }
 }
 
 const ON: &str = "rules: {image-tag-mutable: warning, suppression-reasonless: info}\n";

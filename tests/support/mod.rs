@@ -37,6 +37,18 @@ pub fn folder(name: &str) -> PathBuf {
     path
 }
 
+/// A folder with these files, below a folder that ends the search for a kplan.yaml.
+pub fn filled(name: &str, files: &[(&str, impl AsRef<[u8]>)]) -> PathBuf {
+    let home = folder(name);
+    std::fs::create_dir_all(home.join(".git")).unwrap();
+    for (name, content) in files {
+        let path = home.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+    home
+}
+
 /// Copies a folder with everything below it.
 pub fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
@@ -237,6 +249,18 @@ pub fn difference(expected: &[String], actual: &[String]) -> Vec<String> {
 /// What of the expected is not among the actual.
 pub fn lacking(expected: &[String], actual: &[String]) -> Vec<String> {
     difference(expected, actual).into_iter().filter(|line| line.starts_with("- ")).collect()
+}
+
+/// Checks the exit code, and that every word stands in the output.
+#[track_caller]
+pub fn says(run: &Run, code: i32, words: &[&str]) {
+    let said = format!("{}{}", run.stdout, run.stderr);
+    assert_eq!(run.code, Some(code), "{}", run.shown());
+    assert!(!said.contains("panicked") && !said.contains("internal error"), "{}", run.shown());
+    for word in words {
+        assert!(said.contains(word), "{word:?} is missing: {}", run.shown());
+    }
+    assert!(run.time.as_secs() < 20, "{:?}", run.time);
 }
 
 /// A failure with all its lines, or success when there are none.
