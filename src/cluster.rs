@@ -25,6 +25,7 @@ mod status;
 mod succession;
 #[cfg(test)]
 mod tests;
+mod unions;
 
 use std::fmt;
 use std::path::PathBuf;

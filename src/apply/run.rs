@@ -153,9 +153,9 @@ fn make_way(
         return cluster::remove(world.client, path, removal, world.limits.each, &goes_on)
             .map_err(|error| error.message);
     }
-    if step.inherits
+    if (step.inherits || !step.clears.is_empty())
         && let Some(inherited) =
-            cluster::inherit(world.client, path, world.policy, gone).map_err(|error| error.message)?
+            cluster::inherit(world.client, path, world.policy, gone, &step.clears).map_err(|error| error.message)?
         && payload["metadata"]["resourceVersion"] == inherited.before.as_str()
     {
         payload["metadata"]["resourceVersion"] = inherited.after.into();

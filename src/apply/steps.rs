@@ -25,6 +25,8 @@ pub struct Step {
     pub force: bool,
     /// Managers that kplan succeeds have fields of it.
     pub inherits: bool,
+    /// What only the server wrote and this apply takes away, as its conflicts name it.
+    pub clears: Vec<String>,
     /// It is deleted first.
     pub removal: Option<Removal>,
     /// Later waves wait for it: a Namespace, a CustomResourceDefinition, what `depends-on` names.

@@ -165,6 +165,7 @@ fn steps(run: &Run, policy: &Policy) -> Vec<Step> {
             manager: api::MANAGER,
             force: policy.on_conflict == OnConflict::Force || change.takes_over,
             inherits: change.action == Action::Update && !change.inherits.is_empty(),
+            clears: if change.action == Action::Update { change.clears.clone() } else { Vec::new() },
             gates: gates.contains(&id),
         });
     }
@@ -184,6 +185,7 @@ fn parent_step(run: &Run, change: &Change) -> Option<Step> {
         manager: api::PARENT_MANAGER,
         force: true,
         inherits: false,
+        clears: Vec::new(),
         gates: false,
     })
 }

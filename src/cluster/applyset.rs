@@ -307,6 +307,7 @@ impl Parent<'_> {
             takes_over: false,
             leaves: Vec::new(),
             inherits: Vec::new(),
+            clears: Vec::new(),
             is_going: false,
             needs_leave: false,
             desired: None,

@@ -10,7 +10,7 @@ use super::payload::{Replicas, payload};
 use super::status::Status;
 use super::{
     Claim, Client, ClusterError, Method, Request, Resource, Resources, Response, join, ownership, parallel, settled,
-    status_of,
+    status_of, unions,
 };
 use crate::diag::Cause;
 use crate::diff::{
@@ -101,10 +101,11 @@ fn one(client: &Client<'_>, ask: &Ask<'_>, id: ObjectId, live: Option<View<'_>>)
     }
     let gone = |version: &str| ask.resources.get(version, &object.kind).is_none();
     if let Some(live) = record.as_ref().filter(|_| status.message.contains(GONE_VERSION))
-        && let Some(record) = ownership::inherited(live, ask.policy, &gone)
+        && let Some(record) = ownership::inherited(live, ask.policy, &gone, &[])
     {
         return asked.amend(&json, live, record, known);
     }
+    let (response, clears) = asked.clear(response, &json, record.as_ref(), ask.policy)?;
     let response = match record.filter(|_| response.is_ok() && !known.inherits.is_empty()) {
         Some(record) => asked.inherit(response, &json, &record, ask.policy)?,
         None => response,
@@ -114,7 +115,7 @@ fn one(client: &Client<'_>, ask: &Ask<'_>, id: ObjectId, live: Option<View<'_>>)
         answer.anew = Some(asked.create(&json)?);
     }
     let Answer { inherits, is_known, other_set, going, by_hand, .. } = known;
-    Ok(Answer { conflicts, inherits, is_known, other_set, going, by_hand, ..answer })
+    Ok(Answer { conflicts, inherits, clears, is_known, other_set, going, by_hand, ..answer })
 }
 
 fn unknown() -> Answer {
@@ -167,6 +168,33 @@ impl Asked<'_> {
             }
         }
         Ok((self.client.send(&apply_request(&self.path, json, true, true))?, found))
+    }
+
+    /// Where an update is refused and old members of unions are left that nobody owns, what comes of it without them, and
+    /// their paths: the server merges all but the new members, then fills in and judges the object with these.
+    fn clear(
+        &self,
+        response: Response,
+        json: &Value,
+        live: Option<&Value>,
+        policy: &Policy,
+    ) -> Result<(Response, Vec<String>), ClusterError> {
+        let Some(live) = live.filter(|_| response.status == 422) else { return Ok((response, Vec::new())) };
+        let rests = unions::rests(live, json, policy);
+        if rests.is_empty() {
+            return Ok((response, Vec::new()));
+        }
+        let mut held = json.clone();
+        rests.iter().for_each(|rest| rest.stay(&mut held, live));
+        let merged = self.client.send(&apply_request(&self.path, &held, true, true))?;
+        if !merged.is_ok() {
+            return Ok((merged, Vec::new()));
+        }
+        let before: Value = serde_json::from_str(&merged.body).unwrap_or_default();
+        let mut stored = before.clone();
+        rests.iter().for_each(|rest| rest.switch(&mut stored, json));
+        let asked = self.put(&stored, &before, live)?;
+        Ok((asked, rests.iter().map(unions::Rest::path).collect()))
     }
 
     /// What the object becomes once the fields of predecessors are kplan's: those that nobody writes go away, and the

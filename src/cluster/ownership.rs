@@ -47,11 +47,16 @@ pub(super) fn remove_inherited(stored: &mut Value, live: &Value, policy: &Policy
 }
 
 /// The record once the fields of the predecessors are kplan's, and none is in a version that is `gone`; `None` where it
-/// is so already.
+/// is so already. What `clears` names, as conflicts do, is put among kplan's own, so that its next apply takes it away.
 ///
 /// Server-side apply of a custom resource fails for ever while its record names a version that is not served any more
 /// (kubernetes#111937).
-pub(super) fn inherited(live: &Value, policy: &Policy, gone: &dyn Fn(&str) -> bool) -> Option<Value> {
+pub(super) fn inherited(
+    live: &Value,
+    policy: &Policy,
+    gone: &dyn Fn(&str) -> bool,
+    clears: &[String],
+) -> Option<Value> {
     let is_gone = |entry: &Value| entry["apiVersion"].as_str().is_some_and(gone);
     let now = live["apiVersion"].as_str()?;
     let version = version(live).filter(|version| !gone(version)).unwrap_or(now);
@@ -69,6 +74,11 @@ pub(super) fn inherited(live: &Value, policy: &Policy, gone: &dyn Fn(&str) -> bo
         } else {
             others.push(entry.clone());
         }
+    }
+    for path in clears.iter().filter(|path| is_nobodys(live, path, policy)) {
+        any = true;
+        let steps = steps(live, path).unwrap_or_default();
+        merge(&mut record, &steps.iter().rev().fold(json!({}), |inner, step| json!({ step.as_str(): inner })));
     }
     let time = entries(live).iter().filter_map(|entry| entry["time"].as_str()).max().unwrap_or_default();
     let own = json!({"manager": MANAGER, "operation": "Apply", "apiVersion": version, "time": time,
@@ -94,7 +104,7 @@ pub(super) fn amended(live: &Value, payload: &Value, record: Value) -> Value {
 }
 
 /// Maps are merged, everything else is what is written.
-fn overlay(object: &mut Value, payload: &Value) {
+pub(super) fn overlay(object: &mut Value, payload: &Value) {
     match (object, payload) {
         (Value::Object(fields), Value::Object(written)) => {
             for (key, value) in written {
@@ -147,16 +157,29 @@ pub(super) fn by_hand(live: &Value, policy: &Policy) -> Vec<Conflict> {
 
 /// Whether a path of a conflict leads to something.
 pub(super) fn leads(object: &Value, path: &str) -> bool {
-    let (mut at, mut rest) = (object, path);
+    steps(object, path).is_some()
+}
+
+/// Whether what a path of a conflict leads to belongs to predecessors at most, so that an apply does not remove it and
+/// nobody misses it.
+pub(super) fn is_nobodys(live: &Value, path: &str, policy: &Policy) -> bool {
+    let Some(steps) = steps(live, path) else { return false };
+    let owns = |entry: &Value| steps.iter().try_fold(&entry["fieldsV1"], |at, step| at.get(step)).is_some();
+    !entries(live).iter().any(|entry| !is_predecessor(entry, policy) && owns(entry))
+}
+
+/// The steps of a path of a conflict as FieldsV1 writes them; `None` where it leads to nothing.
+fn steps(object: &Value, path: &str) -> Option<Vec<String>> {
+    let (mut at, mut rest, mut steps) = (object, path, Vec::new());
     while let Some((name, tail)) = next_step(at, rest) {
-        at = match step(at, &name) {
-            Some(Step::Field(key)) => &at[key],
-            Some(Step::Item(item)) => &at[item],
-            None => return false,
+        at = match step(at, &name)? {
+            Step::Field(key) => &at[key],
+            Step::Item(item) => &at[item],
         };
         rest = tail;
+        steps.push(name);
     }
-    rest.is_empty()
+    rest.is_empty().then_some(steps)
 }
 
 /// The paths of a set that have nothing below them.
@@ -387,7 +410,7 @@ mod tests {
 
     #[test]
     fn the_record_passes_on() {
-        let record = inherited(&live(), &Policy::default(), &|_| false).unwrap();
+        let record = inherited(&live(), &Policy::default(), &|_| false, &[]).unwrap();
         assert_eq!(record[0]["manager"], "kplan");
         assert_eq!(record[0]["operation"], "Apply");
         assert_eq!(record[0]["fieldsV1"]["f:data"], json!({".": {}, "f:a": {}, "f:b": {}}));
@@ -396,7 +419,7 @@ mod tests {
         assert_eq!(managers, ["kplan", "other", "kubectl-edit"]);
         let mut later = live();
         later["metadata"]["managedFields"] = record;
-        assert_eq!(inherited(&later, &Policy::default(), &|_| false), None);
+        assert_eq!(inherited(&later, &Policy::default(), &|_| false, &[]), None);
     }
 
     #[test]
@@ -408,7 +431,7 @@ mod tests {
         let mut stored = old.clone();
         assert!(remove_inherited(&mut stored, &old, &Policy::default()));
         assert_eq!(stored["data"], json!({"theirs": "3", "by-hand": "4"}));
-        let record = inherited(&old, &Policy::default(), &|_| false).unwrap();
+        let record = inherited(&old, &Policy::default(), &|_| false, &[]).unwrap();
         assert_eq!((&record[0]["apiVersion"], &record[0]["fieldsV1"]["f:renamed"]), (&json!("v1"), &Value::Null));
         assert_eq!(record[0]["fieldsV1"]["f:data"], json!({".": {}, "f:a": {}, "f:b": {}}));
     }
@@ -420,7 +443,7 @@ mod tests {
             old["metadata"]["managedFields"][at]["apiVersion"] = "v1beta1".into();
         }
         let gone = |version: &str| version == "v1beta1";
-        let record = inherited(&old, &Policy::default(), &gone).unwrap();
+        let record = inherited(&old, &Policy::default(), &gone, &[]).unwrap();
         let versions: Vec<&Value> = record.as_array().unwrap().iter().map(|entry| &entry["apiVersion"]).collect();
         assert_eq!(versions, ["v1", "v1", "v1"]);
         let payload =
@@ -429,7 +452,7 @@ mod tests {
         assert_eq!(amended["data"], json!({"a": "2", "theirs": "3", "by-hand": "4", "c": "3"}));
         assert_eq!(amended["metadata"].get("annotations"), None);
         old["metadata"]["managedFields"] = amended["metadata"]["managedFields"].clone();
-        assert_eq!(inherited(&old, &Policy::default(), &gone), None);
+        assert_eq!(inherited(&old, &Policy::default(), &gone, &[]), None);
     }
 
     #[test]

@@ -21,8 +21,8 @@ pub struct Inherited {
     pub after: String,
 }
 
-/// Makes the fields of predecessors kplan's, in the object's record alone, and leaves there no version that is `gone`;
-/// `None` where there is nothing to do any more.
+/// Makes the fields of predecessors, and of nobody what `clears` names, kplan's, in the object's record alone, and leaves
+/// there no version that is `gone`; `None` where there is nothing to do any more.
 ///
 /// # Errors
 /// The server gives no answer, or refuses it; the object is as it was.
@@ -31,6 +31,7 @@ pub fn inherit(
     path: &str,
     policy: &Policy,
     gone: &dyn Fn(&str) -> bool,
+    clears: &[String],
 ) -> Result<Option<Inherited>, ClusterError> {
     let help = "plan again to see what has changed";
     let version = |object: &Value| object["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
@@ -40,7 +41,7 @@ pub fn inherit(
             return Err(ClusterError::new(status_of(&answer).message, help));
         }
         let live: Value = serde_json::from_str(&answer.body).unwrap_or_default();
-        let Some(record) = ownership::inherited(&live, policy, gone) else { return Ok(None) };
+        let Some(record) = ownership::inherited(&live, policy, gone, clears) else { return Ok(None) };
         let set =
             |field: &str, value: Value| json!({"op": "replace", "path": format!("/metadata/{field}"), "value": value});
         // With the version, so that nobody's change meanwhile is lost.

@@ -281,6 +281,7 @@ fn rights_are_asked_for_once_where_everything_is_allowed() {
         takes_over: false,
         leaves: Vec::new(),
         inherits: Vec::new(),
+        clears: Vec::new(),
         is_going: false,
         needs_leave: false,
         desired: None,

@@ -26,6 +26,8 @@ pub struct Answer {
     pub is_known: bool,
     /// Managers that kplan succeeds: what they applied and nobody writes any more goes away.
     pub inherits: Vec<String>,
+    /// Old members of unions that the server filled in and that are cleared, named as conflicts are.
+    pub clears: Vec<String>,
     /// The ApplySet that has the object, where it is applied as a member of another one.
     pub other_set: Option<OtherSet>,
     /// The object is being deleted; what holds it.
@@ -56,7 +58,7 @@ impl Answer {
     pub fn new(fidelity: Fidelity) -> Answer {
         let (conflicts, warnings, note) = (Vec::new(), Vec::new(), String::new());
         let (stored, refusal, anew, inherits) = (None, None, None, Vec::new());
-        let (is_known, other_set, going, by_hand) = (false, None, None, Vec::new());
+        let (is_known, other_set, going, by_hand, clears) = (false, None, None, Vec::new(), Vec::new());
         Answer {
             fidelity,
             stored,
@@ -67,6 +69,7 @@ impl Answer {
             anew,
             is_known,
             inherits,
+            clears,
             other_set,
             going,
             by_hand,

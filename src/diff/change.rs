@@ -114,6 +114,9 @@ pub struct Change {
     /// Managers whose record becomes kplan's before it is applied.
     #[serde(skip)]
     pub inherits: Vec<String>,
+    /// What only the server wrote and the apply is to take away, as the API server's conflicts name it.
+    #[serde(skip)]
+    pub clears: Vec<String>,
     /// The object is being deleted already.
     #[serde(skip)]
     pub is_going: bool,

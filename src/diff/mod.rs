@@ -132,6 +132,7 @@ impl<'a> Compare<'a> {
             takes_over: false,
             leaves: Vec::new(),
             inherits: answer.map(|answer| answer.inherits.clone()).unwrap_or_default(),
+            clears: answer.map(|answer| answer.clears.clone()).unwrap_or_default(),
             is_going: answer.is_some_and(|answer| answer.going.is_some()),
             needs_leave: false,
             desired: pair.desired,

@@ -182,6 +182,7 @@ fn change(action: Action, kind: &str, name: &str, risk: Risk, fields: Vec<FieldC
         takes_over: false,
         leaves: Vec::new(),
         inherits: Vec::new(),
+        clears: Vec::new(),
         is_going: false,
         needs_leave: false,
         desired: None,

@@ -17,6 +17,8 @@ pub fn trials() -> Vec<Trial> {
         trial("like_kubectl::exit_codes", Needs::Own, exit_codes),
         trial("like_kubectl::one_name_in_two_kinds", Needs::Own, one_name),
         trial("like_kubectl::unions_are_cleared", Needs::Own, unions),
+        trial("like_kubectl::written_unions_are_cleared", Needs::Own, written_unions),
+        trial("like_kubectl::unions_of_others_are_not", Needs::Own, owned_unions),
         trial("like_kubectl::label_selector", Needs::Own, label_selector),
         trial("like_kubectl::namespace_mismatch", Needs::Own, namespace_mismatch),
         trial("like_kubectl::cluster_ip", Needs::Own, cluster_ip),
@@ -100,40 +102,128 @@ fn one_name(plane: &Plane) -> Result<(), Failed> {
     expect(&json!(found), json!(["update ConfigMap/x", "unchanged ServiceAccount/x"]))
 }
 
-/// What the server filled in for the old member of a union is gone with it. Where the old manifest had none of it, so that
-/// nobody owns it, server-side apply keeps it and the server refuses the new one: kplan says so before, in the words that
-/// kubectl gets.
+/// A workload with one pod template, whose union at `key` of the spec and volume are these.
+fn workload(kind: &str, key: &str, strategy: &Value, volume: &Value) -> Value {
+    let mut object = deployment("web", 1, "web:1");
+    object["kind"] = json!(kind);
+    object["spec"][key] = strategy.clone();
+    object["spec"]["template"]["spec"]["volumes"] = json!([volume]);
+    if kind == "DaemonSet" {
+        object["spec"].as_object_mut().unwrap().remove("replicas");
+    }
+    object
+}
+
+/// `kubectl diff` as kplan has nothing more to say, and neither has kplan.
+fn nothing_is_left(plane: &Plane, folder: &Path, namespace: &Namespace<'_>, kind: &str) -> Result<(), Failed> {
+    let found = changes(plane, folder, namespace, &["plan"])?;
+    expect(&json!(found), json!([format!("unchanged {kind}/web")]))?;
+    let file = folder.join("set.yaml").display().to_string();
+    let run = namespace.kubectl(&["diff", "--server-side", "--field-manager=kplan", "--filename", &file]);
+    expect(&json!(run.code), json!(0)).map_err(|_| run.shown().into())
+}
+
+/// Members of unions that are owned go as the server's apply takes them; those that only the server wrote, which it keeps
+/// and then refuses, go too. Each row: kind, key of the strategy, the new one, and whether the server refuses it.
+const UNIONS: [(&str, &str, &str, bool); 3] = [
+    ("Deployment", "strategy", "Recreate", true),
+    ("StatefulSet", "updateStrategy", "OnDelete", true),
+    ("DaemonSet", "updateStrategy", "OnDelete", false),
+];
+
 fn unions(plane: &Plane) -> Result<(), Failed> {
-    let namespace = plane.namespace("unions")?;
-    let make = |strategy: Value, volume: Value| {
-        let mut web = deployment("web", 1, "web:1");
-        web["spec"]["strategy"] = strategy;
-        web["spec"]["template"]["spec"]["volumes"] = json!([volume]);
-        web
-    };
+    let (host, empty) = (json!({"name": "v", "hostPath": {"path": "/srv"}}), json!({"name": "v"}));
+    for (kind, key, new, refused) in UNIONS {
+        let namespace = plane.namespace("unions")?;
+        let live = || namespace.get(&[kind, "web"]);
+        let new = json!({ "type": new });
+        let folder = set(&format!("unions-{kind}"), &[workload(kind, key, &json!({}), &empty)]);
+        let file = folder.join("set.yaml").display().to_string();
+        let apply = || -> Result<(), Failed> {
+            let run = kplan(plane, &folder, &namespace, &["apply", "--yes", "--wait=false"]);
+            expect(&json!(run.code), json!(0)).map_err(|_| run.shown().into())
+        };
+        let kubectl = || namespace.kubectl(&["apply", "--server-side", "--field-manager=kplan", "--filename", &file]);
+        apply()?;
+        contains(&live()?["spec"][key].to_string(), "rollingUpdate")?;
+        for (strategy, volume) in [(&new, &empty), (&new, &host)] {
+            write(&folder, &[workload(kind, key, strategy, volume)]);
+            if refused || volume == &host {
+                expect(&json!(kubectl().code), json!(1))?;
+            }
+            let run = kplan(plane, &folder, &namespace, &["plan", "--output", "json"]);
+            let change = run.report()?["changes"][0].clone();
+            let fields = |op: &str| {
+                let fields = change["fields"].as_array().into_iter().flatten().filter(|field| field["op"] == op);
+                fields.map(|field| field["path"].clone()).collect::<Vec<_>>()
+            };
+            let cleared = match (volume == &host, refused) {
+                (true, _) => vec![json!("spec.template.spec.volumes[0].emptyDir")],
+                (false, true) => vec![json!(format!("spec.{key}.rollingUpdate"))],
+                (false, false) => Vec::new(),
+            };
+            let found = json!([change["action"], change["fidelity"], fields("remove")]);
+            expect(&found, json!(["update", "server", cleared])).map_err(|_| change.to_string())?;
+            let before = live()?["metadata"]["generation"].as_u64();
+            apply()?;
+            let after = live()?;
+            // In one step: no pod is made twice.
+            expect(&json!(after["metadata"]["generation"].as_u64()), json!(before.map(|number| number + 1)))?;
+            nothing_is_left(plane, &folder, &namespace, kind)?;
+        }
+        let live = live()?;
+        let volumes = &live["spec"]["template"]["spec"]["volumes"];
+        expect(volumes, json!([{"name": "v", "hostPath": {"path": "/srv", "type": ""}}]))?;
+        if refused {
+            expect(&live["spec"][key], new)?;
+        }
+    }
+    Ok(())
+}
+
+/// What kplan has written of the old member goes with all that the server added to it.
+fn written_unions(plane: &Plane) -> Result<(), Failed> {
+    let namespace = plane.namespace("written-unions")?;
     let rolling = json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}});
     let empty = json!({"name": "v", "emptyDir": {"medium": "Memory"}});
-    let folder = set("unions", &[make(rolling, empty.clone())]);
+    let folder = set("written-unions", &[workload("Deployment", "strategy", &rolling, &empty)]);
     apply(plane, &folder, &namespace)?;
-    let strategy = namespace.get(&["deployment", "web"])?["spec"]["strategy"].clone();
-    contains(&strategy.to_string(), "maxUnavailable")?;
-    let recreate = json!({"type": "Recreate"});
-    write(&folder, &[make(recreate.clone(), json!({"name": "v", "hostPath": {"path": "/srv"}}))]);
+    contains(&namespace.get(&["deployment", "web"])?["spec"]["strategy"].to_string(), "maxUnavailable")?;
+    let (recreate, host) = (json!({"type": "Recreate"}), json!({"name": "v", "hostPath": {"path": "/srv"}}));
+    write(&folder, &[workload("Deployment", "strategy", &recreate, &host)]);
     apply(plane, &folder, &namespace)?;
     let live = namespace.get(&["deployment", "web"])?;
-    expect(&live["spec"]["strategy"], recreate.clone())?;
+    expect(&live["spec"]["strategy"], recreate)?;
     let volumes = &live["spec"]["template"]["spec"]["volumes"];
     expect(volumes, json!([{"name": "v", "hostPath": {"path": "/srv", "type": ""}}]))?;
-    let found = changes(plane, &folder, &namespace, &["plan"])?;
-    expect(&json!(found), json!(["unchanged Deployment/web"]))?;
-    write(&folder, &[make(json!({}), empty.clone())]);
-    apply(plane, &folder, &namespace)?;
-    write(&folder, &[make(recreate, empty)]);
+    nothing_is_left(plane, &folder, &namespace, "Deployment")
+}
+
+/// What another manager has set of the old member is not cleared: the server's refusal stands, in the words that kubectl
+/// gets. What kubectl's client-side apply recorded is.
+fn owned_unions(plane: &Plane) -> Result<(), Failed> {
+    let (namespace, volume) = (plane.namespace("owned-unions")?, json!({"name": "v"}));
+    let folder = set("owned-unions", &[workload("Deployment", "strategy", &json!({}), &volume)]);
     let file = folder.join("set.yaml").display().to_string();
+    let run = namespace.kubectl(&["apply", "--filename", &file]);
+    expect(&json!(run.code), json!(0)).map_err(|_| run.shown())?;
+    write(&folder, &[workload("Deployment", "strategy", &json!({"type": "Recreate"}), &volume)]);
+    apply(plane, &folder, &namespace)?;
+    expect(&namespace.get(&["deployment", "web"])?["spec"]["strategy"], json!({"type": "Recreate"}))?;
+    nothing_is_left(plane, &folder, &namespace, "Deployment")?;
+    write(&folder, &[workload("Deployment", "strategy", &json!({}), &volume)]);
+    apply(plane, &folder, &namespace)?;
+    let patch = json!({"spec": {"strategy": {"rollingUpdate": {"maxSurge": 2}}}}).to_string();
+    let run = namespace.kubectl(&["patch", "deployment", "web", "--field-manager=robot", "--patch", &patch]);
+    expect(&json!(run.code), json!(0)).map_err(|_| run.shown())?;
+    write(&folder, &[workload("Deployment", "strategy", &json!({"type": "Recreate"}), &volume)]);
     let run = namespace.kubectl(&["apply", "--server-side", "--field-manager=kplan", "--filename", &file]);
     let words = run.stderr.split_once("is invalid: ").map(|(_, words)| words.trim()).unwrap_or_default();
     contains(words, "may not be specified when strategy `type` is 'Recreate'")?;
-    contains(&kplan(plane, &folder, &namespace, &["plan"]).stdout, words)
+    contains(&kplan(plane, &folder, &namespace, &["plan"]).stdout, words)?;
+    let run = kplan(plane, &folder, &namespace, &["apply", "--yes", "--force-conflicts"]);
+    expect(&json!(run.code), json!(1)).map_err(|_| run.shown())?;
+    expect(&namespace.get(&["deployment", "web"])?["spec"]["strategy"]["rollingUpdate"]["maxSurge"], json!(2))
 }
 
 fn label_selector(plane: &Plane) -> Result<(), Failed> {
