@@ -10,7 +10,7 @@ use super::discovery::escape;
 use super::dry_run::apply_as;
 use super::{Client, ClusterError, Request, Resource, Resources, parallel, status_of};
 use crate::diff::{
-    Action, Change, Fidelity, FieldChange, OTHER_SET, ObjectRef, OnConflict, Op, OtherSet, PART_OF, Policy, Risk,
+    Action, Change, Fidelity, FieldChange, OTHER_SET, ObjectRef, OnConflict, Op, OtherSet, PART_OF, Policy,
 };
 use crate::model::path::push_key;
 use crate::model::{Bundle, Object};
@@ -294,25 +294,7 @@ impl Parent<'_> {
         if !self.why.is_empty() {
             why = format!("{why}; {}", self.why);
         }
-        Change {
-            action,
-            object: self.parent.clone(),
-            risk: Risk::Safe,
-            why,
-            notes: Vec::new(),
-            fidelity: self.fidelity,
-            fields,
-            restarts: 0,
-            wave: 0,
-            takes_over: false,
-            leaves: Vec::new(),
-            inherits: Vec::new(),
-            clears: Vec::new(),
-            is_going: false,
-            needs_leave: false,
-            desired: None,
-            base: None,
-        }
+        Change { why, fidelity: self.fidelity, fields, ..Change::new(action, self.parent.clone()) }
     }
 }
 

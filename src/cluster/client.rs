@@ -10,7 +10,7 @@ use super::{ClusterError, Request, Response, Transport, status_of};
 /// Requests that are under way at once.
 const PARALLEL: usize = 8;
 /// Tries of one request, the first included.
-pub(super) const TRIES: u32 = 4;
+const TRIES: u32 = 4;
 /// Pause before the second try; each further one is three times as long.
 const PAUSE: Duration = Duration::from_millis(200);
 /// The longest that a server may ask us to wait before the next try.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::client::TRIES;
 use super::payload::{Replicas, payload};
 use super::status::Status;
 use super::{
@@ -25,8 +24,6 @@ const APPLY: &str = "application/apply-patch+yaml";
 const JSON_PATCH: &str = "application/json-patch+json";
 /// Owner of the fields that kplan applies.
 pub const MANAGER: &str = "kplan";
-/// What every request of kplan asks for; unknown fields are refused, not dropped.
-const OPTIONS: &str = "fieldManager=kplan&fieldValidation=Strict";
 
 /// What the server says of an object whose record names a version that is not served any more.
 pub(super) const GONE_VERSION: &str = "request to convert CR to an invalid group/version";
@@ -107,7 +104,7 @@ fn one(client: &Client<'_>, ask: &Ask<'_>, id: ObjectId, live: Option<View<'_>>)
     }
     let (response, clears) = asked.clear(response, &json, record.as_ref(), ask.policy)?;
     let response = match record.filter(|_| response.is_ok() && !known.inherits.is_empty()) {
-        Some(record) => asked.inherit(response, &json, &record, ask.policy)?,
+        Some(record) => asked.inherit(response, &record, ask.policy)?,
         None => response,
     };
     let mut answer = answer(Fidelity::Server, &response);
@@ -199,27 +196,14 @@ impl Asked<'_> {
 
     /// What the object becomes once the fields of predecessors are kplan's: those that nobody writes go away, and the
     /// server fills in and judges what is left.
-    fn inherit(
-        &self,
-        mut response: Response,
-        json: &Value,
-        live: &Value,
-        policy: &Policy,
-    ) -> Result<Response, ClusterError> {
-        for attempt in 1.. {
-            let mut stored: Value = serde_json::from_str(&response.body).unwrap_or_default();
-            let before = stored.clone();
-            if !response.is_ok() || !ownership::remove_inherited(&mut stored, live, policy) {
-                return Ok(response);
-            }
-            let asked = self.put(&stored, &before, live)?;
-            if asked.status != 409 || attempt == TRIES {
-                return Ok(Response { warnings: response.warnings, ..asked });
-            }
-            // A controller has written the object's status between the two questions.
-            response = self.client.send(&apply_request(&self.path, json, true, true))?;
+    fn inherit(&self, response: Response, live: &Value, policy: &Policy) -> Result<Response, ClusterError> {
+        let mut stored: Value = serde_json::from_str(&response.body).unwrap_or_default();
+        let before = stored.clone();
+        if !ownership::remove_inherited(&mut stored, live, policy) {
+            return Ok(response);
         }
-        unreachable!("the last try returns")
+        let asked = self.put(&stored, &before, live)?;
+        Ok(Response { warnings: response.warnings, ..asked })
     }
 
     /// The server cannot say what an apply would make of the object before its record is renewed: what comes of it then
@@ -237,16 +221,12 @@ impl Asked<'_> {
         Ok(Answer { inherits, is_known, other_set, going, by_hand, ..answer })
     }
 
-    /// The dry run of replacing an object by `stored`; `before` had what is removed of it.
+    /// The dry run of replacing an object by `stored`; `before` had what is removed of it. Controllers write meanwhile, so
+    /// it is asked of whatever version of the object is there.
     fn put(&self, stored: &Value, before: &Value, live: &Value) -> Result<Response, ClusterError> {
-        let top = |object: &Value| object.as_object().cloned().unwrap_or_default();
-        let removed = top(before).into_iter().filter(|(key, _)| stored.get(key).is_none());
-        let removed = removed.map(|(key, _)| json!({"op": "remove", "path": format!("/{key}")}));
-        let kept = top(stored).into_iter().filter(|(key, _)| !["apiVersion", "kind", "status"].contains(&key.as_str()));
-        let kept = kept.map(|(key, value)| json!({"op": "add", "path": format!("/{key}"), "value": value}));
-        let live = top(live);
-        let patch: Vec<Value> =
-            kept.chain(removed.filter(|op| live.contains_key(&op["path"].as_str().unwrap_or_default()[1..]))).collect();
+        let mut patch = operations("", (stored, before, live), &["apiVersion", "kind", "metadata", "status"]);
+        let metadata = (&stored["metadata"], &before["metadata"], &live["metadata"]);
+        patch.extend(operations("/metadata", metadata, &["resourceVersion"]));
         self.client.send(&patch_request(&self.path, &patch, true))
     }
 
@@ -277,11 +257,28 @@ fn can_be_new(refusal: &Refusal) -> bool {
     refusal.code == 422 && !refusal.causes.is_empty() && refusal.causes.iter().all(is_immutability)
 }
 
+/// A JSON patch that makes the fields of a map those of `stored`, and removes those that only `before` has, where they are
+/// live; some keys are let be.
+fn operations(at: &str, (stored, before, live): (&Value, &Value, &Value), let_be: &[&str]) -> Vec<Value> {
+    let fields = |map: &'_ Value| map.as_object().cloned().unwrap_or_default();
+    let touched = |key: &String| !let_be.contains(&key.as_str());
+    let path = |key: &str| format!("{at}/{key}");
+    let kept = fields(stored).into_iter().filter(|(key, _)| touched(key));
+    let kept = kept.map(|(key, value)| json!({"op": "add", "path": path(&key), "value": value}));
+    let gone = fields(before).into_iter().map(|(key, _)| key).filter(|key| touched(key));
+    let gone = gone.filter(|key| stored.get(key).is_none() && live.get(key).is_some());
+    kept.chain(gone.map(|key| json!({"op": "remove", "path": path(&key)}))).collect()
+}
+
+/// What every request that writes has in common; unknown fields are refused, not dropped.
+fn options(manager: &str, dry_run: bool) -> String {
+    format!("{}fieldManager={manager}&fieldValidation=Strict", if dry_run { "dryRun=All&" } else { "" })
+}
+
 /// A JSON patch as kplan.
 pub(super) fn patch_request(path: &str, operations: &[Value], dry_run: bool) -> Request {
-    let dry_run = if dry_run { "dryRun=All&" } else { "" };
     let body = Value::from(operations.to_vec()).to_string().into_bytes();
-    Request::with_body(Method::Patch, format!("{path}?{dry_run}{OPTIONS}"), JSON_PATCH, body)
+    Request::with_body(Method::Patch, format!("{path}?{}", options(MANAGER, dry_run)), JSON_PATCH, body)
 }
 
 /// Server-side apply as kplan.
@@ -291,8 +288,7 @@ pub(super) fn apply_request(path: &str, json: &Value, force: bool, dry_run: bool
 
 /// Server-side apply as some manager; unknown fields are refused.
 pub fn apply_as(manager: &str, path: &str, json: &Value, force: bool, dry_run: bool) -> Request {
-    let dry_run = if dry_run { "dryRun=All&" } else { "" };
-    let path = format!("{path}?{dry_run}fieldManager={manager}&fieldValidation=Strict&force={force}");
+    let path = format!("{path}?{}&force={force}", options(manager, dry_run));
     Request::with_body(Method::Patch, path, APPLY, json.to_string().into_bytes())
 }
 
@@ -328,8 +324,7 @@ pub fn dry_run_again(
 
 /// Creation of an object that the server names.
 pub fn create_request(collection: &str, json: &Value, dry_run: bool) -> Request {
-    let dry_run = if dry_run { "dryRun=All&" } else { "" };
-    let path = format!("{collection}?{dry_run}{OPTIONS}");
+    let path = format!("{collection}?{}", options(MANAGER, dry_run));
     Request::with_body(Method::Post, path, "application/json", json.to_string().into_bytes())
 }
 

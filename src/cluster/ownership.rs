@@ -6,9 +6,9 @@
 
 use serde_json::{Map, Value, json};
 
+use super::dry_run::MANAGER;
 use crate::diff::{Conflict, Policy};
 
-const MANAGER: &str = "kplan";
 const LAST_APPLIED: &str = "f:kubectl.kubernetes.io/last-applied-configuration";
 
 /// The managers that kplan succeeds in an object, in the order of the record.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::recorder::{Answer, Recorder, reply};
 use super::*;
 use crate::config::Settings;
-use crate::diff::{Action, Anew, Change, Fidelity, ObjectRef, Policy, Risk};
+use crate::diff::{Action, Anew, Change, Fidelity, ObjectRef, Policy};
 use crate::load::Loaded;
 use crate::model::{Bundle, ObjectId, Role, SetId};
 use crate::source::Source;
@@ -263,29 +263,10 @@ fn what_cannot_be_changed_is_asked_for_as_a_new_object() {
 
 #[test]
 fn rights_are_asked_for_once_where_everything_is_allowed() {
-    let change = |name: &str| Change {
-        action: Action::Update,
-        object: ObjectRef {
-            api_version: "v1".to_owned(),
-            kind: "ConfigMap".to_owned(),
-            namespace: Some("shop".to_owned()),
-            name: name.to_owned(),
-        },
-        risk: Risk::Safe,
-        why: String::new(),
-        fidelity: Fidelity::Server,
-        fields: Vec::new(),
-        restarts: 0,
-        wave: 1,
-        notes: Vec::new(),
-        takes_over: false,
-        leaves: Vec::new(),
-        inherits: Vec::new(),
-        clears: Vec::new(),
-        is_going: false,
-        needs_leave: false,
-        desired: None,
-        base: None,
+    let change = |name: &str| {
+        let (api_version, kind) = ("v1".to_owned(), "ConfigMap".to_owned());
+        let object = ObjectRef { api_version, kind, namespace: Some("shop".to_owned()), name: name.to_owned() };
+        Change::new(Action::Update, object)
     };
     let changes = [change("a"), change("b")];
     let ask = |allowed: fn(&str) -> bool| {

@@ -294,10 +294,7 @@ fn param_problems(root: View<'_>, rules: &[&Rule], found: &mut Vec<Raw>) {
         if quick::fits(&schema, &value) {
             continue;
         }
-        let options = jsonschema::options().should_validate_formats(true);
-        let options =
-            quick::FORMATS.into_iter().fold(options, |options, (name, is_right)| options.with_format(name, is_right));
-        let validator = match options.build(&schema) {
+        let validator = match quick::validator(&schema) {
             Ok(validator) => validator,
             Err(error) => {
                 let message = format!("the parameters of `{id}` cannot be judged: {error}");

@@ -1,10 +1,12 @@
 //! Whether a parameter fits its schema, said without compiling the schema: that costs a third of a small run, and is only
 //! needed to say what is wrong.
 
+use jsonschema::{ValidationError, Validator};
 use regex::Regex;
 use serde_json::Value;
 
 use crate::model::quantity::Quantity;
+use crate::model::rule::range;
 
 /// Keywords that are looked at, and those that say nothing of a value.
 const KNOWN: [&str; 12] = [
@@ -69,16 +71,19 @@ fn format_fits(format: &str, value: &Value) -> bool {
 type Format = (&'static str, fn(&str) -> bool);
 
 /// Formats of parameters.
-pub(super) const FORMATS: [Format; 3] = [
+const FORMATS: [Format; 3] = [
     ("quantity", |text| Quantity::parse(text).is_ok()),
-    ("range", is_range),
+    ("range", |text| range(text).is_some()),
     ("regex", |text| Regex::new(text).is_ok()),
 ];
 
-/// `80` or `30000-32767`.
-fn is_range(text: &str) -> bool {
-    let (first, last) = text.split_once('-').unwrap_or((text, text));
-    first.parse::<u32>().ok().zip(last.parse::<u32>().ok()).is_some_and(|(first, last)| first <= last)
+/// The validator of parameters, which knows their formats.
+///
+/// # Errors
+/// The schema is none.
+pub(super) fn validator(schema: &Value) -> Result<Validator, ValidationError<'static>> {
+    let options = jsonschema::options().should_validate_formats(true);
+    FORMATS.into_iter().fold(options, |options, (name, is_right)| options.with_format(name, is_right)).build(schema)
 }
 
 fn map_fits(schema: &Value, value: &Value) -> bool {
@@ -116,10 +121,7 @@ mod tests {
             "way": {"enum": ["a", "b"]},
         });
         let schema = json!({"type": "object", "additionalProperties": false, "properties": properties});
-        let options = jsonschema::options().should_validate_formats(true);
-        let options =
-            FORMATS.into_iter().fold(options, |options, (name, is_right)| options.with_format(name, is_right));
-        let validator = options.build(&schema).unwrap();
+        let validator = validator(&schema).unwrap();
         for (value, expected) in [
             (json!({"min": 1, "names": ["a"], "labels": {"a": ".*"}, "cpu": "500m", "flag": true, "way": "b"}), true),
             (json!({"cpu": 4, "ports": ["80", "30000-32767"]}), true),

@@ -56,23 +56,20 @@ pub enum Anew {
 impl Answer {
     /// An answer that has yet to be filled in.
     pub fn new(fidelity: Fidelity) -> Answer {
-        let (conflicts, warnings, note) = (Vec::new(), Vec::new(), String::new());
-        let (stored, refusal, anew, inherits) = (None, None, None, Vec::new());
-        let (is_known, other_set, going, by_hand, clears) = (false, None, None, Vec::new(), Vec::new());
         Answer {
             fidelity,
-            stored,
-            refusal,
-            conflicts,
-            warnings,
-            note,
-            anew,
-            is_known,
-            inherits,
-            clears,
-            other_set,
-            going,
-            by_hand,
+            stored: None,
+            refusal: None,
+            conflicts: Vec::new(),
+            warnings: Vec::new(),
+            note: String::new(),
+            anew: None,
+            is_known: false,
+            inherits: Vec::new(),
+            clears: Vec::new(),
+            other_set: None,
+            going: None,
+            by_hand: Vec::new(),
         }
     }
 

@@ -136,6 +136,29 @@ pub(super) fn takes_place(old: &str) -> String {
 }
 
 impl Change {
+    /// A change that says nothing yet but what becomes of which object.
+    pub fn new(action: Action, object: ObjectRef) -> Change {
+        Change {
+            action,
+            object,
+            risk: Risk::Safe,
+            why: String::new(),
+            fidelity: Fidelity::Approx,
+            fields: Vec::new(),
+            restarts: 0,
+            wave: 0,
+            notes: Vec::new(),
+            takes_over: false,
+            leaves: Vec::new(),
+            inherits: Vec::new(),
+            clears: Vec::new(),
+            is_going: false,
+            needs_leave: false,
+            desired: None,
+            base: None,
+        }
+    }
+
     /// The same difference seen from the other side; what a server would say of it is left out.
     pub fn reversed(mut self) -> Change {
         let renamed = self.action == Action::Create && self.base.is_some();

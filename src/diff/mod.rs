@@ -119,24 +119,17 @@ impl<'a> Compare<'a> {
             let written = self.desired.written(id);
             fields.retain(|field| !answer::is_made_up(&object.kind, field) || path::follow(written, &field.path).whole);
         }
+        let action = self.action(pair, renamed, &fields);
         let mut change = Change {
-            action: self.action(pair, renamed, &fields),
-            object: reference(object),
-            risk: Risk::Safe,
             why: old.filter(|_| renamed).map(|old| change::takes_place(&old.name)).unwrap_or_default(),
             fidelity: answer.map_or(Fidelity::Approx, |answer| answer.fidelity),
             fields,
-            restarts: 0,
-            wave: 0,
-            notes: Vec::new(),
-            takes_over: false,
-            leaves: Vec::new(),
             inherits: answer.map(|answer| answer.inherits.clone()).unwrap_or_default(),
             clears: answer.map(|answer| answer.clears.clone()).unwrap_or_default(),
             is_going: answer.is_some_and(|answer| answer.going.is_some()),
-            needs_leave: false,
             desired: pair.desired,
             base: pair.base,
+            ..Change::new(action, reference(object))
         };
         let Some(id) = pair.desired else { return Some(change) };
         match answer {

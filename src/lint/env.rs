@@ -99,10 +99,8 @@ pub(super) fn env_secret_literal(cx: &mut Cx<'_>) {
     for container in containers(&template) {
         for variable in container.view.list("env") {
             let (Some(name), Some(value)) = (variable.get_str("name"), variable.get("value")) else { continue };
-            let upper = name.to_ascii_uppercase();
             let text = value.str().unwrap_or_default();
-            let is_named = cx.params.texts("names").any(|end| upper.ends_with(&end.to_ascii_uppercase()));
-            if !is_named || cx.params.has_like("except", name) || !is_literal(text) {
+            if !cx.params.has_end("names", name) || cx.params.has_like("except", name) || !is_literal(text) {
                 continue;
             }
             let message = format!("the value of `{name}` stands in the manifest, for everyone who can read that");

@@ -11,7 +11,7 @@ use crate::config::Settings;
 use crate::diag::Rule;
 use crate::model::is_like;
 use crate::model::quantity::Quantity;
-use crate::model::rule::whole;
+use crate::model::rule::{range, whole};
 
 /// The parameters of all rules, each read when a rule first asks for it.
 pub(super) struct Params<'s> {
@@ -106,9 +106,15 @@ impl RuleParams {
         self.texts(name).any(|pattern| is_like(pattern, text))
     }
 
+    /// Whether a text ends as one of a list does, in capitals or not.
+    pub(super) fn has_end(&self, name: &str, text: &str) -> bool {
+        let ends = |end: &str| text.len().checked_sub(end.len()).and_then(|at| text.get(at..));
+        self.texts(name).any(|end| ends(end).is_some_and(|tail| tail.eq_ignore_ascii_case(end)))
+    }
+
     /// Whether a number lies in one of a list of ranges, `80` or `30000-32767`.
     pub(super) fn has_in_range(&self, name: &str, number: i64) -> bool {
-        self.texts(name).any(|range| is_in(range, number))
+        self.texts(name).any(|text| range(text).is_some_and(|range| range.contains(&number)))
     }
 
     /// Whether a text as a whole fits a regular expression that a parameter gives.
@@ -129,13 +135,6 @@ fn regex_texts<'v>(schema: &Value, value: &'v Value) -> Vec<&'v str> {
     all.into_iter().filter_map(Value::as_str).collect()
 }
 
-/// Whether a number lies in `80` or `30000-32767`.
-fn is_in(range: &str, number: i64) -> bool {
-    let (first, last) = range.split_once('-').unwrap_or((range, range));
-    let bound = |text: &str| text.trim().parse::<i64>().ok();
-    bound(first).zip(bound(last)).is_some_and(|(first, last)| (first..=last).contains(&number))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,6 +151,7 @@ mod tests {
 
     #[test]
     fn ranges_have_one_number_or_two() {
+        let is_in = |text: &str, number: i64| range(text).is_some_and(|range| range.contains(&number));
         assert!(is_in("80", 80) && is_in("30000-32767", 32_767) && !is_in("80", 81) && !is_in("x", 1));
     }
 }

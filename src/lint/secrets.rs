@@ -127,11 +127,10 @@ fn search<'a>(view: View<'a>, found: &mut Vec<(View<'a>, &'static str)>) {
 pub(super) fn configmap_sensitive(cx: &mut Cx<'_>) {
     let Some(data) = cx.root.get("data") else { return };
     for (key, value) in data.fields().collect::<Vec<_>>() {
-        let lower = key.to_ascii_lowercase().replace('-', "_");
+        let plain = key.replace('-', "_");
         let text = value.str().unwrap_or_default();
         let leads = text.is_empty() || text.starts_with('/') || text.contains("${") || text.len() < 4;
-        let is_named = cx.params.texts("names").any(|end| lower.ends_with(&end.to_ascii_lowercase()));
-        if is_named && !leads && !matches!(text, "true" | "false") {
+        if cx.params.has_end("names", &plain) && !leads && !matches!(text, "true" | "false") {
             let message = format!("`{key}` of a ConfigMap is named as a secret, and is open to everyone who may read");
             cx.report(value, message).help = Some("put it into a Secret".to_owned());
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
 
@@ -114,6 +115,14 @@ impl Rule {
         };
         self.param_schemas().into_iter().map(value).collect()
     }
+}
+
+/// The numbers of `80` or `30000-32767`; `None` where that is no range.
+pub fn range(text: &str) -> Option<RangeInclusive<i64>> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let bound = |text: &str| text.parse::<u32>().ok().map(i64::from);
+    let range = bound(first)?..=bound(last)?;
+    (!range.is_empty()).then_some(range)
 }
 
 /// A regular expression that fits a text as a whole.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Format, Mask, Report, Style, Summary, write};
 use crate::config::Settings;
 use crate::diag::{self, Cause, Diagnostic, Edit, Finding, Server};
-use crate::diff::{Action, Change, Fidelity, FieldChange, ObjectRef, Op, Risk};
+use crate::diff::{Action, Change, FieldChange, ObjectRef, Op, Risk};
 use crate::load::{Input, assemble};
 use crate::model::{Bundle, ObjectId, path};
 use crate::parse;
@@ -164,29 +164,15 @@ fn placement() -> Placement {
 }
 
 fn change(action: Action, kind: &str, name: &str, risk: Risk, fields: Vec<FieldChange>) -> Change {
+    let (api_version, kind) = ("v1".to_owned(), kind.to_owned());
+    let object = ObjectRef { api_version, kind, namespace: Some("default".to_owned()), name: name.to_owned() };
     Change {
-        action,
-        object: ObjectRef {
-            api_version: "v1".to_owned(),
-            kind: kind.to_owned(),
-            namespace: Some("default".to_owned()),
-            name: name.to_owned(),
-        },
         risk,
         why: "because".to_owned(),
-        fidelity: Fidelity::Approx,
         fields,
         restarts: u64::from(risk == Risk::Disruptive) * 3,
         wave: 2,
-        notes: Vec::new(),
-        takes_over: false,
-        leaves: Vec::new(),
-        inherits: Vec::new(),
-        clears: Vec::new(),
-        is_going: false,
-        needs_leave: false,
-        desired: None,
-        base: None,
+        ..Change::new(action, object)
     }
 }
 

@@ -53,18 +53,8 @@ fn picked(seed: u64, namespace: &str) -> Vec<Picked> {
     (0..EACH).map(pick).collect()
 }
 
-fn seeds() -> (u64, u64) {
-    let text = std::env::var(VARIABLE).unwrap_or_default();
-    let number = |text: &str| text.parse::<u64>().unwrap_or_else(|_| panic!("{VARIABLE}: N or FIRST-LAST"));
-    match text.split_once('-') {
-        _ if text.is_empty() => (1, ORDINARY),
-        Some((first, last)) => (number(first).max(1), number(last)),
-        None => (1, number(&text)),
-    }
-}
-
 pub fn trials() -> Vec<Trial> {
-    let (first, last) = seeds();
+    let (first, last) = crate::seeds(VARIABLE, ORDINARY);
     let one = |seed: u64| trial(&format!("come_true::seed_{seed}"), Needs::Own, move |plane| run(plane, seed));
     (first..=last).map(one).collect()
 }

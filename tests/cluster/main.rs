@@ -31,6 +31,17 @@ mod unfinished;
 
 use libtest_mimic::Arguments;
 
+/// The first and the last seed that a variable asks for, `N` or `FIRST-LAST`; so many where it is not set.
+fn seeds(variable: &str, ordinary: u64) -> (u64, u64) {
+    let text = std::env::var(variable).unwrap_or_default();
+    let number = |text: &str| text.parse::<u64>().unwrap_or_else(|_| panic!("{variable}: N or FIRST-LAST"));
+    match text.split_once('-') {
+        _ if text.is_empty() => (1, ordinary),
+        Some((first, last)) => (number(first).max(1), number(last)),
+        None => (1, number(&text)),
+    }
+}
+
 #[allow(clippy::print_stdout)]
 fn main() {
     let mut arguments = Arguments::from_args();

@@ -35,18 +35,8 @@ pub fn trials() -> Vec<Trial> {
     vec![trial("rollouts::as_the_controllers", Needs::Own, |_| judge())]
 }
 
-fn seeds() -> (u64, u64) {
-    let text = std::env::var(VARIABLE).unwrap_or_default();
-    let number = |text: &str| text.parse::<u64>().unwrap_or_else(|_| panic!("{VARIABLE}: N or FIRST-LAST"));
-    match text.split_once('-') {
-        _ if text.is_empty() => (1, ORDINARY),
-        Some((first, last)) => (number(first).max(1), number(last)),
-        None => (1, number(&text)),
-    }
-}
-
 fn judge() -> Result<(), Failed> {
-    let (first, last) = seeds();
+    let (first, last) = crate::seeds(VARIABLE, ORDINARY);
     let all: Vec<Change> = (first..=last).map(Change::new).collect();
     let record = std::env::var_os(RECORD);
     let each = if record.is_some() { 1 } else { all.len().max(1) };

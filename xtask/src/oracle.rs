@@ -3,11 +3,9 @@
 //! What asks and compares is the package `oracle`: it needs kplan itself, which this program must not need, or nothing
 //! could be generated while kplan does not compile.
 
-use std::process::Command;
-
-use crate::Outcome;
 use crate::cluster::placements;
 use crate::cluster::verdicts::{self, Address};
+use crate::{Outcome, cargo};
 
 /// Runs the package with the address of the server; `down` stops the servers.
 pub(crate) fn run(options: &[&str]) -> Outcome {
@@ -25,7 +23,7 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
 }
 
 fn ask(command: &[&str], address: &Address, options: &[&str]) -> Outcome {
-    let status = Command::new("cargo")
+    let status = cargo()
         .args(["run", "--quiet", "--package", "oracle", "--"])
         .args(command)
         .args(["--server", &address.url, "--token", &address.token])

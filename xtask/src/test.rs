@@ -4,10 +4,10 @@
 mod needs;
 
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Instant;
 
-use crate::{Outcome, catalogue};
+use crate::{Outcome, cargo, catalogue};
 
 /// What ran so far.
 #[derive(Debug, Default, PartialEq)]
@@ -44,8 +44,7 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
 
 /// `cargo test` of the workspace. Its output is shown but for the tests that pass.
 fn cargo_test(options: &[&str], tally: &mut Tally) -> Outcome {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
+    let mut command = cargo();
     command.args(["test", "--workspace", "--locked", "--no-fail-fast"]);
     if !options.is_empty() {
         command.arg("--").args(options);

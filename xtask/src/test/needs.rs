@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::cargo;
 use crate::cluster::build;
 
 const PRE_COMMIT: &str = "pre-commit==4.3.0";
@@ -83,7 +84,7 @@ fn sarif_schema() -> Result<PathBuf, String> {
     std::fs::create_dir_all(&home).map_err(failed)?;
     std::fs::write(home.join("Cargo.toml"), package).map_err(failed)?;
     std::fs::write(home.join("lib.rs"), "").map_err(failed)?;
-    let mut metadata = Command::new("cargo");
+    let mut metadata = cargo();
     metadata.args(["metadata", "--format-version", "1"]).current_dir(&home).stderr(Stdio::inherit());
     let output = metadata.output().map_err(|error| format!("cargo metadata: {error}"))?;
     let found: serde_json::Value = serde_json::from_slice(&output.stdout).map_err(|error| error.to_string())?;
