@@ -6,7 +6,7 @@ use crate::config::Settings;
 use crate::diag::Diagnostic;
 use crate::load::Loaded;
 use crate::model::pod::TemplatePlace;
-use crate::model::{Bundle, Counts, CustomKind, Object, ObjectId, ParsedFile, Role, path};
+use crate::model::{Bundle, Counts, CustomKind, Full, Object, ObjectId, ParsedFile, Role, path};
 use crate::source::{FileId, Source, Span};
 use crate::yaml::{self, NodeId, ReadError, View};
 
@@ -221,7 +221,7 @@ fn object(
         kind: found.kind.clone(),
         name: name.to_owned(),
         namespace: namespaced.then(|| namespace.to_owned()),
-        full: None,
+        full: Full::Unknown,
         admitted: None,
         template_at: None,
     }

@@ -16,7 +16,7 @@ use crate::config::Settings;
 use crate::defaults;
 use crate::diag::Diagnostic;
 use crate::load::{self, Input};
-use crate::model::{Bundle, Live, ObjectId};
+use crate::model::{Bundle, Full, Live, ObjectId};
 use crate::parse;
 use crate::schema::Schema;
 use crate::source::Span;
@@ -158,12 +158,12 @@ fn is_owned(view: View<'_>) -> bool {
 
 /// Defaults are those of objects that are sent, which have no status; what is live has one.
 fn keep_status(bundle: &mut Bundle, id: ObjectId) {
-    let Some((mut tree, root)) = bundle.objects[id.0 as usize].full.take() else { return };
+    let Full::Made(mut made) = std::mem::take(&mut bundle.objects[id.0 as usize].full) else { return };
     if let Some(status) = bundle.written(id).get("status") {
-        let status = tree.copy(status.tree, status.id);
-        tree.insert(root, "status", status);
+        let status = made.0.copy(status.tree, status.id);
+        made.0.insert(made.1, "status", status);
     }
-    bundle.objects[id.0 as usize].full = Some((tree, root));
+    bundle.objects[id.0 as usize].full = Full::Made(made);
 }
 
 fn no_snapshot(name: &str, why: &str) -> SnapshotError {

@@ -58,9 +58,9 @@ impl Source {
         self.lines.get_or_init(|| {
             let bytes = self.text.as_bytes();
             let mut starts = vec![0];
-            for (at, byte) in bytes.iter().enumerate() {
-                let lone_cr = *byte == b'\r' && bytes.get(at + 1) != Some(&b'\n');
-                if *byte == b'\n' || lone_cr {
+            for at in memchr::memchr2_iter(b'\n', b'\r', bytes) {
+                let ends_with_next = bytes[at] == b'\r' && bytes.get(at + 1) == Some(&b'\n');
+                if !ends_with_next {
                     starts.push(at as u32 + 1);
                 }
             }

@@ -99,7 +99,7 @@ pub fn run(bundle: &mut Bundle, live: Option<&Bundle>) {
     let admission = Admission::of(bundle, live);
     let ids: Vec<ObjectId> = bundle.ids().collect();
     let admitted = |id: &ObjectId| admission.seen(bundle.object(*id), bundle.full(*id));
-    let admitted: Vec<Option<(Tree, NodeId)>> = ids.par_iter().map(admitted).collect();
+    let admitted: Vec<Option<Box<(Tree, NodeId)>>> = ids.par_iter().map(admitted).collect();
     for (object, admitted) in bundle.objects.iter_mut().zip(admitted) {
         object.admitted = admitted;
     }
@@ -228,7 +228,7 @@ impl<'b> Admission<'b> {
     }
 
     /// The object as rules see it; `None` where what the set has changes nothing of it that they look at.
-    fn seen(&self, object: &Object, full: View<'_>) -> Option<(Tree, NodeId)> {
+    fn seen(&self, object: &Object, full: View<'_>) -> Option<Box<(Tree, NodeId)>> {
         let admitted = match object.template(full) {
             Some(template) => {
                 let namespace = self.namespace(object.namespace.as_deref().unwrap_or("default"));
@@ -237,7 +237,7 @@ impl<'b> Admission<'b> {
             }
             None => self.mutate(object, full).filter(|admitted| !admitted.view().same(full))?,
         };
-        Some((admitted.tree, admitted.root))
+        Some(Box::new((admitted.tree, admitted.root)))
     }
 
     /// Whether more is added to a pod than what every pod gets.

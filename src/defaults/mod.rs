@@ -22,9 +22,9 @@ use std::sync::LazyLock;
 use foldhash::fast::FixedState;
 use rayon::prelude::*;
 
-use crate::model::{Bundle, Object, ObjectId};
+use crate::model::{Bundle, Full, Object, ObjectId};
 use crate::schema::{Kind, Lookup, Schema, Shape, Type};
-use crate::yaml::{NodeId, Tree, View};
+use crate::yaml::{NodeId, Tree, Value, View};
 
 use decoded::Empties;
 use draft::{Draft, Literal};
@@ -37,13 +37,13 @@ pub fn run(bundle: &mut Bundle, schema: &Schema) {
 /// The same for those objects that are wanted; the others stay as they are written.
 pub fn some(bundle: &mut Bundle, schema: &Schema, wanted: &(dyn Fn(&Object, View<'_>) -> bool + Sync)) {
     let ids: Vec<ObjectId> = bundle.ids().collect();
-    let full: Vec<Option<(Tree, NodeId)>> = ids
+    let full: Vec<Full> = ids
         .par_iter()
         .map(|id| {
             let object = bundle.object(*id);
-            let kind = schema.stands_for(&object.api_version, &object.kind)?;
             let written = bundle.written(*id);
-            wanted(object, written).then(|| received(schema, written, kind))
+            let kind = schema.stands_for(&object.api_version, &object.kind);
+            kind.filter(|_| wanted(object, written)).map_or(Full::Unknown, |kind| full(schema, written, kind))
         })
         .collect();
     let unknown = |object: &&Object| matches!(schema.kind(&object.api_version, &object.kind), Lookup::UnknownGroup);
@@ -64,12 +64,46 @@ pub fn received(schema: &Schema, object: View<'_>, kind: &Kind) -> (Tree, NodeId
     filled(schema, object, kind, Empties::Keep)
 }
 
+fn full(schema: &Schema, written: View<'_>, kind: &Kind) -> Full {
+    in_room(schema, written, kind, Empties::Keep, |tree, root| {
+        let unchanged = is_copy(tree.view(root), written);
+        if unchanged { Full::AsWritten } else { Full::Made(Box::new((tree.clone(), root))) }
+    })
+}
+
+/// Whether one is the other to the letter, in the order of its keys too.
+fn is_copy(one: View<'_>, other: View<'_>) -> bool {
+    match (one.value(), other.value()) {
+        (Value::Map(_), Value::Map(_)) => {
+            let mut fields = one.fields().zip(other.fields());
+            one.len() == other.len()
+                && fields.all(|((key, one), (other_key, other))| key == other_key && is_copy(one, other))
+        }
+        (Value::Seq(_), Value::Seq(_)) => {
+            one.len() == other.len() && one.items().zip(other.items()).all(|(one, other)| is_copy(one, other))
+        }
+        (Value::Int(_), Value::Float(_)) | (Value::Float(_), Value::Int(_)) => false,
+        _ => one.same(other),
+    }
+}
+
 thread_local! {
     /// The room in which objects are filled in; what is kept of each is a copy that holds no more than it needs.
     static ROOM: RefCell<Tree> = RefCell::default();
 }
 
 fn filled(schema: &Schema, object: View<'_>, kind: &Kind, empties: Empties) -> (Tree, NodeId) {
+    in_room(schema, object, kind, empties, |tree, root| (tree.clone(), root))
+}
+
+/// Fills an object in and gives what `keep` makes of it.
+fn in_room<T>(
+    schema: &Schema,
+    object: View<'_>,
+    kind: &Kind,
+    empties: Empties,
+    keep: impl FnOnce(&Tree, NodeId) -> T,
+) -> T {
     let type_ = schema.type_(kind.type_id);
     let (tree, root) = decoded::copy(schema, type_, object, empties, ROOM.take());
     let mut draft = Draft { tree };
@@ -79,9 +113,9 @@ fn filled(schema: &Schema, object: View<'_>, kind: &Kind, empties: Empties) -> (
         "PersistentVolumeClaim" => core::data_source(&mut draft, root),
         _ => {}
     }
-    let tree = draft.tree.clone();
+    let kept = keep(&draft.tree, root);
     ROOM.set(draft.tree);
-    (tree, root)
+    kept
 }
 
 /// Takes out of an object's metadata what only the server sets.

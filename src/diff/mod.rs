@@ -314,8 +314,7 @@ impl<'a> Compare<'a> {
         place: Place<'_>,
     ) -> Option<Stored> {
         let (base, desired) = (pair.base?, pair.desired.filter(|_| !self.is_between_states())?);
-        self.base.object(base).full.as_ref()?;
-        self.desired.object(desired).full.as_ref()?;
+        (self.base.object(base).full.is_known() && self.desired.object(desired).full.is_known()).then_some(())?;
         let old = Side { full: before?, written: Some(self.base.written(base)) };
         let new = Side { full: after?, written: Some(self.desired.written(desired)) };
         Some(Stored::applied(old, new, place, self.base.live.is_some()))
@@ -323,7 +322,7 @@ impl<'a> Compare<'a> {
 
     /// Both sides as the cluster would see them; as written where one of them has no defaults.
     fn views(&self, pair: Pair) -> (Option<View<'a>>, Option<View<'a>>) {
-        let defaulted = |bundle: &Bundle, id: Option<ObjectId>| id.is_none_or(|id| bundle.object(id).full.is_some());
+        let defaulted = |bundle: &Bundle, id: Option<ObjectId>| id.is_none_or(|id| bundle.object(id).full.is_known());
         let full = defaulted(self.base, pair.base) && defaulted(self.desired, pair.desired);
         let view = |bundle: &'a Bundle, id: ObjectId| if full { bundle.full(id) } else { bundle.written(id) };
         (pair.base.map(|id| view(self.base, id)), pair.desired.map(|id| view(self.desired, id)))

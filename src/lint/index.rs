@@ -1,7 +1,8 @@
 //! The set by key, by label and by reference; what exists, and what only may exist.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashSet;
 
+use foldhash::fast::FixedState;
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
 use super::live::Live;
@@ -11,6 +12,9 @@ use crate::model::pod::{Labels, PodTemplate};
 use crate::model::{Bundle, Object, ObjectId, SetId};
 use crate::source::FileId;
 use crate::yaml::View;
+
+/// Names of a set are no attack, and there are many.
+type HashMap<K, V> = std::collections::HashMap<K, V, FixedState>;
 
 /// Whether something that an object refers to is there.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -66,7 +70,7 @@ pub(super) struct Index<'a> {
     workloads: HashMap<(SetId, &'a str), Vec<Workload<'a>>>,
     /// Places in these lists by (set, namespace, key, value) of the pods' labels.
     by_label: HashMap<(SetId, &'a str, &'a str, &'a str), Vec<usize>>,
-    by_kind: BTreeMap<(SetId, &'a str), Vec<ObjectId>>,
+    by_kind: HashMap<(SetId, &'a str), Vec<ObjectId>>,
     assumed: GlobSet,
     /// Text of documents that cannot be read, by set: what they name may exist.
     broken: HashMap<SetId, Vec<&'a str>>,
@@ -97,21 +101,21 @@ impl<'a> Index<'a> {
     pub(super) fn new(bundle: &'a Bundle, live: Option<&'a Bundle>, settings: &Settings) -> Index<'a> {
         let mut index = Index {
             bundle,
-            by_name: HashMap::new(),
-            workloads: HashMap::new(),
-            by_label: HashMap::new(),
-            by_kind: BTreeMap::new(),
+            by_name: HashMap::default(),
+            workloads: HashMap::default(),
+            by_label: HashMap::default(),
+            by_kind: HashMap::default(),
             assumed: assumed(&settings.assume_exists),
             broken: broken(bundle),
-            by_namespace: HashMap::new(),
-            services: HashMap::new(),
-            scalers: HashMap::new(),
-            routes: HashMap::new(),
-            namespaces: HashMap::new(),
-            definitions: HashMap::new(),
+            by_namespace: HashMap::default(),
+            services: HashMap::default(),
+            scalers: HashMap::default(),
+            routes: HashMap::default(),
+            namespaces: HashMap::default(),
+            definitions: HashMap::default(),
             bound: HashSet::new(),
             makers: HashSet::new(),
-            twins: HashMap::new(),
+            twins: HashMap::default(),
             admission: Admission::of(bundle, live),
             live: Live::new(live, bundle),
         };
@@ -398,7 +402,7 @@ fn assumed(patterns: &[String]) -> GlobSet {
 }
 
 fn broken(bundle: &Bundle) -> HashMap<SetId, Vec<&str>> {
-    let mut broken: HashMap<SetId, Vec<&str>> = HashMap::new();
+    let mut broken: HashMap<SetId, Vec<&str>> = HashMap::default();
     for ((file, source), set) in bundle.files.iter().zip(bundle.sources.iter()).zip(&bundle.file_sets) {
         let (_, source) = source;
         for document in file.documents.iter().filter(|document| document.error.is_some()) {

@@ -39,13 +39,31 @@ pub struct Object {
     pub name: String,
     /// The effective namespace; `None` when the kind is cluster-scoped.
     pub namespace: Option<String>,
-    /// The object with defaults filled in; `None` where it does not decode or its kind is unknown.
-    pub full: Option<(Tree, NodeId)>,
+    /// The object with defaults filled in.
+    pub full: Full,
     /// The same with what admission adds to it, or to the pods of its template; `None` where that is nothing which the
     /// set decides.
-    pub admitted: Option<(Tree, NodeId)>,
+    pub admitted: Option<Box<(Tree, NodeId)>>,
     /// Where it holds its pod template, of a workload.
     pub template_at: Option<TemplatePlace>,
+}
+
+/// What filling in defaults made of an object.
+#[derive(Debug, Default)]
+pub enum Full {
+    /// It does not decode, or its kind is unknown.
+    #[default]
+    Unknown,
+    /// There was nothing to fill in.
+    AsWritten,
+    Made(Box<(Tree, NodeId)>),
+}
+
+impl Full {
+    /// Whether the object is known as the cluster would see it.
+    pub fn is_known(&self) -> bool {
+        !matches!(self, Full::Unknown)
+    }
 }
 
 impl Object {
@@ -233,7 +251,7 @@ impl Bundle {
     /// The object as rules see it: with its defaults, and with what admission adds.
     pub fn admitted(&self, id: ObjectId) -> View<'_> {
         match &self.object(id).admitted {
-            Some((tree, root)) => tree.view(*root),
+            Some(admitted) => admitted.0.view(admitted.1),
             None => self.full(id),
         }
     }
@@ -241,8 +259,8 @@ impl Bundle {
     /// The object as the cluster would see it; as written where defaults are not known. Spans are those of the file.
     pub fn full(&self, id: ObjectId) -> View<'_> {
         match &self.object(id).full {
-            Some((tree, root)) => tree.view(*root),
-            None => self.written(id),
+            Full::Made(made) => made.0.view(made.1),
+            Full::AsWritten | Full::Unknown => self.written(id),
         }
     }
 }

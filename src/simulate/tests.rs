@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::nodes::Inventory;
 use super::{Verdict, prepare};
 use crate::config::Settings;
-use crate::model::{Bundle, Object, ParsedFile, Role, SetId};
+use crate::model::{Bundle, Full, Object, ParsedFile, Role, SetId};
 use crate::source::Source;
 use crate::yaml;
 
@@ -42,7 +42,7 @@ pub fn bundle(objects: &[Value]) -> Bundle {
             name: meta("name").unwrap_or_default(),
             namespace: namespace.filter(|_| !cluster_scoped.contains(&kind.as_str())),
             kind,
-            full: None,
+            full: Full::Unknown,
             admitted: None,
             template_at: None,
         });

@@ -1,7 +1,5 @@
 //! JSON documents as Go's encoding/json reads them, into the same tree as YAML.
 
-use std::borrow::Cow;
-
 use super::builder::{Builder, ScalarNode};
 use super::scalar::Scalar;
 use super::tree::{NodeId, Tree};
@@ -142,9 +140,10 @@ impl Reader<'_, '_> {
         self.error(&format!("invalid character {shown} {context}"))
     }
 
-    fn scalar(&mut self, start: usize, text: &str, resolved: Scalar) -> Result<(), JsonError> {
+    /// `at` is where the text stands in the source; `None` for one that escapes.
+    fn scalar(&mut self, start: usize, text: &str, at: Option<usize>, resolved: Scalar) -> Result<(), JsonError> {
         let span = Span::new(start, self.at);
-        let node = ScalarNode { span, text, resolved, at: None, merges: false };
+        let node = ScalarNode { span, text, resolved, at: at.map(|at| at as u32), merges: false };
         self.builder.scalar(&node).map(|_| ()).map_err(|message| self.error(&message))
     }
 
@@ -160,7 +159,7 @@ impl Reader<'_, '_> {
                 None => return Err(self.error("unexpected EOF")),
             }
         }
-        self.scalar(start, word, value)
+        self.scalar(start, word, Some(start), value)
     }
 
     fn number(&mut self) -> Result<(), JsonError> {
@@ -208,7 +207,7 @@ impl Reader<'_, '_> {
             (true, _, Ok(value)) => Scalar::Uint(value),
             _ => Scalar::Float(text.parse().unwrap_or(f64::MAX)),
         };
-        self.scalar(start, text, resolved)
+        self.scalar(start, text, Some(start), resolved)
     }
 
     fn string(&mut self) -> Result<(), JsonError> {
@@ -233,12 +232,11 @@ impl Reader<'_, '_> {
             }
         }
         let rest = &self.text[copied..self.at];
-        let text = match owned {
-            Some(text) => Cow::Owned(text + rest),
-            None => Cow::Borrowed(rest),
-        };
         self.at += 1;
-        self.scalar(start, &text, Scalar::Str)
+        match owned {
+            Some(text) => self.scalar(start, &(text + rest), None, Scalar::Str),
+            None => self.scalar(start, rest, Some(copied), Scalar::Str),
+        }
     }
 
     /// Reads an escape; a lone surrogate becomes U+FFFD as in Go.
