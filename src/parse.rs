@@ -1,5 +1,7 @@
 //! Sources → bundle: documents, lists, objects. Parsing never fails; what is wrong is a diagnostic.
 
+mod skim;
+
 use rayon::prelude::*;
 
 use crate::config::Settings;
@@ -68,7 +70,10 @@ struct Found {
 }
 
 fn parse_file(id: FileId, source: &Source, role: Role) -> Parsed {
-    let yaml::File { mut tree, mut documents, comments } = yaml::read(&source.text);
+    let yaml::File { mut tree, mut documents, comments } = match role {
+        Role::State => yaml::read_skimmed(&source.text, &mut skim::pods()),
+        _ => yaml::read(&source.text),
+    };
     let mut objects: Vec<Found> = Vec::new();
     let mut diagnostics = Vec::new();
     let mut skipped = 0;

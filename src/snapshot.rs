@@ -16,7 +16,7 @@ use crate::config::Settings;
 use crate::defaults;
 use crate::diag::Diagnostic;
 use crate::load::{self, Input};
-use crate::model::{Bundle, Full, Live, ObjectId};
+use crate::model::{Bundle, Full, Live, ObjectId, Role};
 use crate::parse;
 use crate::schema::Schema;
 use crate::source::Span;
@@ -123,7 +123,8 @@ fn check(name: &str, bundle: &Bundle, diagnostics: &[Diagnostic]) -> Result<Abou
 
 fn parse_text(name: &str, text: Vec<u8>, settings: &Settings) -> (Bundle, Vec<Diagnostic>) {
     let input = Input { name: name.to_owned(), content: Ok(text), path: 0, explicit: true };
-    let (loaded, mut diagnostics) = load::assemble(vec![input], settings);
+    let (mut loaded, mut diagnostics) = load::assemble(vec![input], settings);
+    loaded.roles.fill(Role::State);
     let schema = Schema::of(settings.kube_version);
     let scope = |api_version: &str, kind: &str| {
         schema.and_then(|schema| schema.stands_for(api_version, kind)).map(|kind| kind.namespaced)

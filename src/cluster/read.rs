@@ -102,7 +102,7 @@ impl Live {
                 for text in texts {
                     self.loaded.sources.add(Source::new(format!("cluster: {}", read.what()), text));
                     self.loaded.sets.push(SetId(0));
-                    self.loaded.roles.push(Role::Manifest);
+                    self.loaded.roles.push(Role::State);
                     self.loaded.explicit.push(false);
                 }
             }

@@ -108,6 +108,8 @@ pub enum Role {
     Manifest,
     /// Resource of a kustomization or chart that was not rendered: rejections are only risky.
     Unrendered,
+    /// Of the state of a cluster. Of the pods that controllers made only what is asked of them is read.
+    State,
     /// Patch, generator, component, values or template: counted, never judged.
     NotJudged,
 }

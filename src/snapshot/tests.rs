@@ -58,6 +58,44 @@ fn what_is_written_is_read() {
     assert_eq!(snapshot.bundle.live.unwrap().unread, ["Secret"]);
 }
 
+/// What no stage asks of a controller's pods is not kept of them; all is kept of others, and of templates.
+#[test]
+fn pods_of_controllers_are_read_in_part() {
+    let container = json!({
+        "name": "c", "image": "nginx", "env": [{"name": "A", "value": "}"}], "ports": [{"containerPort": 80}],
+        "resources": {"requests": {"cpu": "1"}}, "volumeMounts": [{"name": "v", "mountPath": "/v"}],
+    });
+    let pod = |name: &str, owners: Value| {
+        json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": name, "namespace": "shop", "ownerReferences": owners},
+            "spec": {"containers": [container.clone()], "nodeName": "a"},
+            "status": {"phase": "Running", "containerStatuses": [{"name": "c", "imageID": "x", "ready": true}]},
+        })
+    };
+    let owner = |controller: bool| json!([{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "r", "uid": "1", "controller": controller}]);
+    let set = json!({
+        "apiVersion": "apps/v1", "kind": "ReplicaSet",
+        "metadata": {"name": "r", "namespace": "shop", "ownerReferences": owner(true)},
+        "spec": {"selector": {}, "template": {"spec": {"containers": [container.clone()]}}},
+    });
+    let objects = vec![pod("of-controller", owner(true)), pod("of-other", owner(false)), pod("bare", json!([])), set];
+    let snapshot = read("s.json", document(objects, &about()), &Settings::default()).unwrap();
+    let keys = |name: &str, way: &[&str]| {
+        let (id, _) = snapshot.bundle.iter().find(|(_, object)| object.name == name).unwrap();
+        let list = snapshot.bundle.written(id).at(way).unwrap();
+        let first = list.items().next().unwrap();
+        first.fields().map(|(key, _)| key.to_owned()).collect::<Vec<_>>()
+    };
+    let all = ["name", "image", "env", "ports", "resources", "volumeMounts"];
+    assert_eq!(keys("of-controller", &["spec", "containers"]), ["name", "image", "ports", "resources"]);
+    assert_eq!(keys("of-controller", &["status", "containerStatuses"]), ["name", "ready"]);
+    assert_eq!(keys("of-other", &["spec", "containers"]), all);
+    assert_eq!(keys("bare", &["spec", "containers"]), all);
+    assert_eq!(keys("bare", &["status", "containerStatuses"]), ["name", "imageID", "ready"]);
+    assert_eq!(keys("r", &["spec", "template", "spec", "containers"]), all);
+}
+
 #[test]
 fn what_is_no_snapshot_is_refused() {
     let error = |text: &str| read("s.json", text, &Settings::default()).unwrap_err().message;

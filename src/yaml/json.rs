@@ -12,9 +12,19 @@ pub(super) struct JsonError {
     pub offset: usize,
 }
 
-/// Reads one value that starts at or after `at`; gives its root and the offset behind it.
-pub(super) fn read(tree: &mut Tree, text: &str, at: usize) -> Result<(NodeId, usize), JsonError> {
-    let mut reader = Reader { text, at, builder: Builder::new(tree), brackets: Vec::new() };
+/// Whether a member of an object is passed over: asked with its key behind those around it, outermost first, and with
+/// the text behind the colon.
+pub type Skim<'f> = dyn FnMut(&[&str], &str) -> bool + 'f;
+
+/// Reads one value that starts at or after `at`; gives its root and the offset behind it. Of members that are passed
+/// over no more is read than where they end.
+pub(super) fn read<'f>(
+    tree: &mut Tree,
+    text: &str,
+    at: usize,
+    skim: Option<&'f mut Skim<'f>>,
+) -> Result<(NodeId, usize), JsonError> {
+    let mut reader = Reader { text, at, builder: Builder::new(tree), brackets: Vec::new(), skim, keys: Vec::new() };
     reader.document()
 }
 
@@ -24,15 +34,18 @@ pub(super) fn skip_space(text: &str, at: usize) -> usize {
     at + space.count()
 }
 
-struct Reader<'t, 's> {
+struct Reader<'t, 's, 'f> {
     text: &'s str,
     at: usize,
     builder: Builder<'t>,
     /// The open brackets, `b'{'` or `b'['`.
     brackets: Vec<u8>,
+    skim: Option<&'f mut Skim<'f>>,
+    /// The key in each open object; empty where none was asked about.
+    keys: Vec<&'s str>,
 }
 
-impl Reader<'_, '_> {
+impl Reader<'_, '_, '_> {
     fn document(&mut self) -> Result<(NodeId, usize), JsonError> {
         loop {
             self.value()?;
@@ -45,8 +58,9 @@ impl Reader<'_, '_> {
                 match (open, self.peek()?) {
                     (_, b',') => {
                         self.at += 1;
-                        if open == b'{' {
-                            self.key()?;
+                        if open == b'{' && !self.key()? {
+                            self.close()?;
+                            continue;
                         }
                         break;
                     }
@@ -65,10 +79,9 @@ impl Reader<'_, '_> {
             match byte {
                 b'{' => {
                     self.open(byte)?;
-                    if self.peek()? == b'}' {
+                    if self.peek()? == b'}' || !self.key()? {
                         return self.close();
                     }
-                    self.key()?;
                 }
                 b'[' => {
                     self.open(byte)?;
@@ -86,12 +99,27 @@ impl Reader<'_, '_> {
         }
     }
 
-    fn key(&mut self) -> Result<(), JsonError> {
-        let byte = self.peek()?;
-        if byte != b'"' {
-            return Err(self.unexpected(byte, "looking for beginning of object key string"));
+    /// Reads the next key; `false` where the object ends, since its last members were passed over.
+    fn key(&mut self) -> Result<bool, JsonError> {
+        loop {
+            let byte = self.peek()?;
+            if byte != b'"' {
+                return Err(self.unexpected(byte, "looking for beginning of object key string"));
+            }
+            if !self.skips()? {
+                self.string()?;
+                self.colon()?;
+                return Ok(true);
+            }
+            match self.peek()? {
+                b',' => self.at += 1,
+                b'}' => return Ok(false),
+                byte => return Err(self.unexpected(byte, "after object key:value pair")),
+            }
         }
-        self.string()?;
+    }
+
+    fn colon(&mut self) -> Result<(), JsonError> {
         match self.peek()? {
             b':' => {
                 self.at += 1;
@@ -101,16 +129,85 @@ impl Reader<'_, '_> {
         }
     }
 
+    /// Passes a member over, where that is wanted; the key stands next.
+    fn skips(&mut self) -> Result<bool, JsonError> {
+        if self.skim.is_none() {
+            return Ok(false);
+        }
+        let start = self.at;
+        self.pass_string()?;
+        let key = &self.text[start + 1..self.at - 1];
+        if let Some(last) = self.keys.last_mut() {
+            *last = key;
+        }
+        self.colon()?;
+        self.peek()?;
+        let rest = &self.text[self.at..];
+        let skips = self.skim.as_mut().is_some_and(|skim| skim(&self.keys, rest));
+        if skips {
+            self.pass()?;
+        } else {
+            self.at = start;
+        }
+        Ok(skips)
+    }
+
+    /// Goes behind a value without reading it.
+    fn pass(&mut self) -> Result<(), JsonError> {
+        let mut depth = 0_usize;
+        loop {
+            match self.peek()? {
+                b'"' => self.pass_string()?,
+                b'{' | b'[' => {
+                    depth += 1;
+                    self.at += 1;
+                }
+                b'}' | b']' if depth > 0 => {
+                    depth -= 1;
+                    self.at += 1;
+                }
+                _ => self.at += 1,
+            }
+            if depth == 0 && matches!(self.peek()?, b',' | b'}' | b']') {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Goes behind a string without reading it.
+    fn pass_string(&mut self) -> Result<(), JsonError> {
+        self.at += 1;
+        loop {
+            match memchr::memchr2(b'"', b'\\', &self.text.as_bytes()[self.at..]) {
+                None => {
+                    self.at = self.text.len();
+                    return Err(self.error("unexpected EOF"));
+                }
+                Some(found) => self.at += found,
+            }
+            if self.text.as_bytes()[self.at] == b'"' {
+                self.at += 1;
+                return Ok(());
+            }
+            self.at = (self.at + 2).min(self.text.len());
+        }
+    }
+
     fn open(&mut self, bracket: u8) -> Result<(), JsonError> {
         self.builder.open(bracket == b'{', self.at as u32).map_err(|_| self.error("exceeded max depth"))?;
         self.brackets.push(bracket);
+        if bracket == b'{' {
+            self.keys.push("");
+        }
         self.at += 1;
         Ok(())
     }
 
     fn close(&mut self) -> Result<(), JsonError> {
         self.at += 1;
-        self.brackets.pop();
+        if self.brackets.pop() == Some(b'{') {
+            self.keys.pop();
+        }
         let end = self.at as u32;
         self.builder.close(end).map(|_| ()).map_err(|message| self.error(&message))
     }
@@ -276,5 +373,47 @@ impl Reader<'_, '_> {
         }
         self.at += 6;
         Ok(char::from_u32(high).unwrap_or('\u{FFFD}'))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::yaml;
+
+    /// The text of what is read where members named `x` are passed over.
+    fn without_x(text: &str) -> Result<String, String> {
+        let text: Arc<str> = Arc::from(text);
+        let file = yaml::read_skimmed(&text, &mut |keys, _| keys.last() == Some(&"x"));
+        let document = file.documents.first().ok_or("nothing")?;
+        let mut out = String::new();
+        match (document.root, &document.error) {
+            (Some(root), None) => file.tree.view(root).write_json(&mut out),
+            (_, error) => return Err(format!("{error:?}")),
+        }
+        Ok(out)
+    }
+
+    #[test]
+    fn members_are_passed_over_wherever_they_stand() {
+        let cases = [
+            (r#"{"x": 1, "a": 2}"#, r#"{"a":2}"#),
+            (r#"{"a": 2, "x": {"a": [1, "}\"]\\"]}}"#, r#"{"a":2}"#),
+            (r#"{"a": 1, "x": [ ] , "b": {"x": "é\u00e9", "x": -1e5}, "x": null}"#, r#"{"a":1,"b":{}}"#),
+            (r#"{ "x" : true }"#, "{}"),
+            (r#"{"a": [{"x": 1}, {"y": {"x": {}, "z": [{"x": []}]}}]}"#, r#"{"a":[{},{"y":{"z":[{}]}}]}"#),
+            (r#"{"x ": 1, "\u0078": 2}"#, r#"{"x":2,"x ":1}"#),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(without_x(text).as_deref(), Ok(expected), "{text}");
+            // What is cut off anywhere is an error, or YAML, and no panic.
+            for end in (0..text.len()).filter(|end| text.is_char_boundary(*end)) {
+                let _ = without_x(&format!("{} ", &text[..end]));
+            }
+        }
+        for text in [r#"{"x": [1, "a": 2}  "#, r#"{"x": "a  "#, r#"{"x"  "#] {
+            assert!(without_x(text).is_err(), "{text}");
+        }
     }
 }

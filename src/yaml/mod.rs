@@ -19,6 +19,7 @@ mod view;
 use std::sync::Arc;
 
 pub use compose::ReadError;
+pub use json::Skim;
 pub use tree::{Duplicate, Entry, Node, NodeId, Run, Text, Tree, Value};
 pub use view::{View, write_json_string};
 
@@ -53,9 +54,18 @@ const SNIFF: usize = 4;
 
 /// Reads every document of a file.
 pub fn read(text: &Arc<str>) -> File {
+    read_stream(text, None)
+}
+
+/// Reads every document of a file but for the members of JSON objects that `skim` passes over.
+pub fn read_skimmed(text: &Arc<str>, skim: &mut Skim<'_>) -> File {
+    read_stream(text, Some(skim))
+}
+
+fn read_stream<'f>(text: &Arc<str>, skim: Option<&'f mut Skim<'f>>) -> File {
     let mut file = File { tree: Tree::new(text.clone()), documents: Vec::new(), comments: Vec::new() };
     let start = json::skip_space(text, 0);
-    let from = if text[start..].starts_with('{') { read_json_stream(&mut file, start) } else { Some(0) };
+    let from = if text[start..].starts_with('{') { read_json_stream(&mut file, start, skim) } else { Some(0) };
     if let Some(from) = from {
         read_yaml_stream(&mut file, from);
     }
@@ -75,12 +85,12 @@ pub fn read_unsplit(text: &Arc<str>) -> File {
 
 /// Reads JSON values; gives the offset from which the rest is YAML, which is where the first or second
 /// value is no JSON.
-fn read_json_stream(file: &mut File, start: usize) -> Option<usize> {
+fn read_json_stream<'f>(file: &mut File, start: usize, mut skim: Option<&'f mut Skim<'f>>) -> Option<usize> {
     let text = file.tree.source().clone();
     let mut at = start;
     while at < text.len() {
         let index = file.documents.len() as u32;
-        match json::read(&mut file.tree, &text, at) {
+        match json::read(&mut file.tree, &text, at, skim.as_deref_mut().map(|skim| skim as &mut Skim<'_>)) {
             Ok((root, end)) => {
                 let span = Span::new(at, end);
                 file.documents.push(Document { index, span, root: Some(root), error: None });
