@@ -20,10 +20,8 @@ use super::queue::Outcome;
 use super::state::{PlacedId, State};
 use crate::admission::Charge;
 use daemon_set::DaemonSet;
-use deployment::Deployment;
+use deployment::{Deployment, fenceposts};
 use stateful_set::StatefulSet;
-
-pub use deployment::fenceposts;
 
 /// A rollout under way.
 #[derive(Clone, Debug)]

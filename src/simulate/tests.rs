@@ -140,6 +140,47 @@ fn rollout_of_sms_web() {
     assert!(stall.message.starts_with("0/1 nodes are available: 1 Insufficient cpu."));
 }
 
+/// Pods in their places: one at a time goes and comes again, unless nodes may surge.
+#[test]
+fn rollouts_of_ordinals_and_nodes() {
+    let mut db = deployment("db", 3, "100m", "200Mi");
+    db["kind"] = "StatefulSet".into();
+    let mut agent = deployment("agent", 1, "100m", "10Mi");
+    agent["kind"] = "DaemonSet".into();
+    let mut surging = deployment("surging", 1, "100m", "10Mi");
+    surging["kind"] = "DaemonSet".into();
+    surging["spec"]["updateStrategy"] = serde_json::json!({"rollingUpdate": {"maxSurge": "50%", "maxUnavailable": 0}});
+    let mut by_hand = surging.clone();
+    by_hand["metadata"]["name"] = "by-hand".into();
+    by_hand["spec"]["updateStrategy"] = serde_json::json!({"type": "OnDelete"});
+    let (placement, _) = simulate(&[node("a", "1", "8Gi"), node("b", "1", "8Gi"), db, agent, surging, by_hand]);
+    let rollouts: Vec<_> =
+        placement.rollouts.iter().map(|one| (&*one.owner, one.fits, one.peak_pods, one.lowest_ready)).collect();
+    let expected = [("StatefulSet/db", true, 3, 2), ("DaemonSet/agent", true, 2, 1), ("DaemonSet/surging", true, 3, 2)];
+    assert_eq!(rollouts, expected);
+}
+
+/// What a taint of effect NoExecute drives off holds no room.
+#[test]
+fn taints_evict_what_runs() {
+    let pod = |name: &str, tolerations: Value| {
+        serde_json::json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": {"nodeName": "a",
+            "tolerations": tolerations, "containers": [{"name": "c", "image": "nginx"}]}})
+    };
+    let bears = serde_json::json!([{"key": "down", "operator": "Exists"}]);
+    let live = bundle(&[pod("driven-off", serde_json::json!([])), pod("bears", bears)]);
+    let set = bundle(&[deployment("web", 1, "100m", "10Mi")]);
+    for (effect, expected) in [("NoExecute", vec!["bears"]), ("NoSchedule", vec!["bears", "driven-off"])] {
+        let mut tainted = node("a", "1", "8Gi");
+        tainted["spec"] = serde_json::json!({"taints": [{"key": "down", "effect": effect}]});
+        let nodes = Inventory::from_bundle(&bundle(&[tainted])).nodes;
+        let (_, expansion) = prepare(&set, &Inventory { nodes, live: Some(&live) }, &Settings::default());
+        let mut present: Vec<&str> = expansion.present.iter().map(|(pod, _)| pod.name.as_str()).collect();
+        present.sort_unstable();
+        assert_eq!(present, expected, "{effect}");
+    }
+}
+
 #[test]
 fn claims_daemons_and_autoscalers() {
     let claim = serde_json::json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "my-pvc"},

@@ -12,6 +12,8 @@ mod api;
 mod plane;
 #[path = "../support/proxy.rs"]
 mod proxy;
+#[path = "../support/rollout.rs"]
+mod rollout;
 
 mod apply;
 mod applyset;

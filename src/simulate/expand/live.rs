@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::{TEMPLATE_HASH, name_claims};
 use crate::model::{Bundle, ObjectId, time};
+use crate::simulate::filters::taint_toleration;
 use crate::simulate::labels::{NodeTerm, Operator, Requirement};
 use crate::simulate::nodes::Node;
 use crate::simulate::pod::Pod;
@@ -87,12 +88,16 @@ impl<'a> Live<'a> {
         };
         let objects = bundle.iter().map(|(id, object)| (key(object), id)).collect();
         let mut live = Live { bundle, objects, pods: BTreeMap::new() };
-        let nodes: HashMap<&str, u32> =
+        let names: HashMap<&str, u32> =
             nodes.iter().enumerate().map(|(index, node)| (node.name.as_str(), index as u32)).collect();
         for (id, object) in bundle.iter().filter(|(_, object)| object.kind == "Pod" && object.group().is_empty()) {
             let namespace = object.namespace.as_deref().unwrap_or("");
             let view = bundle.full(id);
-            if let Some(pod) = live_pod(&object.name, namespace, view, &nodes, now) {
+            // What a taint drives off, its controller makes anew elsewhere; but who names its node.
+            let evicted =
+                |at: u32, pod: &Pod| taint_toleration::evicts(pod, &nodes[at as usize]) && !pod.names_its_node();
+            let stays = |found: &LivePod| !found.node.is_some_and(|at| evicted(at, &found.pod));
+            if let Some(pod) = live_pod(&object.name, namespace, view, &names, now).filter(stays) {
                 live.pods.entry(live.owner(namespace, &object.name, view)).or_default().push(pod);
             }
         }

@@ -22,3 +22,9 @@ pub fn untolerated<'a>(pod: &Pod, node: &'a Node) -> Option<&'a Taint> {
 pub fn tolerates(pod: &Pod, taint: &Taint) -> bool {
     pod.tolerations.iter().any(|toleration| toleration.tolerates(&taint.key, &taint.value, &taint.effect))
 }
+
+/// Whether a pod that runs is evicted at once, for a taint of effect NoExecute
+/// (`processPodOnNode` in `pkg/controller/tainteviction/taint_eviction.go`, Kubernetes 1.36).
+pub fn evicts(pod: &Pod, node: &Node) -> bool {
+    node.taints.iter().any(|taint| taint.effect == "NoExecute" && !tolerates(pod, taint))
+}

@@ -33,7 +33,7 @@ pub(super) struct Deployment {
 }
 
 /// Pods above and below the number wanted (`ResolveFenceposts`); with neither, nothing could move.
-pub fn fenceposts(surge: Amount, unavailable: Amount, replicas: i64) -> (i64, i64) {
+pub(super) fn fenceposts(surge: Amount, unavailable: Amount, replicas: i64) -> (i64, i64) {
     let surge = surge.of(replicas, true).max(0);
     let unavailable = unavailable.of(replicas, false).clamp(0, replicas);
     (surge, if surge == 0 && unavailable == 0 { 1 } else { unavailable })
@@ -62,9 +62,9 @@ impl Deployment {
         if round.has_evictions {
             let created = self.replicas.start..self.replicas.start + self.created;
             self.waiting = created.filter(|index| !round.runs(*index)).collect();
-            let (gone, stay) = std::mem::take(&mut self.ready).into_iter().partition(|old| round.is_homeless(old));
+            let ready = std::mem::take(&mut self.ready).into_iter();
+            let (gone, stay): (Vec<Old>, Vec<Old>) = ready.partition(|old| round.is_homeless(old));
             self.ready = stay;
-            let gone: Vec<Old> = gone;
             round.is_lost(gone.len());
             self.unready.extend(gone.into_iter().map(|old| Old { id: None, ready: false, ..old }));
         } else {
