@@ -150,6 +150,7 @@ fn placement() -> Placement {
         }],
         scales: Vec::new(),
         zones: Vec::new(),
+        evictions: Vec::new(),
         rollouts: vec![Rollout {
             owner: "Deployment/celery".to_owned(),
             namespace: "default".to_owned(),

@@ -245,6 +245,7 @@ fn tolerate(trial: &Trial<'_>, group: &Group, pod: &Pod) -> Vec<Remedy> {
                     exists: taint.value.is_empty(),
                     value: taint.value.clone(),
                     effect: taint.effect.clone(),
+                    seconds: None,
                 });
                 Some(pod)
             });

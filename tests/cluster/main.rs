@@ -20,6 +20,7 @@ mod applyset;
 mod bad_input;
 mod come_true;
 mod consequences;
+mod evictions;
 mod inventory;
 mod like_kubectl;
 #[path = "plane.rs"]
@@ -56,6 +57,7 @@ fn main() {
     trials.extend(truth::trials());
     trials.extend(unfinished::trials());
     trials.extend(bad_input::trials());
+    trials.extend(evictions::trials());
     trials.extend(inventory::trials());
     trials.extend(read_only::trials());
     trials.extend(situations::trials());

@@ -23,9 +23,13 @@ const TOLERATED: [(&str, &str); 6] = [
 pub(super) fn expand(input: &Input<'_>, template: &Template<'_>, out: &mut Expansion) {
     let (mut pod, rejected) = compile(input, template, None);
     let mut present = input.present();
-    pod.tolerations.extend(TOLERATED.iter().map(|(key, effect)| Toleration::of(key, effect)));
-    if template.spec.get_bool("hostNetwork") {
-        pod.tolerations.push(Toleration::of("node.kubernetes.io/network-unavailable", "NoSchedule"));
+    let network =
+        template.spec.get_bool("hostNetwork").then_some(("node.kubernetes.io/network-unavailable", "NoSchedule"));
+    for (key, effect) in TOLERATED.into_iter().chain(network) {
+        // One of the template or of admission with seconds gives way (`AddOrUpdateToleration`).
+        let same = |one: &Toleration| one.key == key && one.effect == effect && one.exists;
+        pod.tolerations.retain(|one| !same(one));
+        pod.tolerations.push(Toleration::of(key, effect));
     }
     let update = Update::read(input.kind, input.view, input.cluster.version()).filter(|_| !present.old.is_empty());
     let (at, first) = (out.workloads.len(), out.replicas.len());
