@@ -20,7 +20,7 @@ pub fn run(state: &mut State, expansion: &Expansion, outcomes: &[Outcome]) -> Ve
 /// What was driven off before anything else happened, and has been placed with the set.
 fn at_once(state: &State, expansion: &Expansion, outcomes: &[Outcome]) -> Vec<Eviction> {
     let waits = |outcome: &Outcome| outcome.verdict == Verdict::Pending && outcome.placed.is_none();
-    let displaced = expansion.replicas.iter().zip(outcomes).filter(|(replica, _)| replica.displaced);
+    let displaced = expansion.replicas.iter().zip(outcomes).filter(|(replica, _)| replica.early);
     let waiting: HashSet<String> =
         displaced.filter(|(_, outcome)| waits(outcome)).map(|(replica, _)| replica.full_name()).collect();
     let mut pods: BTreeMap<u32, Vec<String>> = BTreeMap::new();

@@ -51,7 +51,7 @@ pub fn groups(state: &State, expansion: &Expansion, outcomes: &[Outcome]) -> Vec
     let mut out: Vec<Group> = Vec::new();
     let mut index: BTreeMap<(Cause, String), usize> = BTreeMap::new();
     for (position, (replica, outcome)) in expansion.replicas.iter().zip(outcomes).enumerate() {
-        let waits = outcome.verdict == Verdict::Pending && outcome.settled.is_none() && !replica.displaced;
+        let waits = outcome.verdict == Verdict::Pending && outcome.settled.is_none() && !replica.early;
         let Some(why) = outcome.why.as_ref().filter(|_| waits) else {
             continue;
         };
@@ -211,7 +211,7 @@ fn diagnostic(
 }
 
 fn headline(state: &State, expansion: &Expansion, group: &Group, workload: &Workload) -> String {
-    let all = expansion.replicas.iter().filter(|replica| !replica.displaced).count();
+    let all = expansion.replicas.iter().filter(|replica| !replica.early).count();
     let count = group.replicas.len();
     let pod = &workload.pod;
     match &group.cause {

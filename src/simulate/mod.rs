@@ -73,7 +73,7 @@ pub fn run(bundle: &Bundle, inventory: &Inventory<'_>, settings: &Settings) -> (
     let before = state.clone();
     let (outcomes, ends) = queue::run(&mut state, &expansion.replicas, &rolling::all(&expansion), settings.sequential);
     let mut placement = report::placement(&state, &expansion, &outcomes, &ends);
-    let mut rollouts: Vec<Rollout> = ends.into_iter().map(|end| end.rollout).collect();
+    let mut rollouts: Vec<Rollout> = ends.into_iter().filter_map(|end| end.rollout).collect();
     rollouts.extend(rollout::like_versions(&mut state, &expansion, &outcomes));
     placement.rollouts = rollouts;
     placement.scales = losses::scales(&mut state, &expansion);

@@ -31,6 +31,9 @@ pub struct PlacedNode {
     pub name: String,
     pub allocatable: BTreeMap<String, String>,
     pub requested: BTreeMap<String, String>,
+    /// What the limits of its pods add up to, cpu and memory; for people, not part of the JSON contract.
+    #[serde(skip)]
+    pub limits: BTreeMap<String, String>,
     /// `namespace/name`.
     pub pods: Vec<String>,
     /// `key=value:Effect`, for people; not part of the JSON contract.

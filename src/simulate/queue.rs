@@ -71,8 +71,8 @@ pub fn run(
     let mut rollings = rollings.to_vec();
     (0..replicas.len()).for_each(|index| queue.create(state, replicas, index));
     let free = (0..replicas.len()).filter(|index| !rollings.iter().any(|all| all.holds(*index)));
-    let (displaced, free): (Vec<usize>, Vec<usize>) = free.partition(|index| replicas[*index].displaced);
-    displaced.iter().for_each(|index| queue.enqueue(replicas, *index));
+    let (early, free): (Vec<usize>, Vec<usize>) = free.partition(|index| replicas[*index].early);
+    early.iter().for_each(|index| queue.enqueue(replicas, *index));
     queue.drain(state, replicas);
     if sequential {
         for index in free {

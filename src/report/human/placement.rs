@@ -91,7 +91,9 @@ fn bar(node: &PlacedNode, resource: &str, paint: &Paint) -> String {
         _ => AnsiColor::Green,
     };
     let bar = format!("{}{}", paint.color(color, &"▇".repeat(full)), paint.dim(&"░".repeat(BAR - full)));
-    format!("{bar}  {requested}/{allocatable}")
+    let limits = node.limits.get(resource).filter(|limits| *limits != "0");
+    let limits = limits.map(|limits| format!(", limits {limits}")).unwrap_or_default();
+    format!("{bar}  {requested}/{allocatable}{limits}")
 }
 
 /// How much of a node is taken, from 0 to 1.

@@ -121,7 +121,7 @@ fn pod(dice: &mut Dice) -> Pod {
     let mut pod = Pod {
         namespace: dice.pick(&["default", "default", "other"]).to_owned(),
         labels: Labels::from([("app".to_owned(), dice.pick(&["a", "b", "c"]).to_owned())]),
-        requests: Requests { actual, nonzero: scored, scored },
+        requests: Requests { actual, nonzero: scored, scored, ..Requests::default() },
         images: vec!["app:1".to_owned()],
         containers: 1,
         priority: [0, 0, 0, 10, 20][dice.below(5) as usize],

@@ -87,14 +87,14 @@ fn stays_on(pod: &Pod, node: &Node) -> bool {
 }
 
 /// Name, node selector and affinity, and taints decide; room does not, nor does a cordon.
-fn runs_on(pod: &Pod, node: &Node) -> bool {
+pub fn runs_on(pod: &Pod, node: &Node) -> bool {
     pod.node_name.as_ref().is_none_or(|name| *name == node.name)
         && pod.selects_node(&node.name, &node.labels)
         && taint_toleration::untolerated(pod, node).is_none()
 }
 
 /// The pin takes the place of the required terms (`ReplaceDaemonSetPodNodeNameNodeAffinity`).
-fn pinned(pod: &Pod, node: &str) -> Pod {
+pub fn pinned(pod: &Pod, node: &str) -> Pod {
     let pin = Requirement { key: "metadata.name".to_owned(), operator: Operator::In, values: vec![node.to_owned()] };
     let term = NodeTerm { expressions: Vec::new(), fields: vec![pin], broken: false };
     Pod { required_nodes: Some(vec![term]), ..pod.clone() }

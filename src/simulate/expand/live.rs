@@ -28,6 +28,8 @@ pub struct LivePod {
     pub left: Option<u32>,
     /// `status.startTime`, as a number that grows with time.
     pub started: i64,
+    /// A DaemonSet made it.
+    pub is_daemon: bool,
     /// The ReplicaSet that made it.
     replica_set: Option<String>,
     /// `controller-revision-hash`
@@ -56,6 +58,11 @@ impl LivePod {
     /// `namespace/name`.
     pub fn full_name(&self) -> String {
         format!("{}/{}", self.pod.namespace, self.name)
+    }
+
+    /// Whether one ReplicaSet made all of them.
+    pub(super) fn are_of_one_set(pods: &[LivePod]) -> bool {
+        pods.iter().all(|pod| pod.replica_set == pods[0].replica_set)
     }
 
     /// Whether it has a node and is ready there, as far as is known.
@@ -244,6 +251,7 @@ fn live_pod(name: &str, namespace: &str, view: View<'_>, nodes: &HashMap<&str, u
         node,
         left: None,
         started: started.map_or(NOT_STARTED, super::pods::seconds),
+        is_daemon: controller(view).is_some_and(|(kind, _)| kind == "DaemonSet"),
         replica_set: controller(view).filter(|(kind, _)| *kind == "ReplicaSet").map(|(_, name)| name.to_owned()),
         revision: pod.labels.get("controller-revision-hash").cloned(),
         weight: weight(view, now),

@@ -1,7 +1,7 @@
 //! From workloads to pods, by the controllers' rules (kube-controller-manager 1.36).
 
 mod autoscaler;
-mod daemonset;
+pub(super) mod daemonset;
 mod jobs;
 mod live;
 mod pods;
@@ -80,15 +80,16 @@ pub struct Replica {
     pub started: Option<i64>,
     /// The node that it runs on already, in a live cluster.
     pub running: Option<u32>,
-    /// Made anew for a pod of nobody in the set that a taint has driven off: it looks for a node before the others.
-    pub displaced: bool,
+    /// It looks for a node before the others: made anew for what a taint has driven off, or a DaemonSet's on a node that is
+    /// tried.
+    pub early: bool,
 }
 
 impl Replica {
     /// A pod that is to be created.
     pub(super) fn new(name: String, workload: usize, pod: Arc<Pod>, rejected: Option<String>) -> Replica {
-        let (unknown, after, started, running, displaced) = (None, None, None, None, false);
-        Replica { name, workload, pod, rejected, unknown, after, started, running, displaced }
+        let (unknown, after, started, running, early) = (None, None, None, None, false);
+        Replica { name, workload, pod, rejected, unknown, after, started, running, early }
     }
 
     /// Stands for the replicas beyond [`MAX_REPLICAS`].
@@ -176,7 +177,7 @@ pub fn run(bundle: &Bundle, live: Option<&Bundle>, cluster: &Cluster, nodes: &[N
     for pod in others.into_iter().flatten() {
         if pod.left.is_some() {
             let made = Replica::new(pod.name, NOBODY, pod.pod, None);
-            out.replicas.push(Replica { displaced: true, ..made });
+            out.replicas.push(Replica { early: true, ..made });
         } else {
             out.hold(pod);
         }

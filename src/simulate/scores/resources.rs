@@ -220,7 +220,7 @@ mod tests {
                 false => ScoringStrategy::LeastAllocated,
             };
             let profile = Some(Arc::new(Profile { fit: Fit { strategy, weights: [2, 1] }, ..Profile::default() }));
-            let pod = Pod { requests: Requests { actual, nonzero: scored, scored }, profile, ..Pod::default() };
+            let pod = Pod { requests: Requests { actual, nonzero: scored, scored, ..Requests::default() }, profile, ..Pod::default() };
             let node = Node { allocatable: Resources { cpu: have.0, memory: have.1, ..Resources::default() }, ..Node::default() };
             let rooms: Vec<Room> = used.iter().map(|(used, nonzero)| Room::new(&node, *used, *nonzero)).collect();
             let of_all = |pick| rooms[1..].iter().fold(rooms[0], |all, room| all.each(room, pick));
