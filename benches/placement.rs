@@ -63,7 +63,12 @@ fn pod(cpu: i64, memory: i64, app: &str) -> Pod {
     Pod {
         namespace: "default".to_owned(),
         labels: Labels::from([("app".to_owned(), app.to_owned())]),
-        requests: Requests { actual: Resources { cpu, memory, ..Resources::default() }, nonzero: scored, scored },
+        requests: Requests {
+            actual: Resources { cpu, memory, ..Resources::default() },
+            nonzero: scored,
+            scored,
+            ..Requests::default()
+        },
         containers: 1,
         ..Pod::default()
     }

@@ -220,8 +220,12 @@ fn what_profiles_cannot_be_simulated() {
             "a scheduler without NodeResourcesFit is not modelled",
         ),
         (
-            "profiles: [{pluginConfig: [{name: NodeResourcesFit, args: {scoringStrategy: {type: RequestedToCapacityRatio}}}]}]\n",
-            "NodeResourcesFit with RequestedToCapacityRatio is not modelled",
+            "profiles: [{pluginConfig: [{name: NodeResourcesFit, args: {ignoredResources: [example.com/gpu]}}]}]\n",
+            "NodeResourcesFit with ignored resources is not modelled",
+        ),
+        (
+            "profiles: [{plugins: {filter: {enabled: [{name: NodeResourcesFit}]}}}]\n",
+            "plugins in another order at filter are not modelled",
         ),
     ];
     for (at, (config, words)) in rows.iter().enumerate() {
@@ -243,6 +247,15 @@ fn configurations_that_are_none() {
             "weight `-1` is no number",
         ),
         ("profiles: [{}, {}]\n", "profile default-scheduler stands twice"),
+        (
+            "profiles: [{pluginConfig: [{name: NodeResourcesFit, args: {scoringStrategy: {type: RequestedToCapacityRatio}}}]}]\n",
+            "RequestedToCapacityRatio needs `requestedToCapacityRatio.shape`",
+        ),
+        (
+            "profiles: [{pluginConfig: [{name: NodeResourcesFit, args: {scoringStrategy: {type: RequestedToCapacityRatio, \
+             requestedToCapacityRatio: {shape: [{utilization: 50, score: 3}, {utilization: 50, score: 12}]}}}}]}]\n",
+            "score `12` is not 0 to 10",
+        ),
         ("profiles: [\n", "scheduler.yaml"),
         (
             "profiles: [{pluginConfig: [{name: InterPodAffinity, args: {hardPodAffinityWeight: 900}}]}]\n",

@@ -4,6 +4,9 @@
 
 mod support;
 
+#[path = "support/rollout.rs"]
+mod rollout;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -90,6 +93,29 @@ fn sets_land_as_they_did_in_the_cluster() {
     for case in &cases {
         for line in differences(case) {
             wrong.push_str(&format!("{}: {line}\n", case.file_name().unwrap().to_string_lossy()));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// Changes of Deployments, StatefulSets and DaemonSets, as `tests/cluster/rollouts.rs` recorded them: whether they got
+/// through, how many pods stayed ready, and what the scheduler said where they stalled.
+#[test]
+fn rollouts_go_as_they_did_in_the_cluster() {
+    let mut rows = support::recorded("rollouts-1.36");
+    let nodes = rows.remove(0)["nodes"].as_array().unwrap().clone();
+    assert!(rows.len() >= 10, "{} rows", rows.len());
+    let mut wrong = String::new();
+    for mut row in rows {
+        let folder = support::folder("live-rollout");
+        let live = rollout::snapshot(nodes.iter().chain(list(&row, "live")).cloned().collect());
+        let mut new = row["new"].as_array().unwrap().clone();
+        let one = rollout::said(&folder, &live, &new).unwrap();
+        new.reverse();
+        let other = rollout::said(&folder, &live, &new).unwrap();
+        row["said"] = json!([one, other]);
+        for line in rollout::differences(&row) {
+            wrong.push_str(&format!("seed {} ({}): {line}\n", row["seed"], text(&row, "what")));
         }
     }
     assert!(wrong.is_empty(), "{wrong}");

@@ -54,10 +54,11 @@ fn nodes<'a>(
         return Ok(Some((inventory, note)));
     }
     if let Some(cluster) = cluster {
-        let inventory = Inventory::of_cluster(cluster).map_err(|error| {
+        let mut inventory = Inventory::of_cluster(cluster).map_err(|error| {
             let help = "take the snapshot again, or give the nodes with --nodes FILE";
             CliError::new(ErrorKind::Config, format!("{}: {}", name(live), error.message), help)
         })?;
+        inventory.change(bundle);
         if !inventory.is_empty() {
             let note = format!("nodes: {} ({})", name(live), inventory.nodes.len());
             return Ok(Some((inventory, note)));

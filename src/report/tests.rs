@@ -138,6 +138,7 @@ fn placement() -> Placement {
             name: "one-node".to_owned(),
             allocatable: amounts("1", "2Gi", "110"),
             requested: amounts("200m", "200Mi", "1"),
+            limits: [("cpu", "0"), ("memory", "1Gi")].map(|(name, amount)| (name.to_owned(), amount.to_owned())).into(),
             pods: vec!["default/celery-0".to_owned()],
             taints: vec!["dedicated=db:NoSchedule".to_owned()],
             zone: None,
@@ -150,6 +151,7 @@ fn placement() -> Placement {
         }],
         scales: Vec::new(),
         zones: Vec::new(),
+        evictions: Vec::new(),
         rollouts: vec![Rollout {
             owner: "Deployment/celery".to_owned(),
             namespace: "default".to_owned(),

@@ -71,8 +71,11 @@ impl Cycle {
         let mut slot = |key: &str, counted: Counted| slot_of(&mut slots, counter(key, counted));
         let spreading = pod_topology_spread::prepare(pod, &mut slot);
         let affinities = inter_pod_affinity::prepare(pod, namespace, &mut slot);
-        let images =
-            if nodes.iter().any(|node| !node.images.is_empty()) { Images::new(pod, nodes) } else { Images::default() };
+        let images = if nodes.iter().any(|node| !node.images.is_empty()) {
+            Images::new(pod, nodes, version)
+        } else {
+            Images::default()
+        };
         Cycle {
             slots,
             spreading,

@@ -51,9 +51,8 @@ pub fn groups(state: &State, expansion: &Expansion, outcomes: &[Outcome]) -> Vec
     let mut out: Vec<Group> = Vec::new();
     let mut index: BTreeMap<(Cause, String), usize> = BTreeMap::new();
     for (position, (replica, outcome)) in expansion.replicas.iter().zip(outcomes).enumerate() {
-        let Some(why) =
-            outcome.why.as_ref().filter(|_| outcome.verdict == Verdict::Pending && outcome.settled.is_none())
-        else {
+        let waits = outcome.verdict == Verdict::Pending && outcome.settled.is_none() && !replica.early;
+        let Some(why) = outcome.why.as_ref().filter(|_| waits) else {
             continue;
         };
         let cause = cause(state, &replica.pod, outcome);
@@ -212,7 +211,8 @@ fn diagnostic(
 }
 
 fn headline(state: &State, expansion: &Expansion, group: &Group, workload: &Workload) -> String {
-    let (count, all) = (group.replicas.len(), expansion.replicas.len());
+    let all = expansion.replicas.iter().filter(|replica| !replica.early).count();
+    let count = group.replicas.len();
     let pod = &workload.pod;
     match &group.cause {
         Cause::Exceeds(resource) => {

@@ -25,7 +25,7 @@ pub fn run(state: &State, expansion: &Expansion, outcomes: &[Outcome]) -> (Vec<L
 }
 
 /// Pods of DaemonSets: they go with their node.
-fn daemons(expansion: &Expansion, outcomes: &[Outcome]) -> HashSet<PlacedId> {
+pub(super) fn daemons(expansion: &Expansion, outcomes: &[Outcome]) -> HashSet<PlacedId> {
     let daemons = expansion.replicas.iter().zip(outcomes).filter(|(replica, _)| {
         expansion.workloads.get(replica.workload).is_some_and(|workload| workload.kind == "DaemonSet")
     });
@@ -46,7 +46,7 @@ pub fn what_if(state: &State, stay: &HashSet<PlacedId>) -> (Vec<Loss>, Vec<Drain
 }
 
 /// The pods of a node, in the order in which they came; those of DaemonSets and of the kubelet itself left out.
-fn movable(state: &State, node: u32, stay: &HashSet<PlacedId>) -> Vec<(PlacedId, ClassId, Arc<str>)> {
+pub(super) fn movable(state: &State, node: u32, stay: &HashSet<PlacedId>) -> Vec<(PlacedId, ClassId, Arc<str>)> {
     let placed = |id: &PlacedId| &state.placed[id.0 as usize];
     let moves = |id: &&PlacedId| !stay.contains(*id) && !state.pod(placed(id).class).names_its_node();
     let pods = state.infos[node as usize].pods.iter().filter(moves);
@@ -113,7 +113,7 @@ fn drain(state: &mut State, node: u32, stay: &HashSet<PlacedId>, budgets: &Budge
     Drain { node: state.nodes[node as usize].name.clone(), blocked, pending }
 }
 
-fn move_to_best(state: &mut State, class: ClassId, name: &Arc<str>) -> bool {
+pub(super) fn move_to_best(state: &mut State, class: ClassId, name: &Arc<str>) -> bool {
     let Answer::Scheduled { best, .. } = engine::schedule(state, class) else {
         return false;
     };

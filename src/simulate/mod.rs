@@ -10,6 +10,7 @@ mod cycle;
 #[cfg(test)]
 mod double;
 pub mod engine;
+mod evictions;
 pub mod expand;
 pub mod filters;
 pub mod findings;
@@ -47,7 +48,8 @@ mod tests;
 
 pub use nodes::{Inventory, NodeError};
 pub use placement::{
-    Blocked, Drain, Loss, PlacedNode, PlacedPod, Placement, Remedy, Rollout, ScaleOut, Settled, Stall, Verdict,
+    Blocked, Drain, Eviction, Loss, PlacedNode, PlacedPod, Placement, Remedy, Rollout, ScaleOut, Settled, Stall,
+    Verdict,
 };
 
 use std::collections::HashMap;
@@ -71,12 +73,13 @@ pub fn run(bundle: &Bundle, inventory: &Inventory<'_>, settings: &Settings) -> (
     let before = state.clone();
     let (outcomes, ends) = queue::run(&mut state, &expansion.replicas, &rolling::all(&expansion), settings.sequential);
     let mut placement = report::placement(&state, &expansion, &outcomes, &ends);
-    let mut rollouts: Vec<Rollout> = ends.into_iter().map(|end| end.rollout).collect();
+    let mut rollouts: Vec<Rollout> = ends.into_iter().filter_map(|end| end.rollout).collect();
     rollouts.extend(rollout::like_versions(&mut state, &expansion, &outcomes));
     placement.rollouts = rollouts;
     placement.scales = losses::scales(&mut state, &expansion);
     (placement.losses, placement.drains) = losses::run(&state, &expansion, &outcomes);
     placement.zones = losses::zones(&mut state, &expansion, &outcomes);
+    placement.evictions = evictions::run(&mut state, &expansion, &outcomes);
     let scheduled = outcomes.iter().filter(|outcome| outcome.verdict == Verdict::Scheduled).count();
     let trial = Trial { before: &before, expansion: &expansion, sequential: settings.sequential, scheduled };
     let groups = findings::groups(&state, &expansion, &outcomes).into_iter();

@@ -93,6 +93,22 @@ impl<'a> Inventory<'a> {
         Ok(Inventory { nodes, live: Some(live), ..Inventory::default() })
     }
 
+    /// Takes in what the Node objects of a set change of nodes that are there: labels, taints, a cordon.
+    pub fn change(&mut self, bundle: &Bundle) {
+        for (id, object) in bundle.iter().filter(|(_, object)| is_node(&object.api_version, &object.kind)) {
+            let Some(known) = self.nodes.iter_mut().find(|node| node.name == object.name) else { continue };
+            let written = bundle.written(id);
+            known.labels.extend(labels(written.at(&["metadata", "labels"])));
+            let spec = written.get("spec");
+            if let Some(taints) = spec.filter(|spec| spec.get("taints").is_some()) {
+                known.taints = taints.list("taints").map(taint).collect();
+            }
+            if let Some(spec) = spec.filter(|spec| spec.get("unschedulable").is_some()) {
+                known.unschedulable = spec.get_bool("unschedulable");
+            }
+        }
+    }
+
     /// How many live pods run on nodes that are not here, so that they hold nothing.
     pub fn elsewhere(&self) -> usize {
         let names: BTreeSet<&str> = self.nodes.iter().map(|node| node.name.as_str()).collect();

@@ -19,6 +19,9 @@ pub struct Placement {
     /// Losses of whole zones, each under the zone's name; for people, not part of the JSON contract.
     #[serde(skip)]
     pub zones: Vec<Loss>,
+    /// What taints of effect NoExecute drive off; for people, not part of the JSON contract.
+    #[serde(skip)]
+    pub evictions: Vec<Eviction>,
 }
 
 /// A node with what runs on it after the simulation; amounts are canonical quantities.
@@ -28,6 +31,9 @@ pub struct PlacedNode {
     pub name: String,
     pub allocatable: BTreeMap<String, String>,
     pub requested: BTreeMap<String, String>,
+    /// What the limits of its pods add up to, cpu and memory; for people, not part of the JSON contract.
+    #[serde(skip)]
+    pub limits: BTreeMap<String, String>,
     /// `namespace/name`.
     pub pods: Vec<String>,
     /// `key=value:Effect`, for people; not part of the JSON contract.
@@ -136,6 +142,18 @@ pub struct ScaleOut {
 #[serde(rename_all = "camelCase")]
 pub struct Loss {
     pub node: String,
+    pub pending: Vec<String>,
+}
+
+/// Pods that leave a node for its taints at the same time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Eviction {
+    pub node: String,
+    /// Seconds that they tolerate the taints.
+    pub after: u64,
+    /// `namespace/name`.
+    pub pods: Vec<String>,
+    /// Those of them for which there is no other node.
     pub pending: Vec<String>,
 }
 

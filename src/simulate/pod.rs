@@ -55,6 +55,8 @@ pub struct Toleration {
     pub value: String,
     /// Empty tolerates every effect.
     pub effect: String,
+    /// `tolerationSeconds`: how long a pod that runs stays under a taint of effect NoExecute; for ever without.
+    pub seconds: Option<i64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -255,12 +257,13 @@ impl Toleration {
             exists: view.get_str("operator") == Some("Exists"),
             value: text("value"),
             effect: text("effect"),
+            seconds: view.get_int("tolerationSeconds"),
         }
     }
 
     /// A toleration of one key with `Exists`, as controllers add them.
     pub fn of(key: &str, effect: &str) -> Toleration {
-        Toleration { key: key.to_owned(), exists: true, value: String::new(), effect: effect.to_owned() }
+        Toleration { key: key.to_owned(), exists: true, effect: effect.to_owned(), ..Toleration::default() }
     }
 
     /// `ToleratesTaint` of `k8s.io/api/core/v1`.

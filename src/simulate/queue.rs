@@ -70,7 +70,10 @@ pub fn run(
     let mut queue = Queue::default();
     let mut rollings = rollings.to_vec();
     (0..replicas.len()).for_each(|index| queue.create(state, replicas, index));
-    let free: Vec<usize> = (0..replicas.len()).filter(|index| !rollings.iter().any(|all| all.holds(*index))).collect();
+    let free = (0..replicas.len()).filter(|index| !rollings.iter().any(|all| all.holds(*index)));
+    let (early, free): (Vec<usize>, Vec<usize>) = free.partition(|index| replicas[*index].early);
+    early.iter().for_each(|index| queue.enqueue(replicas, *index));
+    queue.drain(state, replicas);
     if sequential {
         for index in free {
             queue.bypass(state, replicas, index);

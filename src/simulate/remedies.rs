@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::expand::{Expansion, Replica};
+use super::expand::{Expansion, Replica, daemonset};
 use super::filters::{taint_toleration, volume_binding};
 use super::findings::{Cause, Group};
 use super::nodes::{HOSTNAME, Node};
@@ -17,6 +17,10 @@ use crate::model::quantity::Quantity;
 /// Beyond this many pods times nodes, remedies are not looked for.
 const MAX_WORK: usize = 400_000;
 const MIB: i64 = 1024 * 1024;
+/// A node that is tried.
+const NEW: &str = "another-node";
+/// Labels that tell the versions of a DaemonSet apart.
+const REVISION: [&str; 2] = ["controller-revision-hash", "pod-template-generation"];
 
 /// What remedies are tried on: everything before the first pod was scheduled.
 #[derive(Debug)]
@@ -36,8 +40,32 @@ impl Trial<'_> {
         self.places_in(group, self.before.with_nodes(nodes), change)
     }
 
+    /// The pods of DaemonSets that come to a new node, those of the set and those that run.
+    fn daemons(&self, node: &Node) -> Vec<Replica> {
+        let workloads = self.expansion.workloads.iter().filter(|workload| workload.kind == "DaemonSet");
+        let own = workloads.map(|workload| workload.pod.clone());
+        let running = self.expansion.present.iter().filter(|(live, _)| live.is_daemon);
+        // The pin of a live one takes the place of its terms.
+        let others = running.map(|(live, _)| Arc::new(Pod { required_nodes: None, ..(*live.pod).clone() }));
+        let mut seen = BTreeSet::new();
+        let mut out = Vec::new();
+        for pod in own.chain(others) {
+            let labels = pod.labels.iter().filter(|(key, _)| !REVISION.contains(&key.as_str()));
+            let key: Vec<String> = labels.map(|(key, value)| format!("{key}={value}")).collect();
+            if seen.insert((pod.namespace.clone(), key)) && daemonset::runs_on(&pod, node) {
+                let pod = Arc::new(daemonset::pinned(&pod, &node.name));
+                let name = format!("daemon-{}-{}", out.len(), node.name);
+                out.push(Replica { early: true, ..Replica::new(name, usize::MAX, pod, None) });
+            }
+        }
+        out
+    }
+
     fn places_in(&self, group: &Group, mut state: State, change: &dyn Fn(&Replica) -> Option<Pod>) -> usize {
         let mut replicas = self.expansion.replicas.clone();
+        let count = replicas.len();
+        let new = state.nodes.iter().skip(self.before.nodes.len());
+        replicas.extend(new.flat_map(|node| self.daemons(node)));
         for replica in &mut replicas {
             if let Some(pod) = change(replica) {
                 replica.pod = Arc::new(pod);
@@ -47,7 +75,7 @@ impl Trial<'_> {
         let placed =
             |index: &&usize| outcomes.get(**index).is_some_and(|outcome| outcome.verdict == Verdict::Scheduled);
         let helped = group.replicas.iter().filter(placed).count();
-        let all = outcomes.iter().filter(|outcome| outcome.verdict == Verdict::Scheduled).count();
+        let all = outcomes.iter().take(count).filter(|outcome| outcome.verdict == Verdict::Scheduled).count();
         if all >= self.scheduled + helped { helped } else { 0 }
     }
 
@@ -154,7 +182,7 @@ fn more_nodes(trial: &Trial<'_>, group: &Group) -> Vec<Remedy> {
     };
     let places = |count: usize| {
         let copies = (1..=count).map(|index| {
-            let name = format!("another-node-{index}");
+            let name = format!("{NEW}-{index}");
             let mut node = Node { name: name.clone(), ..like.clone() };
             node.labels.insert(HOSTNAME.to_owned(), name);
             node
@@ -201,31 +229,56 @@ fn one_more_node(trial: &Trial<'_>, group: &Group) -> Option<Remedy> {
         group.replicas.iter().filter_map(|index| trial.expansion.replicas.get(*index)).collect();
     let mut sum = Resources::default();
     replicas.iter().for_each(|replica| sum.add(&replica.pod.requests.actual, 1));
-    let name = "another-node".to_owned();
     let choosy =
         replicas.iter().any(|replica| !replica.pod.node_selector.is_empty() || replica.pod.required_nodes.is_some());
-    let (node, text) = if choosy || !sum.scalars.is_empty() {
-        let like = trial
-            .before
-            .nodes
-            .iter()
-            .filter(|node| replicas.iter().all(|replica| replica.pod.selects_node(&node.name, &node.labels)));
+    if choosy || !sum.scalars.is_empty() {
+        let matches = |node: &&Node| replicas.iter().all(|one| one.pod.selects_node(&node.name, &node.labels));
+        let like = trial.before.nodes.iter().filter(matches);
         let like = like.max_by_key(|node| (node.allocatable.cpu, node.allocatable.memory))?;
-        (Node { name: name.clone(), ..like.clone() }, format!("one more node like {}", like.name))
-    } else {
-        let (cpu, memory) = (Quantity::from_milli(sum.cpu), Quantity::from_bytes(sum.memory));
-        let node = Node { name: name.clone(), allocatable: sum.clone(), max_pods: 110, ..Node::default() };
-        let parts = [(sum.cpu, format!("≥ {cpu} cpu")), (sum.memory, format!("≥ {memory} memory"))];
-        let parts: Vec<String> = parts.into_iter().filter(|(amount, _)| *amount > 0).map(|(_, text)| text).collect();
-        let with = if parts.is_empty() { String::new() } else { format!(" with {}", parts.join(" and ")) };
-        (node, format!("one more node{with}"))
-    };
-    let mut node = node;
-    node.labels.insert(HOSTNAME.to_owned(), name);
-    let mut nodes = trial.before.nodes.to_vec();
-    nodes.push(node);
-    let places = trial.places(group, Some(nodes), &|_| None);
-    trial.remedy(group, text, places)
+        return with_node(trial, group, like.clone(), format!("one more node like {}", like.name));
+    }
+    let bare = Node { name: NEW.to_owned(), max_pods: 110, ..Node::default() };
+    trial.daemons(&bare).iter().for_each(|daemon| sum.add(&daemon.pod.requests.actual, 1));
+    let mut best: Option<Remedy> = None;
+    // Pods that have a node may prefer the new one; then it has to have room for some of them, too.
+    for quarters in [0, 1, 2, 4] {
+        let mut size = sum.clone();
+        if quarters > 0 {
+            let is_other = |(index, one): &(usize, &Replica)| {
+                group.replicas.binary_search(index).is_err() && one.running.is_none()
+            };
+            let others = trial.expansion.replicas.iter().enumerate().filter(is_other);
+            let mut more = Resources::default();
+            others.for_each(|(_, one)| more.add(&one.pod.requests.actual, 1));
+            size.cpu = size.cpu.saturating_add(more.cpu / 4 * quarters);
+            size.memory = size.memory.saturating_add(more.memory / 4 * quarters);
+        }
+        let found = with_node(trial, group, Node { allocatable: size.clone(), ..bare.clone() }, described(&size));
+        if found.as_ref().map(|remedy| remedy.places) > best.as_ref().map(|remedy| remedy.places) {
+            best = found;
+        }
+        if best.as_ref().is_some_and(|remedy| remedy.places == replicas.len()) {
+            break;
+        }
+    }
+    best
+}
+
+/// A node of a size in words.
+fn described(size: &Resources) -> String {
+    let (cpu, memory) = (Quantity::from_milli(size.cpu), Quantity::from_bytes(size.memory));
+    let parts = [(size.cpu, format!("≥ {cpu} cpu")), (size.memory, format!("≥ {memory} memory"))];
+    let parts: Vec<String> = parts.into_iter().filter(|(amount, _)| *amount > 0).map(|(_, text)| text).collect();
+    let with = if parts.is_empty() { String::new() } else { format!(" with {}", parts.join(" and ")) };
+    format!("one more node{with}")
+}
+
+/// Tries one more node like this one.
+fn with_node(trial: &Trial<'_>, group: &Group, like: Node, text: String) -> Option<Remedy> {
+    let mut node = Node { name: NEW.to_owned(), ..like };
+    node.labels.insert(HOSTNAME.to_owned(), NEW.to_owned());
+    let nodes = trial.before.nodes.iter().cloned().chain([node]).collect();
+    trial.remedy(group, text, trial.places(group, Some(nodes), &|_| None))
 }
 
 /// A toleration, or the taint removed, for each taint that stands in the way.
@@ -245,6 +298,7 @@ fn tolerate(trial: &Trial<'_>, group: &Group, pod: &Pod) -> Vec<Remedy> {
                     exists: taint.value.is_empty(),
                     value: taint.value.clone(),
                     effect: taint.effect.clone(),
+                    seconds: None,
                 });
                 Some(pod)
             });

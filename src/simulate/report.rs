@@ -7,8 +7,10 @@ use super::nodes::ZONE;
 use super::placement::{PlacedNode, PlacedPod, Placement, Verdict};
 use super::preemption::Preemption;
 use super::queue::Outcome;
+use super::requests::Amounts;
 use super::rolling::End;
 use super::state::{PlacedId, State};
+use crate::model::quantity::Quantity;
 
 /// Nodes and pods; the other parts are filled in by their own modules. A rollout that gets stuck leaves old pods in the
 /// place of new ones that are never created.
@@ -73,8 +75,13 @@ fn placed_nodes(state: &State) -> Vec<PlacedNode> {
     let each = state.nodes.iter().zip(&state.infos).map(|(node, info)| {
         let mut requested: BTreeMap<String, String> = info.used.display();
         requested.insert("pods".to_owned(), info.pods.len().to_string());
+        let limits = info.pods.iter().map(|id| state.pod(state.placed[id.0 as usize].class).requests.limits);
+        let sum = |of: fn(Amounts) -> i64| limits.clone().map(of).fold(0, i64::saturating_add);
+        let (cpu, memory) = (Quantity::from_milli(sum(|all| all.cpu)), Quantity::from_bytes(sum(|all| all.memory)));
+        let limits = [("cpu", cpu), ("memory", memory)];
         PlacedNode {
             name: node.name.clone(),
+            limits: limits.map(|(name, amount)| (name.to_owned(), amount.canonical())).into(),
             allocatable: node.allocatable_display.clone(),
             requested,
             pods: info.pods.iter().map(|id| state.placed[id.0 as usize].name.to_string()).collect(),

@@ -19,6 +19,8 @@ pub struct Requests {
     /// What the pod counts for while NodeResourcesFit scores it, which overlooks requests for the whole pod
     /// (`resourceAllocationScorer` in noderesources/fit.go, 1.34 to 1.36).
     pub scored: Amounts,
+    /// What its containers may use at most; those without a limit are not counted. Nothing but the report looks at it.
+    pub limits: Amounts,
 }
 
 /// Cpu in thousandths of a core, memory in bytes.
@@ -51,7 +53,30 @@ pub fn pod_requests(spec: View<'_>, status: Option<View<'_>>) -> Requests {
         missing.retain(|name, _| !actual.contains_key(name));
     }
     let nonzero = amounts(&finish(&missing, &level));
-    Requests { actual: Resources::from_list(&actual), nonzero, scored }
+    let limits = amounts(&pod_limits(spec));
+    Requests { actual: Resources::from_list(&actual), nonzero, scored, limits }
+}
+
+/// `PodLimits` of k8s.io/component-helpers/resource.
+fn pod_limits(spec: View<'_>) -> ResourceList {
+    let limits = |container: View<'_>| resource_list(container.at(&["resources", "limits"]));
+    let mut total = ResourceList::new();
+    spec.list("containers").for_each(|container| add_list(&mut total, &limits(container)));
+    let (mut sidecars, mut init) = (ResourceList::new(), ResourceList::new());
+    for container in spec.list("initContainers") {
+        let mut current = limits(container);
+        if container.get_str("restartPolicy") == Some("Always") {
+            add_list(&mut total, &current);
+            add_list(&mut sidecars, &current);
+            current.clone_from(&sidecars);
+        } else {
+            add_list(&mut current, &sidecars);
+        }
+        max_list(&mut init, &current);
+    }
+    max_list(&mut total, &init);
+    total.extend(limits(spec));
+    total
 }
 
 /// Sums containers and init containers (`AggregateContainerRequests`).

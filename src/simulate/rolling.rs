@@ -20,10 +20,8 @@ use super::queue::Outcome;
 use super::state::{PlacedId, State};
 use crate::admission::Charge;
 use daemon_set::DaemonSet;
-use deployment::Deployment;
+use deployment::{Deployment, fenceposts};
 use stateful_set::StatefulSet;
-
-pub use deployment::fenceposts;
 
 /// A rollout under way.
 #[derive(Clone, Debug)]
@@ -63,7 +61,8 @@ struct Tally {
 /// How a rollout ends, or where it gets stuck.
 #[derive(Clone, Debug)]
 pub struct End {
-    pub rollout: Rollout,
+    /// `None` where nothing is replaced by itself, and nothing else was to do.
+    pub rollout: Option<Rollout>,
     /// Index of its workload.
     pub workload: usize,
     /// Old pods that stay.
@@ -199,7 +198,13 @@ impl Progress {
             Machine::StatefulSet(machine) => machine.left(),
             Machine::DaemonSet(machine) => machine.left(),
         };
+        let rollout = Some(rollout).filter(|_| !done || self.steps > 0 || !self.is_by_hand());
         End { rollout, workload: self.workload, old, missing }
+    }
+
+    /// Whether somebody has to delete each pod that is to be replaced (`OnDelete`).
+    fn is_by_hand(&self) -> bool {
+        matches!(&self.machine, Machine::StatefulSet(machine) if machine.is_by_hand())
     }
 
     /// Why the old pod is not ready that the controller waits for.
@@ -262,6 +267,20 @@ impl Round<'_> {
         self.tally.pods += i64::from(self.outcomes[replica].verdict != Verdict::Rejected);
         self.tally.peak = self.tally.peak.max(self.tally.pods);
         self.created.push(replica);
+        true
+    }
+
+    /// Counts one more pod like an old one, unless a quota has no room for it.
+    fn has_room_for(&mut self, old: &Old) -> bool {
+        let quotas = self.state.cluster.quotas.get_mut(self.namespace);
+        if let Some((charge, quotas)) = old.charge.as_deref().zip(quotas) {
+            if quotas.refuses(charge).is_some() {
+                return false;
+            }
+            quotas.charge(charge, false);
+        }
+        self.tally.pods += 1;
+        self.tally.peak = self.tally.peak.max(self.tally.pods);
         true
     }
 

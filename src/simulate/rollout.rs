@@ -83,5 +83,5 @@ fn run(state: &mut State, workload: &Workload, rolling: &Rolling, replicas: &[Re
     let (_, ends) = queue::run(state, replicas, &[progress], false);
     state.rollback(mark);
     state.cluster.quotas = quotas;
-    ends.into_iter().next().map(|end| end.rollout)
+    ends.into_iter().next().and_then(|end| end.rollout)
 }

@@ -48,12 +48,20 @@ pub struct Weights {
 }
 
 /// NodeResourcesFit's `scoringStrategy`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Fit {
-    /// `MostAllocated`; else `LeastAllocated`.
-    pub most: bool,
+    pub strategy: ScoringStrategy,
     /// Of cpu and memory.
     pub weights: [i64; 2],
+}
+
+/// What NodeResourcesFit makes of the share of a resource that is requested.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ScoringStrategy {
+    LeastAllocated,
+    MostAllocated,
+    /// Points of percent requested and score, 0 to 100 each, the former growing; between two points the score is on a line.
+    RequestedToCapacityRatio(Vec<(i64, i64)>),
 }
 
 static STANDARD: LazyLock<Profile> = LazyLock::new(Profile::default);
@@ -71,7 +79,7 @@ impl Default for Profile {
                 balanced: 1,
                 images: 1,
             },
-            fit: Fit { most: false, weights: [1, 1] },
+            fit: Fit { strategy: ScoringStrategy::LeastAllocated, weights: [1, 1] },
             spread: None,
             hard_affinity: 1,
             own_terms_only: false,

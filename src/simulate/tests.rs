@@ -140,6 +140,94 @@ fn rollout_of_sms_web() {
     assert!(stall.message.starts_with("0/1 nodes are available: 1 Insufficient cpu."));
 }
 
+/// Pods in their places: one at a time goes and comes again, unless nodes may surge.
+#[test]
+fn rollouts_of_ordinals_and_nodes() {
+    let mut db = deployment("db", 3, "100m", "200Mi");
+    db["kind"] = "StatefulSet".into();
+    let mut agent = deployment("agent", 1, "100m", "10Mi");
+    agent["kind"] = "DaemonSet".into();
+    let mut surging = deployment("surging", 1, "100m", "10Mi");
+    surging["kind"] = "DaemonSet".into();
+    surging["spec"]["updateStrategy"] = serde_json::json!({"rollingUpdate": {"maxSurge": "50%", "maxUnavailable": 0}});
+    let mut by_hand = surging.clone();
+    by_hand["metadata"]["name"] = "by-hand".into();
+    by_hand["spec"]["updateStrategy"] = serde_json::json!({"type": "OnDelete"});
+    let (placement, _) = simulate(&[node("a", "1", "8Gi"), node("b", "1", "8Gi"), db, agent, surging, by_hand]);
+    let rollouts: Vec<_> =
+        placement.rollouts.iter().map(|one| (&*one.owner, one.fits, one.peak_pods, one.lowest_ready)).collect();
+    let expected = [("StatefulSet/db", true, 3, 2), ("DaemonSet/agent", true, 2, 1), ("DaemonSet/surging", true, 3, 2)];
+    assert_eq!(rollouts, expected);
+}
+
+/// A live pod on node `a`; `owner` is the kind of its controller.
+fn live_pod(name: &str, owner: &str, cpu: &str, tolerations: Value) -> Value {
+    let mut pod = serde_json::json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": {"nodeName": "a",
+        "tolerations": tolerations, "containers": [{"name": "c", "image": "nginx", "resources": {"requests": {"cpu": cpu}}}]}});
+    if !owner.is_empty() {
+        pod["metadata"]["ownerReferences"] = serde_json::json!([{"kind": owner, "name": "owner", "controller": true}]);
+    }
+    pod
+}
+
+fn tainted(name: &str, effects: &[&str]) -> Value {
+    let mut node = node(name, "1", "8Gi");
+    let taints: Vec<Value> =
+        effects.iter().map(|effect| serde_json::json!({"key": "down", "effect": effect})).collect();
+    node["spec"] = serde_json::json!({ "taints": taints });
+    node
+}
+
+/// What runs can go elsewhere with its node, but for pods that nobody makes anew.
+#[test]
+fn losses_of_what_runs() {
+    let nobodys = serde_json::json!([]);
+    let live =
+        bundle(&[live_pod("web-1", "ReplicaSet", "300m", nobodys.clone()), live_pod("naked", "", "300m", nobodys)]);
+    let nodes = Inventory::from_bundle(&bundle(&[node("a", "1", "8Gi"), node("b", "1", "8Gi")])).nodes;
+    let inventory = Inventory { nodes, live: Some(&live), ..Inventory::default() };
+    let (placement, _) = super::run(&bundle(&[]), &inventory, &Settings::default());
+    let pending: Vec<&[String]> = placement.losses.iter().map(|loss| &*loss.pending).collect();
+    assert_eq!(pending, [&["default/naked".to_owned()][..], &[]]);
+    assert_eq!(placement.drains[0].pending, ["default/naked"]);
+}
+
+/// What a taint of effect NoExecute drives off holds no room, and comes again elsewhere before the set does.
+#[test]
+fn taints_evict_what_runs() {
+    let bears = |seconds: Value| serde_json::json!([{"key": "down", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": seconds}]);
+    let live = bundle(&[
+        live_pod("driven-off", "ReplicaSet", "600m", serde_json::json!([])),
+        live_pod("soon", "ReplicaSet", "100m", bears(0.into())),
+        live_pod("daemon", "DaemonSet", "50m", serde_json::json!([])),
+        live_pod("naked", "", "50m", serde_json::json!([])),
+        live_pod("late", "ReplicaSet", "100m", bears(60.into())),
+        live_pod("later", "ReplicaSet", "500m", bears(300.into())),
+        live_pod("bears", "ReplicaSet", "50m", bears(Value::Null)),
+    ]);
+    let set = bundle(&[deployment("web", 1, "200m", "10Mi")]);
+    let names = |pods: &[&str]| pods.iter().map(|name| format!("default/{name}")).collect::<Vec<_>>();
+    let run = |effects: &[&str]| {
+        let nodes = Inventory::from_bundle(&bundle(&[tainted("a", effects), node("b", "1", "8Gi")])).nodes;
+        super::run(&set, &Inventory { nodes, live: Some(&live), ..Inventory::default() }, &Settings::default()).0
+    };
+    let placement = run(&["NoSchedule"]);
+    assert_eq!((placement.nodes[0].pods.len(), placement.evictions.len()), (7, 0));
+    let placement = run(&["NoSchedule", "NoExecute"]);
+    assert_eq!(placement.nodes[0].pods, names(&["late", "later", "bears"]));
+    assert_eq!(placement.nodes[1].pods, names(&["driven-off", "soon", "web-0"]));
+    let told: Vec<(u64, &[String], &[String])> =
+        placement.evictions.iter().map(|one| (one.after, &*one.pods, &*one.pending)).collect();
+    let expected = [
+        (0, names(&["driven-off", "soon", "daemon", "naked"]), vec![]),
+        (60, names(&["late"]), vec![]),
+        (300, names(&["later"]), names(&["later"])),
+    ];
+    let expected: Vec<(u64, &[String], &[String])> =
+        expected.iter().map(|(after, pods, pending)| (*after, &**pods, &**pending)).collect();
+    assert_eq!(told, expected);
+}
+
 #[test]
 fn claims_daemons_and_autoscalers() {
     let claim = serde_json::json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "my-pvc"},

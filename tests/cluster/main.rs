@@ -12,12 +12,15 @@ mod api;
 mod plane;
 #[path = "../support/proxy.rs"]
 mod proxy;
+#[path = "../support/rollout.rs"]
+mod rollout;
 
 mod apply;
 mod applyset;
 mod bad_input;
 mod come_true;
 mod consequences;
+mod evictions;
 mod inventory;
 mod like_kubectl;
 #[path = "plane.rs"]
@@ -54,6 +57,7 @@ fn main() {
     trials.extend(truth::trials());
     trials.extend(unfinished::trials());
     trials.extend(bad_input::trials());
+    trials.extend(evictions::trials());
     trials.extend(inventory::trials());
     trials.extend(read_only::trials());
     trials.extend(situations::trials());

@@ -4,14 +4,12 @@
 //!
 //! All seeds go side by side on one plane of their own, since `0/N nodes` counts everybody's. The ordinary run takes the
 //! first ones; `KPLAN_ROLLOUTS=60 cargo test --test cluster -- rollouts::` takes sixty, `KPLAN_ROLLOUTS=17-17` one.
-//! With `KPLAN_ROLLOUTS_RECORD=FILE` each seed goes alone and is added to the file as a row of
-//! `fixtures/recorded/rollouts-1.36.jsonl`.
+//! `KPLAN_ROLLOUTS_RECORD=FILE` writes the nodes and the first 24 of them as `fixtures/recorded/rollouts-1.36.jsonl`.
 
 mod changes;
 mod watch;
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -19,6 +17,7 @@ use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
 
 use crate::plane::{Needs, Plane, trial};
+use crate::rollout::{self, list};
 use crate::support;
 use changes::Change;
 use watch::{Seen, Watch};
@@ -38,28 +37,24 @@ pub fn trials() -> Vec<Trial> {
 fn judge() -> Result<(), Failed> {
     let (first, last) = crate::seeds(VARIABLE, ORDINARY);
     let all: Vec<Change> = (first..=last).map(Change::new).collect();
-    let record = std::env::var_os(RECORD);
-    let each = if record.is_some() { 1 } else { all.len().max(1) };
     let mut wrong = Vec::new();
     let mut table: BTreeMap<&str, (usize, usize, usize)> = BTreeMap::new();
-    for changes in all.chunks(each) {
-        let plane = Plane::start()?;
-        for (change, row) in changes.iter().zip(play(&plane, changes)?) {
-            let lines = differences(&row);
-            for kind in change.kinds() {
-                let (agree, number, stalls) = table.entry(kind).or_default();
-                *agree += usize::from(lines.is_empty());
-                *number += 1;
-                let stalled = |real: &Value| real["kind"] == kind && real["fits"] == false;
-                *stalls += usize::from(row["real"].as_array().into_iter().flatten().any(stalled));
-            }
-            wrong.extend(lines.iter().map(|line| format!("seed {} ({}): {line}", change.seed, change.what)));
-            if let Some(path) = &record {
-                let mut file = std::fs::File::options().create(true).append(true).open(Path::new(path))?;
-                writeln!(file, "{row}")?;
-            }
+    let plane = Plane::start()?;
+    let rows = play(&plane, &all)?;
+    plane.stop();
+    for (change, row) in all.iter().zip(&rows) {
+        let lines = rollout::differences(row);
+        for kind in change.kinds() {
+            let (agree, number, stalls) = table.entry(kind).or_default();
+            *agree += usize::from(lines.is_empty());
+            *number += 1;
+            let stalled = |real: &Value| real["kind"] == kind && real["fits"] == false;
+            *stalls += usize::from(row["real"].as_array().into_iter().flatten().any(stalled));
         }
-        plane.stop();
+        wrong.extend(lines.iter().map(|line| format!("seed {} ({}): {line}", change.seed, change.what)));
+    }
+    if let Some(path) = std::env::var_os(RECORD) {
+        record(Path::new(&path), rows)?;
     }
     show(&table);
     support::verdict(wrong)
@@ -97,7 +92,7 @@ fn play(plane: &Plane, changes: &[Change]) -> Result<Vec<Value>, Failed> {
     let mut said = Vec::new();
     for change in changes {
         let reversed: Vec<Value> = change.new.iter().rev().cloned().collect();
-        let (one, other) = (rollouts(&folder, &live, &change.new)?, rollouts(&folder, &live, &reversed)?);
+        let (one, other) = (rollout::said(&folder, &live, &change.new)?, rollout::said(&folder, &live, &reversed)?);
         said.push(json!([one, other]));
     }
     watch.start_over();
@@ -108,31 +103,38 @@ fn play(plane: &Plane, changes: &[Change]) -> Result<Vec<Value>, Failed> {
     for (change, said) in changes.iter().zip(said) {
         let workloads = change.new.iter().filter(|object| !object["spec"]["template"].is_null());
         let real: Result<Vec<Value>, Failed> = workloads.map(|object| real(plane, object, &seen)).collect();
-        rows.push(
-            json!({ "seed": change.seed, "what": change.what, "live": live_part(&live, change), "new": change.new,
-            "said": said, "real": real? }),
-        );
+        let (nodes, live) = parts(&live, &change.namespace);
+        rows.push(json!({ "seed": change.seed, "what": change.what, "nodes": nodes, "live": live, "new": change.new,
+            "said": said, "real": real? }));
     }
     Ok(rows)
 }
 
-/// What of the snapshot a row keeps: everything, where the change has the cluster for itself.
-fn live_part(live: &str, change: &Change) -> Value {
-    if live.contains(&change.namespace) && std::env::var_os(RECORD).is_some() { json!(live) } else { Value::Null }
+/// Writes the nodes, which all rows share, and the first rows.
+fn record(path: &Path, rows: Vec<Value>) -> Result<(), Failed> {
+    const KEPT: usize = 24;
+    let nodes = rows.first().map(|row| row["nodes"].clone());
+    let mut text = format!("{}\n", json!({ "nodes": nodes }));
+    for mut row in rows.into_iter().take(KEPT) {
+        for key in ["nodes", "said"] {
+            row.as_object_mut().unwrap().shift_remove(key);
+        }
+        text.push_str(&format!("{row}\n"));
+    }
+    Ok(std::fs::write(path, text)?)
 }
 
-fn list(items: Vec<Value>) -> String {
-    json!({ "apiVersion": "v1", "kind": "List", "items": items }).to_string()
-}
-
-/// What `kplan simulate` says of the rollouts that a set starts in a cluster.
-fn rollouts(folder: &Path, live: &str, new: &[Value]) -> Result<Value, Failed> {
-    std::fs::create_dir_all(folder.join("set"))?;
-    std::fs::write(folder.join("set/new.json"), list(new.to_vec()))?;
-    std::fs::write(folder.join("snapshot.yaml"), live)?;
-    let arguments = ["simulate", "set", "--snapshot", "snapshot.yaml", "--output", "json"];
-    let run = support::kplan(folder, &arguments);
-    Ok(run.report()?["placement"]["rollouts"].clone())
+/// The nodes of a snapshot, and what is in one namespace.
+fn parts(live: &str, namespace: &str) -> (Vec<Value>, Vec<Value>) {
+    let live: Value = serde_json::from_str(live).unwrap();
+    let items = live["items"].as_array().cloned().unwrap_or_default();
+    let (nodes, others): (Vec<Value>, Vec<Value>) = items.into_iter().partition(|item| item["kind"] == "Node");
+    let is_its = |item: &&Value| {
+        let skipped = ["ConfigMap", "EndpointSlice", "Event"].iter().any(|kind| item["kind"] == *kind);
+        !skipped && item["metadata"]["namespace"] == namespace
+    };
+    let own = others.iter().filter(is_its).cloned().collect();
+    (nodes, own)
 }
 
 /// What became of a workload.
@@ -143,14 +145,9 @@ fn real(plane: &Plane, object: &Value, seen: &BTreeMap<(String, String), Seen>) 
     let mut seen = seen.get(&(namespace.clone(), name.clone())).cloned().unwrap_or_default();
     let failures = live["status"]["conditions"].as_array().into_iter().flatten();
     let failures = failures.filter(|condition| condition["type"] == "ReplicaFailure");
-    seen.messages.extend(failures.filter_map(|failure| refusal(failure["message"].as_str()?)));
+    seen.messages.extend(failures.filter_map(|failure| rollout::refusal(failure["message"].as_str()?)));
     Ok(json!({ "owner": format!("{kind}/{name}"), "namespace": namespace, "kind": kind, "fits": is_done(&live, &seen),
         "lowestReady": seen.lowest, "messages": seen.messages, "newWaits": seen.new_waits, "replaced": seen.replaced }))
-}
-
-/// Why a pod was not created, without its name.
-fn refusal(message: &str) -> Option<String> {
-    message.split_once(" is forbidden: ").map(|(_, why)| why.to_owned())
 }
 
 /// Whether all pods that are to be of the new template are, and are ready.
@@ -175,39 +172,4 @@ fn is_done(live: &Value, seen: &Seen) -> bool {
             number("/status/updatedNumberScheduled") == wanted && number("/status/numberAvailable") == wanted
         }
     }
-}
-
-/// Where kplan and the real ones differ. Where workloads race for the same room, either order will do.
-pub fn differences(row: &Value) -> Vec<String> {
-    let said = row["said"].as_array().into_iter().flatten();
-    said.map(|said| differences_of(said, row)).min_by_key(Vec::len).unwrap_or_default()
-}
-
-fn differences_of(said: &Value, row: &Value) -> Vec<String> {
-    let mut wrong = Vec::new();
-    for real in row["real"].as_array().into_iter().flatten() {
-        let is_it = |said: &&Value| said["owner"] == real["owner"] && said["namespace"] == real["namespace"];
-        let owner = &real["owner"];
-        let Some(said) = said.as_array().into_iter().flatten().find(is_it) else {
-            // Nothing is replaced by itself.
-            if real["replaced"] == true {
-                wrong.push(format!("{owner}: kplan knows no rollout, pods were replaced"));
-            }
-            continue;
-        };
-        for key in ["fits", "lowestReady"] {
-            if said[key] != real[key] {
-                wrong.push(format!("{owner}: {key} is {}, kplan says {}", real[key], said[key]));
-            }
-        }
-        let messages: Vec<&str> = real["messages"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        let whole = said["stalls"]["message"].as_str().unwrap_or_default();
-        let message = refusal(whole).unwrap_or_else(|| whole.to_owned());
-        // A StatefulSet says nothing of what it waits for; a DaemonSet or StatefulSet tells refusals in events alone.
-        let is_quoted = message.contains("nodes are available") || whole != message && real["kind"] == "Deployment";
-        if is_quoted && !messages.contains(&message.as_str()) || !is_quoted && real["newWaits"] == true {
-            wrong.push(format!("{owner}: the real ones say {messages:?}\n   kplan says {message:?}"));
-        }
-    }
-    wrong
 }

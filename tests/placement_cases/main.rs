@@ -31,6 +31,18 @@ fn random_placements() {
     assert!(agrees("fixtures/simulate/placement-1.36.jsonl") >= 50);
 }
 
+/// Schedulers started with the configurations of `fixtures/schedulers`.
+#[test]
+fn configured_schedulers() {
+    assert!(agrees("fixtures/simulate/profiles-1.36.jsonl") >= 24);
+}
+
+/// The scheduler of 1.34.
+#[test]
+fn placements_of_an_older_version() {
+    assert!(agrees("fixtures/simulate/placement-1.34.jsonl") >= 20);
+}
+
 /// Rows from elsewhere: `KPLAN_PLACEMENT=FILE cargo test --test placement_cases placements_of_a_file`.
 #[test]
 fn placements_of_a_file() {

@@ -12,6 +12,7 @@ use kplan::schema::Schema;
 use kplan::simulate::engine::{self, Answer, Unschedulable};
 use kplan::simulate::expand::Replica;
 use kplan::simulate::preemption::{NOT_STARTED, Preemption};
+use kplan::simulate::schedulers::{self, Schedulers};
 use kplan::simulate::state::{PlacedId, State};
 use kplan::simulate::{Inventory, Verdict, prepare, queue};
 use serde_json::Value;
@@ -52,7 +53,16 @@ pub fn play(row: &Value) -> Vec<Difference> {
     let version = row["kube_version"].as_str().and_then(|version| version.parse().ok());
     let settings = Settings { kube_version: version.unwrap_or(Version::DEFAULT), ..Settings::default() };
     let Some(bundle) = bundle(row, &settings) else { return Vec::new() };
-    let (mut state, expansion) = prepare(&bundle, &Inventory::from_bundle(&bundle), &settings);
+    let config = row["scheduler_config"].as_str().map(|text| schedulers::read(&Arc::from(text)));
+    let schedulers = match config.unwrap_or_else(|| Ok(Schedulers::default())) {
+        Ok(schedulers) => schedulers,
+        Err(errors) => {
+            let (pod, ours, theirs) = (String::new(), format!("{errors:?}"), "taken".to_owned());
+            return vec![Difference { pod, what: "scheduler_config", ours, theirs }];
+        }
+    };
+    let inventory = Inventory { schedulers, ..Inventory::from_bundle(&bundle) };
+    let (mut state, expansion) = prepare(&bundle, &inventory, &settings);
     let mut places: BTreeMap<String, PlacedId> = BTreeMap::new();
     let mut wrong = Vec::new();
     for result in list(row, "results") {

@@ -13,9 +13,11 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
         ["down"] => verdicts::down().and(placements::down()),
         ["placement", options @ ..] => {
             // Of the newest version where none is given, which the control plane has.
-            let at = options.iter().position(|option| *option == "--kube-version");
-            let version = at.and_then(|at| options.get(at + 1)).copied();
-            let (address, log) = placements::up(version)?;
+            let value = |name: &str| {
+                let at = options.iter().position(|option| *option == name);
+                at.and_then(|at| options.get(at + 1)).copied()
+            };
+            let (address, log) = placements::up(value("--kube-version"), value("--scheduler-config"))?;
             ask(&["placement"], &address, &[&["--log", &log], options].concat())
         }
         _ => ask(&[], &verdicts::up()?, options),

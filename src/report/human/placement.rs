@@ -7,7 +7,7 @@ use anstyle::AnsiColor;
 use super::super::summary::{count, verdict_name};
 use super::paint::{Paint, columns};
 use crate::model::quantity::Quantity;
-use crate::simulate::{Drain, Loss, PlacedNode, PlacedPod, Placement, Remedy, Verdict};
+use crate::simulate::{Drain, Eviction, Loss, PlacedNode, PlacedPod, Placement, Remedy, Verdict};
 
 /// Cells of a bar.
 const BAR: usize = 14;
@@ -25,6 +25,7 @@ pub(in super::super) fn write(page: &mut String, placement: &Placement, paint: &
     waiting(page, placement, paint);
     rollouts(page, placement, paint);
     scales(page, placement, paint);
+    evictions(page, placement, paint);
     losses(page, placement, paint);
     if page.len() > before {
         page.push('\n');
@@ -90,7 +91,9 @@ fn bar(node: &PlacedNode, resource: &str, paint: &Paint) -> String {
         _ => AnsiColor::Green,
     };
     let bar = format!("{}{}", paint.color(color, &"▇".repeat(full)), paint.dim(&"░".repeat(BAR - full)));
-    format!("{bar}  {requested}/{allocatable}")
+    let limits = node.limits.get(resource).filter(|limits| *limits != "0");
+    let limits = limits.map(|limits| format!(", limits {limits}")).unwrap_or_default();
+    format!("{bar}  {requested}/{allocatable}{limits}")
 }
 
 /// How much of a node is taken, from 0 to 1.
@@ -178,6 +181,16 @@ fn scales(page: &mut String, placement: &Placement, paint: &Paint) {
         );
         let severity = if scale.pending > 0 { "warning" } else { "info" };
         line(page, &paint.severity(severity, &format!("{:<9}", "SCALE")), &text, paint);
+    }
+}
+
+/// What taints drive off, at once or when it has tolerated them for long enough.
+fn evictions(page: &mut String, placement: &Placement, paint: &Paint) {
+    for Eviction { node, after, pods, pending } in &placement.evictions {
+        let when = if *after == 0 { "at once".to_owned() } else { format!("after {after} s") };
+        let severity = if pending.is_empty() { "info" } else { "warning" };
+        let text = format!("{node}: {} {when} for its taints, {}", count(pods.len(), "pod"), pending_text(pending));
+        line(page, &paint.severity(severity, &format!("{:<9}", "EVICTED")), &text, paint);
     }
 }
 

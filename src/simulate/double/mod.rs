@@ -183,7 +183,7 @@ impl World<'_> {
     }
 
     fn scores(&self, feasible: &[u32]) -> BTreeMap<u32, i64> {
-        let images = image_locality::Images::new(&self.pod, &self.state.nodes);
+        let images = image_locality::Images::new(&self.pod, &self.state.nodes, self.state.cluster.version());
         let each = |score: &dyn Fn(u32, &Node) -> i64| -> Vec<i64> {
             feasible.iter().map(|node| score(*node, &self.node(*node))).collect()
         };

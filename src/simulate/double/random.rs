@@ -14,7 +14,7 @@ use crate::simulate::pod::{HostPort, Pod, PodTerm, Spread, Toleration};
 use crate::simulate::preemption::{NOT_STARTED, Preemption};
 use crate::simulate::requests::{Amounts, Requests};
 use crate::simulate::resources::Resources;
-use crate::simulate::schedulers::{Fit, Profile, Weights};
+use crate::simulate::schedulers::{Fit, Profile, ScoringStrategy, Weights};
 use crate::simulate::state::{PlacedId, State};
 
 struct Dice(u64);
@@ -121,7 +121,7 @@ fn pod(dice: &mut Dice) -> Pod {
     let mut pod = Pod {
         namespace: dice.pick(&["default", "default", "other"]).to_owned(),
         labels: Labels::from([("app".to_owned(), dice.pick(&["a", "b", "c"]).to_owned())]),
-        requests: Requests { actual, nonzero: scored, scored },
+        requests: Requests { actual, nonzero: scored, scored, ..Requests::default() },
         images: vec!["app:1".to_owned()],
         containers: 1,
         priority: [0, 0, 0, 10, 20][dice.below(5) as usize],
@@ -190,7 +190,16 @@ fn profile(dice: &mut Dice, added_nodes: Option<Vec<NodeTerm>>) -> Profile {
     Profile {
         off: if dice.percent(40) { vec![dice.pick(&names).to_owned()] } else { Vec::new() },
         weights,
-        fit: Fit { most: dice.percent(50), weights: [dice.below(3) as i64, dice.below(3) as i64] },
+        fit: Fit {
+            strategy: match dice.below(3) {
+                0 => ScoringStrategy::LeastAllocated,
+                1 => ScoringStrategy::MostAllocated,
+                _ => {
+                    ScoringStrategy::RequestedToCapacityRatio(vec![(0, 10), (40 + dice.below(30) as i64, 100), (90, 0)])
+                }
+            },
+            weights: [1 + dice.below(3) as i64, 1 + dice.below(3) as i64],
+        },
         spread: if dice.percent(60) { Some(vec![listed(dice)]) } else { None },
         hard_affinity: dice.below(90) as i64,
         own_terms_only: dice.percent(30),

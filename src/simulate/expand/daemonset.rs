@@ -23,9 +23,13 @@ const TOLERATED: [(&str, &str); 6] = [
 pub(super) fn expand(input: &Input<'_>, template: &Template<'_>, out: &mut Expansion) {
     let (mut pod, rejected) = compile(input, template, None);
     let mut present = input.present();
-    pod.tolerations.extend(TOLERATED.iter().map(|(key, effect)| Toleration::of(key, effect)));
-    if template.spec.get_bool("hostNetwork") {
-        pod.tolerations.push(Toleration::of("node.kubernetes.io/network-unavailable", "NoSchedule"));
+    let network =
+        template.spec.get_bool("hostNetwork").then_some(("node.kubernetes.io/network-unavailable", "NoSchedule"));
+    for (key, effect) in TOLERATED.into_iter().chain(network) {
+        // One of the template or of admission with seconds gives way (`AddOrUpdateToleration`).
+        let same = |one: &Toleration| one.key == key && one.effect == effect && one.exists;
+        pod.tolerations.retain(|one| !same(one));
+        pod.tolerations.push(Toleration::of(key, effect));
     }
     let update = Update::read(input.kind, input.view, input.cluster.version()).filter(|_| !present.old.is_empty());
     let (at, first) = (out.workloads.len(), out.replicas.len());
@@ -83,14 +87,14 @@ fn stays_on(pod: &Pod, node: &Node) -> bool {
 }
 
 /// Name, node selector and affinity, and taints decide; room does not, nor does a cordon.
-fn runs_on(pod: &Pod, node: &Node) -> bool {
+pub fn runs_on(pod: &Pod, node: &Node) -> bool {
     pod.node_name.as_ref().is_none_or(|name| *name == node.name)
         && pod.selects_node(&node.name, &node.labels)
         && taint_toleration::untolerated(pod, node).is_none()
 }
 
 /// The pin takes the place of the required terms (`ReplaceDaemonSetPodNodeNameNodeAffinity`).
-fn pinned(pod: &Pod, node: &str) -> Pod {
+pub fn pinned(pod: &Pod, node: &str) -> Pod {
     let pin = Requirement { key: "metadata.name".to_owned(), operator: Operator::In, values: vec![node.to_owned()] };
     let term = NodeTerm { expressions: Vec::new(), fields: vec![pin], broken: false };
     Pod { required_nodes: Some(vec![term]), ..pod.clone() }

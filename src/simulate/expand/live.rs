@@ -1,15 +1,17 @@
 //! The pods of a live cluster, by the workload that they belong to; which of them a workload of the set keeps.
 //!
-//! Approximated: pods of others that wait for a node are not tried again.
+//! Approximated: pods of others that wait for a node are not tried again, but for those that a taint has just driven off.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::{TEMPLATE_HASH, name_claims};
 use crate::model::{Bundle, ObjectId, time};
+use crate::simulate::filters::taint_toleration;
 use crate::simulate::labels::{NodeTerm, Operator, Requirement};
 use crate::simulate::nodes::Node;
 use crate::simulate::pod::Pod;
+use crate::simulate::preemption::NOT_STARTED;
 use crate::yaml::View;
 
 /// Kind, namespace and name.
@@ -22,8 +24,12 @@ pub struct LivePod {
     pub pod: Arc<Pod>,
     /// Index of its node; `None` where it waits for one.
     pub node: Option<u32>,
+    /// The node that a taint has driven it off; it then waits for another, made anew by its controller.
+    pub left: Option<u32>,
     /// `status.startTime`, as a number that grows with time.
     pub started: i64,
+    /// A DaemonSet made it.
+    pub is_daemon: bool,
     /// The ReplicaSet that made it.
     replica_set: Option<String>,
     /// `controller-revision-hash`
@@ -54,6 +60,11 @@ impl LivePod {
         format!("{}/{}", self.pod.namespace, self.name)
     }
 
+    /// Whether one ReplicaSet made all of them.
+    pub(super) fn are_of_one_set(pods: &[LivePod]) -> bool {
+        pods.iter().all(|pod| pod.replica_set == pods[0].replica_set)
+    }
+
     /// Whether it has a node and is ready there, as far as is known.
     pub(super) fn is_ready(&self) -> bool {
         self.node.is_some() && !self.is_unready
@@ -77,6 +88,8 @@ pub(super) struct Live<'a> {
     bundle: &'a Bundle,
     objects: HashMap<(&'a str, &'a str, &'a str), ObjectId>,
     pods: BTreeMap<Owner, Vec<LivePod>>,
+    /// Pods that taints drive off at once, with the nodes that they leave.
+    pub evicted: Vec<(u32, String)>,
 }
 
 impl<'a> Live<'a> {
@@ -86,17 +99,33 @@ impl<'a> Live<'a> {
             (object.kind.as_str(), object.namespace.as_deref().unwrap_or(""), object.name.as_str())
         };
         let objects = bundle.iter().map(|(id, object)| (key(object), id)).collect();
-        let mut live = Live { bundle, objects, pods: BTreeMap::new() };
-        let nodes: HashMap<&str, u32> =
+        let mut live = Live { bundle, objects, pods: BTreeMap::new(), evicted: Vec::new() };
+        let names: HashMap<&str, u32> =
             nodes.iter().enumerate().map(|(index, node)| (node.name.as_str(), index as u32)).collect();
         for (id, object) in bundle.iter().filter(|(_, object)| object.kind == "Pod" && object.group().is_empty()) {
             let namespace = object.namespace.as_deref().unwrap_or("");
             let view = bundle.full(id);
-            if let Some(pod) = live_pod(&object.name, namespace, view, &nodes, now) {
-                live.pods.entry(live.owner(namespace, &object.name, view)).or_default().push(pod);
+            let Some(pod) = live_pod(&object.name, namespace, view, &names, now) else { continue };
+            let owner = live.owner(namespace, &object.name, view);
+            if let Some(pod) = live.under_taints(pod, nodes, &owner.0) {
+                live.pods.entry(owner).or_default().push(pod);
             }
         }
         live
+    }
+
+    /// A pod as its controller makes it anew where a taint drives it off at once. Nobody makes a naked pod, and no
+    /// DaemonSet one for a node whose taint it does not tolerate.
+    fn under_taints(&mut self, pod: LivePod, nodes: &[Node], owner: &str) -> Option<LivePod> {
+        let evicts = |at: &u32| taint_toleration::evicts_after(&pod.pod, &nodes[*at as usize]) == Some(0);
+        // One that is terminating holds its room until its kubelet says that it has ended.
+        let Some(at) = pod.node.filter(|at| evicts(at) && !pod.pod.terminating) else { return Some(pod) };
+        self.evicted.push((at, pod.full_name()));
+        if matches!(owner, "Pod" | "DaemonSet" | "Node") {
+            return None;
+        }
+        let weight = Weight { has_node: false, is_ready: false, age: 0, ..pod.weight };
+        Some(LivePod { node: None, left: Some(at), started: NOT_STARTED, is_unready: true, weight, ..pod })
     }
 
     /// The object at the top of a pod's controllers.
@@ -198,6 +227,10 @@ fn live_pod(name: &str, namespace: &str, view: View<'_>, nodes: &HashMap<&str, u
     };
     let mut pod = name_claims(Pod::compile(namespace, metadata, spec, status.filter(|_| node.is_some())), name);
     pod.priority = spec.get_int("priority").and_then(|value| i32::try_from(value).ok()).unwrap_or(0);
+    if controller(view).is_some() {
+        // What its controller makes in its place is bound to no node.
+        pod.node_name = None;
+    }
     let annotation = |key: &str| metadata?.get("annotations")?.get_str(key);
     let is_static = annotation("kubernetes.io/config.mirror").is_some();
     if let Some(node) = node_name.filter(|_| is_static) {
@@ -216,7 +249,9 @@ fn live_pod(name: &str, namespace: &str, view: View<'_>, nodes: &HashMap<&str, u
         is_unready: ready.any(|ready| ready.get_str("status") != Some("True")),
         name: name.to_owned(),
         node,
-        started: started.map_or(crate::simulate::preemption::NOT_STARTED, super::pods::seconds),
+        left: None,
+        started: started.map_or(NOT_STARTED, super::pods::seconds),
+        is_daemon: controller(view).is_some_and(|(kind, _)| kind == "DaemonSet"),
         replica_set: controller(view).filter(|(kind, _)| *kind == "ReplicaSet").map(|(_, name)| name.to_owned()),
         revision: pod.labels.get("controller-revision-hash").cloned(),
         weight: weight(view, now),

@@ -1,7 +1,7 @@
 //! From workloads to pods, by the controllers' rules (kube-controller-manager 1.36).
 
 mod autoscaler;
-mod daemonset;
+pub(super) mod daemonset;
 mod jobs;
 mod live;
 mod pods;
@@ -31,6 +31,9 @@ pub use rolling::{Old, Rolling, Slot, Update};
 pub const TEMPLATE_HASH: &str = "pod-template-hash";
 /// More replicas than this are not simulated one by one.
 pub const MAX_REPLICAS: i64 = 200_000;
+
+/// Workload of a replica that is nobody's in the set.
+const NOBODY: usize = usize::MAX;
 
 /// What creates pods, with the pods that it creates.
 #[derive(Clone, Debug)]
@@ -64,7 +67,7 @@ impl Workload {
 #[derive(Clone, Debug)]
 pub struct Replica {
     pub name: String,
-    /// Index in the list of workloads.
+    /// Index in the list of workloads; beyond it for what is nobody's in the set.
     pub workload: usize,
     pub pod: Arc<Pod>,
     /// Admission's answer where it refuses the pod.
@@ -77,12 +80,16 @@ pub struct Replica {
     pub started: Option<i64>,
     /// The node that it runs on already, in a live cluster.
     pub running: Option<u32>,
+    /// It looks for a node before the others: made anew for what a taint has driven off, or a DaemonSet's on a node that is
+    /// tried.
+    pub early: bool,
 }
 
 impl Replica {
     /// A pod that is to be created.
     pub(super) fn new(name: String, workload: usize, pod: Arc<Pod>, rejected: Option<String>) -> Replica {
-        Replica { name, workload, pod, rejected, unknown: None, after: None, started: None, running: None }
+        let (unknown, after, started, running, early) = (None, None, None, None, false);
+        Replica { name, workload, pod, rejected, unknown, after, started, running, early }
     }
 
     /// Stands for the replicas beyond [`MAX_REPLICAS`].
@@ -118,6 +125,8 @@ pub struct Expansion {
     pub rollings: Vec<Rolling>,
     /// The quotas of namespaces that have some, with what the pods of the set use.
     pub quotas: BTreeMap<String, Quotas>,
+    /// Live pods that taints of effect NoExecute drive off at once, `namespace/name`, with the nodes that they leave.
+    pub evicted: Vec<(u32, String)>,
 }
 
 impl Expansion {
@@ -166,8 +175,14 @@ pub fn run(bundle: &Bundle, live: Option<&Bundle>, cluster: &Cluster, nodes: &[N
     }
     let others = live.map(|live| live.others(|kind, namespace, name| expanded.contains(&(kind, namespace, name))));
     for pod in others.into_iter().flatten() {
-        out.hold(pod);
+        if pod.left.is_some() {
+            let made = Replica::new(pod.name, NOBODY, pod.pod, None);
+            out.replicas.push(Replica { early: true, ..made });
+        } else {
+            out.hold(pod);
+        }
     }
+    out.evicted = found.map(|live| live.evicted).unwrap_or_default();
     out.quotas = quotas.into_iter().map(|(namespace, quotas)| (namespace.to_owned(), quotas)).collect();
     out
 }

@@ -125,8 +125,9 @@ pub(super) fn push(
     if let Some(update) = made.update.filter(|_| !present.old.is_empty()) {
         let replicas = first..out.replicas.len();
         let before = input.live_view().and_then(|live| live.at(&["spec", "replicas"])).and_then(View::int);
-        // A rollout under way is none of one ReplicaSet.
-        let growth = before.filter(|_| ready == 0).map_or(0, |before| wanted - before);
+        // A rollout under way is none of one ReplicaSet; a single one may lack pods that quotas refuse.
+        let wants = |before: i64| if LivePod::are_of_one_set(&present.old) { present.old.len() as i64 } else { before };
+        let growth = before.filter(|_| ready == 0).map_or(0, |before| wanted - wants(before));
         let old = present.old.into_iter().map(|pod| Old::new(input, pod, out)).collect();
         let (there, slots) = (ready as i64, Vec::new());
         out.rollings.push(Rolling { workload: at, replicas, wanted, update, there, growth, slots, old });

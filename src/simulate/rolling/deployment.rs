@@ -28,12 +28,14 @@ pub(super) struct Deployment {
     ready: Vec<Old>,
     /// Old pods that are not; the last goes first.
     unready: Vec<Old>,
-    /// Pods that the old ReplicaSet has still to make.
+    /// Pods that the old ReplicaSet wants more than there are, before the first step.
     growth: i64,
+    /// Pods that it wants and quotas refuse.
+    unmade: i64,
 }
 
 /// Pods above and below the number wanted (`ResolveFenceposts`); with neither, nothing could move.
-pub fn fenceposts(surge: Amount, unavailable: Amount, replicas: i64) -> (i64, i64) {
+pub(super) fn fenceposts(surge: Amount, unavailable: Amount, replicas: i64) -> (i64, i64) {
     let surge = surge.of(replicas, true).max(0);
     let unavailable = unavailable.of(replicas, false).clamp(0, replicas);
     (surge, if surge == 0 && unavailable == 0 { 1 } else { unavailable })
@@ -53,6 +55,7 @@ impl Deployment {
             ready,
             unready,
             growth: rolling.growth,
+            unmade: 0,
         }
     }
 
@@ -62,9 +65,9 @@ impl Deployment {
         if round.has_evictions {
             let created = self.replicas.start..self.replicas.start + self.created;
             self.waiting = created.filter(|index| !round.runs(*index)).collect();
-            let (gone, stay) = std::mem::take(&mut self.ready).into_iter().partition(|old| round.is_homeless(old));
+            let ready = std::mem::take(&mut self.ready).into_iter();
+            let (gone, stay): (Vec<Old>, Vec<Old>) = ready.partition(|old| round.is_homeless(old));
             self.ready = stay;
-            let gone: Vec<Old> = gone;
             round.is_lost(gone.len());
             self.unready.extend(gone.into_iter().map(|old| Old { id: None, ready: false, ..old }));
         } else {
@@ -72,7 +75,7 @@ impl Deployment {
         }
         round.is_ready(before.saturating_sub(self.waiting.len()));
         round.is_lost(self.waiting.len().saturating_sub(before));
-        let mut moves = false;
+        let mut moves = self.make_old(round);
         while let Some(mut old) = self.unready.pop_if(|old| old.id.is_none()) {
             if !round.settle(&mut old) {
                 self.unready.push(old);
@@ -101,20 +104,30 @@ impl Deployment {
     /// The old ReplicaSet takes the new number before a new one is made (`scale` in `sync.go`).
     fn scale(&mut self, round: &mut Round<'_>) {
         let growth = std::mem::take(&mut self.growth);
-        if growth < 0 {
-            return (growth..0).for_each(|_| self.remove_one(round));
-        }
-        let Some(like) = self.unready.first().or(self.ready.first()).cloned() else { return };
-        for index in 0..growth {
-            let name = Arc::from(format!("{}-more-{index}", like.name));
+        (growth..0).for_each(|_| self.remove_one(round));
+        self.unmade = growth.max(0);
+        self.make_old(round);
+    }
+
+    /// The old ReplicaSet makes what it wants more, as far as quotas let it; whether it made any.
+    fn make_old(&mut self, round: &mut Round<'_>) -> bool {
+        let Some(like) = self.unready.first().or(self.ready.first()).cloned() else { return false };
+        let before = self.unmade;
+        while self.unmade > 0 && round.has_room_for(&like) {
+            let name = Arc::from(format!("{}-more-{}", like.name, self.unmade));
             self.unready.push(Old { name, id: None, ready: false, ..like.clone() });
-            round.tally.pods += 1;
+            self.unmade -= 1;
         }
-        round.tally.peak = round.tally.peak.max(round.tally.pods);
+        self.unmade < before
+    }
+
+    /// Old pods as their ReplicaSet counts them.
+    fn old(&self) -> i64 {
+        (self.ready.len() + self.unready.len()) as i64 + self.unmade
     }
 
     fn total(&self) -> i64 {
-        self.there + self.asked + (self.ready.len() + self.unready.len()) as i64
+        self.there + self.asked + self.old()
     }
 
     /// New pods that are available.
@@ -149,24 +162,26 @@ impl Deployment {
         if most <= 0 {
             return false;
         }
-        let unready = most.min(self.unready.len() as i64);
+        let unready = most.min(self.unready.len() as i64 + self.unmade);
         (0..unready).for_each(|_| self.remove_one(round));
         let spare = self.available() + self.ready.len() as i64 - minimum;
-        let ready = spare.clamp(0, (self.ready.len() + self.unready.len()) as i64);
+        let ready = spare.clamp(0, self.old());
         (0..ready).for_each(|_| self.remove_one(round));
         unready + ready > 0
     }
 
     fn remove_one(&mut self, round: &mut Round<'_>) {
-        if let Some(old) = self.unready.pop().or_else(|| self.ready.pop()) {
+        if self.unmade > 0 {
+            self.unmade -= 1;
+        } else if let Some(old) = self.unready.pop().or_else(|| self.ready.pop()) {
             round.remove(&old);
         }
     }
 
     /// All old pods go before the first new one comes.
     fn recreate(&mut self, round: &mut Round<'_>) -> bool {
-        if !self.ready.is_empty() || !self.unready.is_empty() {
-            (0..self.ready.len() + self.unready.len()).for_each(|_| self.remove_one(round));
+        if self.old() > 0 {
+            (0..self.old()).for_each(|_| self.remove_one(round));
             return true;
         }
         self.asked = self.wanted - self.there;
@@ -174,8 +189,7 @@ impl Deployment {
     }
 
     pub(super) fn is_done(&self) -> bool {
-        let old = self.ready.len() + self.unready.len();
-        old == 0 && self.waiting.is_empty() && self.created == self.replicas.len()
+        self.old() == 0 && self.waiting.is_empty() && self.created == self.replicas.len()
     }
 
     /// The first new pod that does not run.

@@ -95,6 +95,10 @@ impl StatefulSet {
         self.slots.old.range(self.partition..).next_back().copied()
     }
 
+    pub(super) fn is_by_hand(&self) -> bool {
+        self.partition == usize::MAX
+    }
+
     pub(super) fn is_done(&self) -> bool {
         let Slots { missing, waiting, .. } = &self.slots;
         self.condemned.is_empty() && self.target().is_none() && missing.is_empty() && waiting.is_empty()

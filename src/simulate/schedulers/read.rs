@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{DEFAULT, Fit, Profile, Schedulers};
+use super::{DEFAULT, Fit, Profile, Schedulers, ScoringStrategy};
 use crate::simulate::labels::{NodeTerm, node_terms};
 use crate::simulate::nodes::NodeError;
 use crate::simulate::pod::Spread;
@@ -33,6 +33,9 @@ const PLUGINS: [&str; 21] = [
     "NodeDeclaredFeatures",
     "GangScheduling",
 ];
+/// Where those that filter begin and end among [`PLUGINS`].
+const FIRST_FILTER: usize = 2;
+const LAST_FILTER: usize = 13;
 /// Filters that can be switched off here.
 const FILTERS: [&str; 7] = [
     "NodeUnschedulable",
@@ -171,10 +174,33 @@ fn profile(view: View<'_>) -> Result<Profile, Trouble> {
             arguments(&mut profile, name, args)?;
         }
     }
-    match profile.beyond() {
+    match profile.beyond().or_else(|| reordered(view)) {
         Some(why) => Err(Trouble::Unknown(why)),
         None => Ok(profile),
     }
+}
+
+/// The point at which filters run in another order than by default, which decides what a node says
+/// (`mergePluginSet`, `expandMultiPointPlugins`).
+fn reordered(view: View<'_>) -> Option<String> {
+    let names = |point: &str, key: &str| -> Vec<&str> {
+        let set = view.get("plugins").and_then(|plugins| plugins.get(point));
+        set.into_iter().flat_map(|set| set.list(key)).filter_map(|entry| entry.get_str("name")).collect()
+    };
+    let (own, off) = (names("multiPoint", "enabled"), names("multiPoint", "disabled"));
+    let standard = PLUGINS.into_iter().filter(|name| !off.contains(name) && !off.contains(&"*"));
+    let mut everywhere: Vec<&str> = standard.collect();
+    let more: Vec<&str> = own.into_iter().filter(|name| !everywhere.contains(name)).collect();
+    everywhere.extend(more);
+    let is_moved = |point: &&str| {
+        let (first, off) = (names(point, "enabled"), names(point, "disabled"));
+        let rest = everywhere.iter().filter(|name| !first.contains(name) && !off.contains(name) && !off.contains(&"*"));
+        let (again, new): (Vec<&str>, Vec<&str>) = first.iter().partition(|name| everywhere.contains(name));
+        let all = again.into_iter().chain(rest.copied()).chain(new);
+        !all.filter_map(|name| PLUGINS[FIRST_FILTER..=LAST_FILTER].iter().position(|one| *one == name)).is_sorted()
+    };
+    let point = ["preFilter", "filter"].into_iter().find(is_moved)?;
+    Some(format!("plugins in another order at {point} are not modelled"))
 }
 
 fn known_keys(view: View<'_>, known: &[&str]) -> Result<(), Trouble> {
@@ -344,12 +370,10 @@ fn default_constraints(profile: &mut Profile, args: View<'_>) -> Result<(), Trou
 
 fn fit(strategy: View<'_>) -> Result<Fit, Trouble> {
     known_keys(strategy, &["type", "resources", "requestedToCapacityRatio"])?;
-    let most = match strategy.get_str("type") {
-        None | Some("LeastAllocated") => false,
-        Some("MostAllocated") => true,
-        Some("RequestedToCapacityRatio") => {
-            return not_modelled("NodeResourcesFit with RequestedToCapacityRatio".to_owned());
-        }
+    let kind = match strategy.get_str("type") {
+        None | Some("LeastAllocated") => ScoringStrategy::LeastAllocated,
+        Some("MostAllocated") => ScoringStrategy::MostAllocated,
+        Some("RequestedToCapacityRatio") => ScoringStrategy::RequestedToCapacityRatio(shape(strategy)?),
         Some(other) => {
             return wrong(
                 strategy,
@@ -357,8 +381,37 @@ fn fit(strategy: View<'_>) -> Result<Fit, Trouble> {
             );
         }
     };
-    let weights = if strategy.get("resources").is_some() { resource_weights(strategy)? } else { [1, 1] };
-    Ok(Fit { most, weights })
+    // An empty list counts as none.
+    let weights = if strategy.list("resources").len() > 0 { resource_weights(strategy)? } else { [1, 1] };
+    Ok(Fit { strategy: kind, weights })
+}
+
+/// The points of `requestedToCapacityRatio.shape` (`validateFunctionShape`); scores of the file go to 10.
+fn shape(strategy: View<'_>) -> Result<Vec<(i64, i64)>, Trouble> {
+    let ratio = strategy.get("requestedToCapacityRatio").unwrap_or(strategy);
+    if strategy.get("requestedToCapacityRatio").is_some() {
+        known_keys(ratio, &["shape"])?;
+    }
+    let mut points: Vec<(i64, i64)> = Vec::new();
+    for point in ratio.list("shape") {
+        known_keys(point, &["utilization", "score"])?;
+        let number = |key: &str, most: i64| match point.get(key) {
+            None => Ok(0),
+            Some(value) => match value.int().filter(|number| (0..=most).contains(number)) {
+                Some(number) => Ok(number),
+                None => wrong(value, format!("{key} `{}` is not 0 to {most}", value.written())),
+            },
+        };
+        let (utilization, score) = (number("utilization", 100)?, number("score", 10)?);
+        if points.last().is_some_and(|(before, _)| *before >= utilization) {
+            return wrong(point, format!("utilization {utilization} is not more than that of the point before"));
+        }
+        points.push((utilization, score * 10));
+    }
+    if points.is_empty() {
+        return wrong(ratio, "RequestedToCapacityRatio needs `requestedToCapacityRatio.shape` with a point".to_owned());
+    }
+    Ok(points)
 }
 
 fn resource_weights(view: View<'_>) -> Result<[i64; 2], Trouble> {

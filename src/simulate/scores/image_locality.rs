@@ -1,6 +1,7 @@
 //! ImageLocality (weight 1): nodes that have large images of the pod already.
 
 use super::MAX;
+use crate::model::Version;
 use crate::simulate::nodes::Node;
 use crate::simulate::pod::Pod;
 
@@ -18,14 +19,16 @@ pub struct Images {
 impl Images {
     /// The scheduler remembers one size for an image, that of the first node that listed it
     /// (`addNodeImageStates` in backend/cache/cache.go).
-    pub fn new(pod: &Pod, nodes: &[Node]) -> Images {
+    pub fn new(pod: &Pod, nodes: &[Node], version: Version) -> Images {
         let score = |image: &String| {
             let mut sizes = nodes.iter().filter_map(|node| node.images.get(image));
             let size = sizes.next().copied().unwrap_or(0);
             let spread = (sizes.count() + 1) as f64 / nodes.len() as f64;
             (size as f64 * spread) as i64
         };
-        Images { scores: pod.images.iter().map(score).collect() }
+        // Those of volumes count since 1.36.
+        let counted = if version < Version::new(1, 36) { pod.containers } else { pod.images.len() };
+        Images { scores: pod.images.iter().take(counted).map(score).collect() }
     }
 
     pub fn score(&self, pod: &Pod, node: &Node) -> i64 {

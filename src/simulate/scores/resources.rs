@@ -1,10 +1,11 @@
-//! NodeResourcesFit (LeastAllocated over cpu and memory, weight 1) and NodeResourcesBalancedAllocation (weight 1).
+//! NodeResourcesFit (LeastAllocated over cpu and memory where nothing else is configured) and
+//! NodeResourcesBalancedAllocation, weight 1 each.
 
 use super::MAX;
 use crate::model::Version;
 use crate::simulate::nodes::Node;
 use crate::simulate::pod::Pod;
-use crate::simulate::schedulers::{Fit, Profile};
+use crate::simulate::schedulers::{Fit, Profile, ScoringStrategy};
 
 /// What the scores look at on a node: cpu in thousandths of a core and bytes of memory.
 #[derive(Clone, Copy, Debug, Default)]
@@ -51,8 +52,8 @@ pub fn bounds(pod: &Pod, least: &Room, most: &Room, version: Version) -> (i64, i
         return (i64::MIN / 4, i64::MAX / 4);
     }
     let Profile { weights, fit, .. } = pod.profile();
-    let (emptiest, fullest) = (allocation(pod, least, fit), allocation(pod, most, fit));
-    let (low, high) = (weights.fit * emptiest.min(fullest), weights.fit * emptiest.max(fullest));
+    let (low, high) = allocation_bounds(pod, least, most, fit);
+    let (low, high) = (weights.fit * low, weights.fit * high);
     if pod.is_best_effort() {
         return (low, high);
     }
@@ -64,21 +65,74 @@ pub fn bounds(pod: &Pod, least: &Room, most: &Room, version: Version) -> (i64, i
     (low + weights.balanced * worst, high + weights.balanced * best)
 }
 
-/// The share that is left free (LeastAllocated) or used (MostAllocated), in percent, averaged over cpu and memory.
+/// The share that is left free (LeastAllocated) or used (MostAllocated), in percent, or what is made of it
+/// (RequestedToCapacityRatio), averaged over cpu and memory.
 fn allocation(pod: &Pod, room: &Room, fit: &Fit) -> i64 {
-    let scored = [pod.requests.scored.cpu, pod.requests.scored.memory];
     let (mut sum, mut weights) = (0, 0);
     for at in (0..2).filter(|at| room.capacity[*at] != 0) {
-        let (requested, capacity) = (room.nonzero[at].saturating_add(scored[at]), room.capacity[at]);
-        let share = match fit.most {
-            true => percent(requested.min(capacity), capacity),
-            false if requested <= capacity => percent(capacity.saturating_sub(requested), capacity),
-            false => 0,
+        let (requested, capacity) = (requested(pod, room, at), room.capacity[at]);
+        let share = match &fit.strategy {
+            ScoringStrategy::MostAllocated => percent(requested.min(capacity), capacity),
+            ScoringStrategy::LeastAllocated if requested <= capacity => {
+                percent(capacity.saturating_sub(requested), capacity)
+            }
+            ScoringStrategy::LeastAllocated => 0,
+            ScoringStrategy::RequestedToCapacityRatio(points) => {
+                match on_line(points, percent(requested.min(capacity), capacity)) {
+                    // What scores nothing is left out of the average.
+                    0 => continue,
+                    score => score,
+                }
+            }
         };
         sum += fit.weights[at] * share;
         weights += fit.weights[at];
     }
-    if weights == 0 { 0 } else { sum / weights }
+    match (weights, &fit.strategy) {
+        (0, _) => 0,
+        (weights, ScoringStrategy::RequestedToCapacityRatio(_)) => (sum as f64 / weights as f64).round() as i64,
+        (weights, _) => sum / weights,
+    }
+}
+
+/// What is requested of cpu (0) or memory (1) when the pod is there, as scores count it.
+fn requested(pod: &Pod, room: &Room, at: usize) -> i64 {
+    let scored = [pod.requests.scored.cpu, pod.requests.scored.memory];
+    room.nonzero[at].saturating_add(scored[at])
+}
+
+/// The lowest and the highest of all that is requested between two bounds.
+fn allocation_bounds(pod: &Pod, least: &Room, most: &Room, fit: &Fit) -> (i64, i64) {
+    let (emptiest, fullest) = (allocation(pod, least, fit), allocation(pod, most, fit));
+    let ScoringStrategy::RequestedToCapacityRatio(points) = &fit.strategy else {
+        return (emptiest.min(fullest), emptiest.max(fullest));
+    };
+    if least.nonzero == most.nonzero {
+        return (emptiest, emptiest);
+    }
+    let (mut low, mut high) = (MAX, 0);
+    for at in (0..2).filter(|at| least.capacity[*at] != 0) {
+        let capacity = least.capacity[at];
+        let share = |room: &Room| percent(requested(pod, room, at).min(capacity), capacity);
+        let (from, to) = (share(least), share(most));
+        let between =
+            points.iter().filter(|(utilization, _)| (from..=to).contains(utilization)).map(|(_, score)| *score);
+        for score in between.chain([on_line(points, from), on_line(points, to)]) {
+            (low, high) = (low.min(score), high.max(score));
+        }
+    }
+    if low > high { (0, 0) } else { (low, high) }
+}
+
+/// The value of a broken line at a point (`BuildBrokenLinearFunction`).
+fn on_line(points: &[(i64, i64)], at: i64) -> i64 {
+    let next = points.partition_point(|(utilization, _)| *utilization < at);
+    match (next.checked_sub(1).map(|before| points[before]), points.get(next)) {
+        (Some((from, low)), Some((to, high))) => low + (high - low) * (at - from) / (to - from),
+        (None, Some((_, score))) => *score,
+        (Some((_, score)), None) => score,
+        (None, None) => 0,
+    }
 }
 
 /// `part * 100 / whole` in whole numbers.
@@ -133,6 +187,8 @@ fn score_of(deviation: f64, capacity: [i64; 2]) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -153,11 +209,18 @@ mod tests {
             want in amounts(),
             scored in amounts(),
             newest: bool,
+            ratio: bool,
+            shape in prop::collection::btree_map(0i64..=100, 0i64..=100, 1..5),
         ) {
             let version = if newest { Version::new(1, 36) } else { Version::new(1, 34) };
             let actual = Resources { cpu: want.0, memory: want.1, ..Resources::default() };
             let scored = Amounts { cpu: scored.0, memory: scored.1 };
-            let pod = Pod { requests: Requests { actual, nonzero: scored, scored }, ..Pod::default() };
+            let strategy = match ratio {
+                true => ScoringStrategy::RequestedToCapacityRatio(shape.into_iter().collect()),
+                false => ScoringStrategy::LeastAllocated,
+            };
+            let profile = Some(Arc::new(Profile { fit: Fit { strategy, weights: [2, 1] }, ..Profile::default() }));
+            let pod = Pod { requests: Requests { actual, nonzero: scored, scored, ..Requests::default() }, profile, ..Pod::default() };
             let node = Node { allocatable: Resources { cpu: have.0, memory: have.1, ..Resources::default() }, ..Node::default() };
             let rooms: Vec<Room> = used.iter().map(|(used, nonzero)| Room::new(&node, *used, *nonzero)).collect();
             let of_all = |pick| rooms[1..].iter().fold(rooms[0], |all, room| all.each(room, pick));

@@ -15,6 +15,7 @@ use std::path::PathBuf;
 
 use kplan::model::Version;
 use kplan::schema::Schema;
+use kplan::simulate::schedulers;
 use serde_json::Value;
 
 use crate::server::Server;
@@ -26,6 +27,7 @@ usage: cargo xtask oracle placement [OPTION...]
   --seed N        seed of the random clusters (1)
   --count N       how many pods (1000)
   --kube-version V  the minor version of the scheduler (1.36; others as in tests/control-plane)
+  --scheduler-config FILE  a KubeSchedulerConfiguration with profiles; pods name them at random
   --aim NAME      only clusters aimed at this plugin
   --show N        differences to show (20)
   --record FILE   write the clusters that differ as rows of fixtures/simulate
@@ -38,6 +40,7 @@ struct Options {
     seed: u64,
     count: usize,
     version: Version,
+    config: Option<String>,
     aim: Option<String>,
     show: usize,
     record: Option<PathBuf>,
@@ -54,6 +57,7 @@ impl Options {
             seed: 1,
             count: 1000,
             version: Version::DEFAULT,
+            config: None,
             aim: None,
             show: 20,
             record: None,
@@ -70,6 +74,10 @@ impl Options {
                 "--seed" => options.seed = number()? as u64,
                 "--count" => options.count = number()?,
                 "--kube-version" => options.version = value.parse()?,
+                "--scheduler-config" => {
+                    let text = std::fs::read_to_string(value).map_err(|error| format!("{value}: {error}"))?;
+                    options.config = Some(text);
+                }
                 "--aim" => options.aim = Some(value.clone()),
                 "--show" => options.show = number()?,
                 "--record" => options.record = Some(value.into()),
@@ -126,8 +134,10 @@ impl Count {
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     let options = Options::read(arguments)?;
     let schema = Schema::of(Version::DEFAULT).ok_or("no facts")?;
-    let mut scheduler =
-        Scheduler::new(Server::new(&options.url, &options.token), schema, options.log.clone(), options.version);
+    let names = options.config.as_deref().map(profiles).transpose()?.unwrap_or_default();
+    let server = Server::new(&options.url, &options.token);
+    let (log, config) = (options.log.clone(), options.config.clone());
+    let mut scheduler = Scheduler::new(server, schema, log, options.version, config);
     let common = generate::common();
     for object in &common {
         scheduler.store(object)?;
@@ -136,7 +146,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     let (mut judged, mut number, mut flukes) = (0, 0, 0);
     let (mut wrong, mut rows, mut unasked): (Vec<Wrong>, Vec<Value>, Vec<String>) = Default::default();
     while judged < options.count && unasked.len() < 100 {
-        let case = generate::case(options.seed, number, options.aim.as_deref());
+        let case = generate::case(options.seed, number, options.aim.as_deref(), &names);
         number += 1;
         let (row, differences) = match asked(&mut scheduler, &case, &common) {
             // What the scheduler had not yet seen may decide; it is asked once more.
@@ -169,6 +179,14 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     print_differences(&wrong, options.show);
     let wrong: Vec<Value> = wrong.iter().map(|(row, differences)| shortened(row, differences)).collect();
     [(options.record, wrong), (options.rows, rows)].into_iter().try_for_each(|(path, rows)| write(path, &rows))
+}
+
+/// The names of a configuration's profiles, in order.
+fn profiles(text: &str) -> Result<Vec<String>, String> {
+    let known = schedulers::read(&text.into()).map_err(|errors| format!("{errors:?}"))?;
+    let mut names: Vec<String> = known.named.into_keys().collect();
+    names.sort();
+    Ok(names)
 }
 
 fn asked(scheduler: &mut Scheduler<'_>, case: &generate::Case, common: &[Value]) -> Result<Wrong, String> {

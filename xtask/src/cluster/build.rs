@@ -49,7 +49,8 @@ pub(crate) fn scheduler(version: &str) -> Result<String, String> {
     let folder = format!("{FOLDER}/scheduler-{version}");
     let module = format!("{folder}/go.mod");
     let text = fs::read_to_string(&module).map_err(|error| format!("no scheduler of {version}: {module}: {error}"))?;
-    let required = text.lines().find_map(|line| line.strip_prefix("require k8s.io/kubernetes v"));
+    let mut lines = text.lines().map(|line| line.trim_start().trim_start_matches("require "));
+    let required = lines.find_map(|line| line.strip_prefix("k8s.io/kubernetes v"));
     let exact = required.ok_or_else(|| format!("{module} requires no k8s.io/kubernetes"))?;
     let binary = absolute(&format!("{FOLDER}/bin/kube-scheduler-{version}"))?;
     let _turn = turn(&absolute(&format!("{FOLDER}/bin"))?)?;

@@ -60,9 +60,17 @@ impl Cluster {
 
     /// Starts a scheduler (the program, where it is not ours) that logs the score of every node; it answers as fast as it
     /// can.
-    pub(super) fn start_scheduler(&self, processes: &Processes, program: Option<&str>) -> Outcome {
+    pub(super) fn start_scheduler(
+        &self,
+        processes: &Processes,
+        program: Option<&str>,
+        config: Option<&str>,
+    ) -> Outcome {
         let mut flags = self.follower_flags(self.scheduler);
         flags.extend(["--vmodule=schedule_one=10", "--kube-api-qps=2000", "--kube-api-burst=4000"].map(str::to_owned));
+        if let Some(config) = config {
+            flags.push(flag("config", &self.files.scheduler(config)?));
+        }
         processes.start("kube-scheduler", program.unwrap_or(CONTROL_PLANE), &flags)
     }
 

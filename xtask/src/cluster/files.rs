@@ -94,6 +94,19 @@ impl Files {
         Ok(())
     }
 
+    /// Writes a KubeSchedulerConfiguration with what flags say otherwise, which do not count beside it; gives its path.
+    pub(super) fn scheduler(&self, config: &str) -> Result<PathBuf, String> {
+        let text = fs::read_to_string(config).map_err(|error| format!("{config}: {error}"))?;
+        let mut all: Value = serde_yaml::from_str(&text).map_err(|error| format!("{config}: {error}"))?;
+        let Some(fields) = all.as_object_mut() else { return Err(format!("{config} is no object")) };
+        let client = json!({ "kubeconfig": self.kubeconfig, "qps": 2000, "burst": 4000 });
+        fields.insert("clientConnection".to_owned(), client);
+        fields.insert("leaderElection".to_owned(), json!({ "leaderElect": false }));
+        let path = self.kubeconfig.with_file_name("scheduler.json");
+        fs::write(&path, all.to_string()).map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(path)
+    }
+
     fn kubeconfig(&self, certificates: &Certificates, api_port: u16, secret: &str) -> Value {
         // Port 1 is below what a user may listen on.
         let servers = [

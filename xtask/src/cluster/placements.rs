@@ -12,7 +12,8 @@ const HOME: &str = "target/oracle-placement";
 
 /// Starts the servers anew, since the log tells all scores of all pods; gives the address and the log. The scheduler is
 /// that of a minor version, where one is given; the API server is always ours.
-pub(crate) fn up(version: Option<&str>) -> Result<(Address, String), String> {
+/// `config` is the file with its profiles, where there is one.
+pub(crate) fn up(version: Option<&str>, config: Option<&str>) -> Result<(Address, String), String> {
     let home = absolute(HOME)?;
     let processes = Processes::new(&home);
     processes.stop_all()?;
@@ -24,7 +25,7 @@ pub(crate) fn up(version: Option<&str>) -> Result<(Address, String), String> {
     let cluster = Cluster::prepare(&home)?;
     let started = cluster
         .start_server(&processes, &verdicts::FLAGS)
-        .and_then(|()| cluster.start_scheduler(&processes, program.as_deref()));
+        .and_then(|()| cluster.start_scheduler(&processes, program.as_deref(), config));
     if started.is_err() {
         processes.stop_all()?;
     }

@@ -57,7 +57,8 @@ pub(super) fn common() -> Vec<Value> {
 }
 
 /// The case of that number; the pods of a case of another aim than asked for are never looked at.
-pub(super) fn case(seed: u64, number: u64, only: Option<&str>) -> Case {
+/// Pods are given to these schedulers at random, where there are any.
+pub(super) fn case(seed: u64, number: u64, only: Option<&str>, schedulers: &[String]) -> Case {
     let mut random = Random::new(seed ^ 0x706c_6163, number);
     let wanted: Vec<&'static str> = AIMS.into_iter().filter(|aim| only.is_none_or(|only| *aim == only)).collect();
     // What involves the most of the scheduler is asked most often.
@@ -81,6 +82,15 @@ pub(super) fn case(seed: u64, number: u64, only: Option<&str>) -> Case {
         let mut pod = pods::pod(&mut random, aim, count);
         pod["metadata"]["name"] = format!("{prefix}-{index}").into();
         volumes::mount(&mut random, aim, &objects, &mut pod);
+        if aim == "ImageLocality" && random.percent(25) {
+            let reference = *random.pick(&["app:1", "big", "tool:2"]);
+            let more = json!({"name": "image", "image": {"reference": reference}});
+            let volumes = pod["spec"]["volumes"].as_array().into_iter().flatten().cloned();
+            pod["spec"]["volumes"] = volumes.chain([more]).collect();
+        }
+        if !schedulers.is_empty() && pod["spec"]["nodeName"].is_null() {
+            pod["spec"]["schedulerName"] = random.pick(schedulers).as_str().into();
+        }
         pod
     });
     let pods = pods.collect();
@@ -198,14 +208,14 @@ mod tests {
 
     #[test]
     fn a_seed_decides_its_cases() {
-        let text = |seed| (0..50).map(|number| format!("{:?}", case(seed, number, None))).collect::<Vec<_>>();
+        let text = |seed| (0..50).map(|number| format!("{:?}", case(seed, number, None, &[]))).collect::<Vec<_>>();
         assert_eq!(text(3), text(3));
         assert_ne!(text(3), text(4));
     }
 
     #[test]
     fn every_aim_is_met() {
-        let met = |aim: &&str| (0..400).any(|number| case(1, number, None).aim == *aim);
+        let met = |aim: &&str| (0..400).any(|number| case(1, number, None, &[]).aim == *aim);
         assert!(AIMS.iter().all(met));
     }
 }

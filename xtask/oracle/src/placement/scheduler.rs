@@ -31,12 +31,20 @@ pub(super) struct Scheduler<'s> {
     pub(super) schema: &'s Schema,
     log: PathBuf,
     version: Version,
+    /// The file that it was started with.
+    config: Option<String>,
     read_to: u64,
 }
 
 impl<'s> Scheduler<'s> {
-    pub(super) fn new(server: Server, schema: &'s Schema, log: PathBuf, version: Version) -> Self {
-        Self { server, schema, log, version, read_to: 0 }
+    pub(super) fn new(
+        server: Server,
+        schema: &'s Schema,
+        log: PathBuf,
+        version: Version,
+        config: Option<String>,
+    ) -> Self {
+        Self { server, schema, log, version, config, read_to: 0 }
     }
 
     /// Creates an object with its status; one that is there already stays.
@@ -79,10 +87,13 @@ impl<'s> Scheduler<'s> {
             }
         }
         let objects: Vec<&Value> = common.iter().chain(&case.objects).collect();
-        Ok(
-            json!({"name": case.name, "category": case.aim, "kube_version": self.version.to_string(), "nodes": case.nodes, "objects": objects,
-            "pods": pods, "results": results}),
-        )
+        let version = self.version.to_string();
+        let mut row = json!({"name": case.name, "category": case.aim, "kube_version": version, "nodes": case.nodes,
+            "objects": objects, "pods": pods, "results": results});
+        if let Some(config) = &self.config {
+            row["scheduler_config"] = config.as_str().into();
+        }
+        Ok(row)
     }
 
     /// Gives a pod to the scheduler and waits for its answer; nothing where the server refuses the pod.
