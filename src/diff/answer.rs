@@ -34,6 +34,8 @@ pub struct Answer {
     pub going: Option<String>,
     /// Fields that people set by hand beside those that kplan applied, and who did: they stay.
     pub by_hand: Vec<Conflict>,
+    /// Fields that are stored otherwise than they are written, as conflicts name them.
+    pub changed: Vec<String>,
 }
 
 /// An ApplySet that has an object already.
@@ -70,6 +72,7 @@ impl Answer {
             other_set: None,
             going: None,
             by_hand: Vec::new(),
+            changed: Vec::new(),
         }
     }
 
