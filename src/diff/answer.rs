@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Fidelity, FieldChange, Op, Policy};
+use super::{Fidelity, FieldChange, ObjectRef, Op, Policy};
 use crate::diag::Cause;
 use crate::model::ObjectId;
 use crate::yaml::{NodeId, Tree, View};
@@ -127,4 +127,6 @@ pub struct Knowledge {
     /// By object of the desired bundle; empty where no server was asked.
     pub answers: HashMap<ObjectId, Answer>,
     pub policy: Policy,
+    /// Members of the ApplySet that the manifests no longer have; they stay in the cluster.
+    pub left: Vec<ObjectRef>,
 }

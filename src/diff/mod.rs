@@ -58,7 +58,7 @@ pub fn run(
         }
         changes.extend(compare.change(pair, &mut diagnostics));
     }
-    moved::run(&mut changes, desired, base);
+    moved::run(&mut changes, &compare);
     (changes, diagnostics)
 }
 
