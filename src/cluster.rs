@@ -14,6 +14,7 @@ mod dry_run;
 mod kube;
 #[cfg(feature = "cluster")]
 mod kubeconfig;
+mod mutators;
 mod ownership;
 mod payload;
 mod read;
@@ -22,6 +23,7 @@ mod recorder;
 mod rights;
 mod settled;
 mod status;
+mod stored;
 mod succession;
 #[cfg(test)]
 mod tests;
@@ -35,6 +37,7 @@ pub use applyset::{ApplySet, Claim, Named, PARENT_MANAGER, apply_set, claim, joi
 pub use client::{Client, parallel};
 pub use discovery::{Resource, Resources};
 pub use dry_run::{Ask, MANAGER, apply_as, ask, create_request, dry_run_again};
+pub use mutators::{Mutators, Subject};
 pub use payload::{Replicas, leave_out, payload};
 pub use read::{Live, Wanted, read};
 pub use rights::{Missing, Right, missing};

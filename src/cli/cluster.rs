@@ -147,7 +147,8 @@ impl Cluster {
                 wanted.push(all(("autoscaling/v2", "HorizontalPodAutoscaler"), namespace.as_deref()));
             }
             let referred = REFERRED.iter().filter(|(kind, _)| scope == Scope::Surroundings && *kind == object.kind);
-            wanted.extend(referred.map(|(_, kind)| all(*kind, namespace.as_deref().filter(|_| kind.1 == "Role"))));
+            wanted
+                .extend(referred.map(|(_, kind)| all(*kind, namespace.as_deref().filter(|_| kind.1 != "ClusterRole"))));
             namespaces.extend(namespace);
         }
         for namespace in &namespaces {
@@ -183,7 +184,8 @@ impl Cluster {
         let own_namespaces = own_namespaces(bundle, live);
         let ask = Ask { bundle, resources, live, own_namespaces, replicas, claims, policy: &policy };
         let answers = cluster::ask(&self.client(), &ask)?;
-        Ok(Knowledge { answers, policy })
+        let left = set.map(|set| set.left.clone()).unwrap_or_default();
+        Ok(Knowledge { answers, policy, left })
     }
 }
 

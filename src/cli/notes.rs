@@ -1,34 +1,114 @@
 //! What a plan notes beside its changes and findings, one line each.
 
-use crate::cluster::Right;
-use crate::diff::{self, Knowledge};
-use crate::model::{Bundle, ObjectId};
+use std::collections::BTreeMap;
 
-/// Objects whose drift is told in full.
-const HANDS: usize = 10;
+use super::cluster::Cluster;
+use super::error::CliError;
+use crate::cluster::{Missing, Mutators, Right, Subject};
+use crate::diff::{self, Answer, Knowledge};
+use crate::model::{Bundle, ObjectId, pod};
+use crate::yaml::View;
 
-/// Objects with fields that people set by hand beside the manifests, one line each; `HANDS` of them.
+/// Objects that are told in full, of each sort of note.
+const FULL: usize = 10;
+
+/// Objects with fields that people set by hand beside the manifests, one line each.
 pub(super) fn drift(bundle: &Bundle, knowledge: &Knowledge) -> Vec<String> {
-    let beside = |id| {
+    let found = objects(bundle, knowledge, diff::beside).into_iter();
+    let line = |(id, fields)| format!("drift beside {}: {fields}; not in the manifest, it stays", title(bundle, id));
+    shorten(found.map(line).collect(), "drift beside")
+}
+
+/// The objects of which something is told, with that.
+fn objects(
+    bundle: &Bundle,
+    knowledge: &Knowledge,
+    tell: fn(&Answer, View<'_>) -> Vec<String>,
+) -> Vec<(ObjectId, String)> {
+    let told = bundle.ids().filter_map(|id| {
         let answer = knowledge.answers.get(&id)?;
         let (tree, root) = answer.stored.as_ref()?;
-        let fields = diff::beside(answer, tree.view(*root));
-        (!fields.is_empty()).then_some((id, fields))
-    };
-    let mut found: Vec<_> = bundle.ids().filter_map(beside).collect();
-    let more = found.len().saturating_sub(HANDS);
-    found.truncate(HANDS);
-    let line = |(id, fields): (ObjectId, Vec<String>)| {
-        format!("drift beside {}: {}; not in the manifest, it stays", bundle.object(id).title(), fields.join(", "))
-    };
-    let mut lines: Vec<String> = found.into_iter().map(line).collect();
-    lines.extend((more > 0).then(|| format!("drift beside {more} more objects")));
+        let fields = tell(answer, tree.view(*root));
+        (!fields.is_empty()).then(|| (id, fields.join(", ")))
+    });
+    told.collect()
+}
+
+fn title(bundle: &Bundle, id: ObjectId) -> String {
+    bundle.object(id).title()
+}
+
+/// The first lines, and how many objects more there are.
+fn shorten(mut lines: Vec<String>, what: &str) -> Vec<String> {
+    let more = lines.len().saturating_sub(FULL);
+    lines.truncate(FULL);
+    lines.extend((more > 0).then(|| format!("{what} {more} more objects")));
     lines
 }
 
-/// `no right to patch deployments.apps in namespace shop: Deployment shop/web and 2 more`.
-pub(super) fn lacks(right: &Right, titles: &[String]) -> String {
-    let more = if titles.len() > 1 { format!(" and {} more", titles.len() - 1) } else { String::new() };
-    let first = titles.first().map(String::as_str).unwrap_or_default();
-    format!("no right to {}, which apply needs for {first}{more}", right.text())
+impl Cluster {
+    /// Objects that the server would store otherwise than they are written, one line each, and what may do that;
+    /// `base` is what the cluster holds.
+    pub(super) fn stored_otherwise(
+        &self,
+        (bundle, base): (&Bundle, &Bundle),
+        knowledge: &Knowledge,
+    ) -> Result<Vec<String>, CliError> {
+        let found = objects(bundle, knowledge, diff::stored_otherwise);
+        if found.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mutators = Mutators::read(&self.client(), &self.resources)?;
+        let line = |(id, fields): (ObjectId, String)| {
+            let who = self.who(&mutators, (bundle, base), id);
+            format!("stored otherwise than written: {fields} of {}{who}", title(bundle, id))
+        };
+        Ok(shorten(found.into_iter().map(line).collect(), "stored otherwise than written:"))
+    }
+
+    /// `; webhook a.example.com may do that`, where anything may.
+    fn who(&self, mutators: &Mutators, (bundle, base): (&Bundle, &Bundle), id: ObjectId) -> String {
+        let object = bundle.object(id);
+        let Some(resource) = self.resources.get(&object.api_version, &object.kind) else { return String::new() };
+        fn of(view: View<'_>) -> pod::Labels<'_> {
+            pod::labels(view.at(&["metadata", "labels"]))
+        }
+        let namespace = object.namespace.as_deref().map(|name| {
+            let is_it = |kind: &str, other: &str| kind == "Namespace" && other == name;
+            let find =
+                |bundle: &'_ Bundle| bundle.iter().find(|(_, other)| is_it(&other.kind, &other.name)).map(|(id, _)| id);
+            // The server gives every namespace this one.
+            let mut labels = pod::Labels::from([("kubernetes.io/metadata.name", name)]);
+            for bundle in [base, bundle] {
+                labels.extend(find(bundle).into_iter().flat_map(|id| of(bundle.written(id))));
+            }
+            labels
+        });
+        let labels = of(bundle.written(id));
+        let names = mutators.names(Subject { resource, labels: &labels, namespace: namespace.as_ref() });
+        match names.is_empty() {
+            true if mutators.is_hidden => "; what does that may not be read".to_owned(),
+            true => String::new(),
+            false => format!("; {} may do that", names.join(", ")),
+        }
+    }
+}
+
+/// `no right to create or patch deployments.apps in namespace shop, which apply needs for Deployment shop/web and 2 more`;
+/// a line for each kind and namespace.
+pub(super) fn lacks(missing: &Missing) -> Vec<String> {
+    let mut rows: BTreeMap<_, Vec<&Right>> = BTreeMap::new();
+    for (right, titles) in missing {
+        rows.entry((&right.group, &right.resource, &right.namespace, titles)).or_default().push(right);
+    }
+    let line = |((.., titles), rights): ((_, _, _, &Vec<String>), Vec<&Right>)| {
+        let more = if titles.len() > 1 { format!(" and {} more", titles.len() - 1) } else { String::new() };
+        let first = titles.first().map(String::as_str).unwrap_or_default();
+        let verbs: Vec<&str> = rights.iter().map(|right| right.verb).collect();
+        let (last, others) = verbs.split_last().map(|(last, others)| (*last, others)).unwrap_or_default();
+        let verbs = if others.is_empty() { last.to_owned() } else { format!("{} or {last}", others.join(", ")) };
+        let right = rights.first().map(|right| right.with(&verbs)).unwrap_or_default();
+        format!("no right to {right}, which apply needs for {first}{more}")
+    };
+    rows.into_iter().map(line).collect()
 }

@@ -229,13 +229,16 @@ impl Run {
         };
         let (mut changes, found) = crate::diff::run(&self.bundle, &bundle, &knowledge, &self.options.settings);
         self.notes.extend(notes::drift(&self.bundle, &knowledge));
+        if let Some(cluster) = &self.cluster {
+            self.notes.extend(cluster.stored_otherwise((&self.bundle, &bundle), &knowledge)?);
+        }
         if let Some(set) = &self.set {
             changes.push(set.change.clone());
             self.notes.extend(applyset::notes(set));
         }
         if let (Base::Cluster, Some(cluster)) = (base, &self.cluster) {
             self.missing = cluster.missing(&changes, &knowledge)?;
-            self.notes.extend(self.missing.iter().map(|(right, titles)| notes::lacks(right, titles)));
+            self.notes.extend(notes::lacks(&self.missing));
         }
         self.changes = Some(changes);
         self.base = Some((bundle, name));

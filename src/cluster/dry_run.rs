@@ -9,7 +9,7 @@ use super::payload::{Replicas, payload};
 use super::status::Status;
 use super::{
     Claim, Client, ClusterError, Method, Request, Resource, Resources, Response, join, ownership, parallel, settled,
-    status_of, unions,
+    status_of, stored, unions,
 };
 use crate::diag::Cause;
 use crate::diff::{
@@ -108,6 +108,9 @@ fn one(client: &Client<'_>, ask: &Ask<'_>, id: ObjectId, live: Option<View<'_>>)
         None => response,
     };
     let mut answer = answer(Fidelity::Server, &response);
+    if response.is_ok() {
+        answer.changed = stored::otherwise(&json, &serde_json::from_str(&response.body).unwrap_or_default());
+    }
     if answer.refusal.as_ref().is_some_and(can_be_new) {
         answer.anew = Some(asked.create(&json)?);
     }

@@ -24,12 +24,17 @@ pub struct Right {
 impl Right {
     /// `patch deployments.apps in namespace shop`.
     pub fn text(&self) -> String {
+        self.with(self.verb)
+    }
+
+    /// The same for other verbs.
+    pub fn with(&self, verbs: &str) -> String {
         let dot = if self.group.is_empty() { "" } else { "." };
         let place = self
             .namespace
             .as_ref()
             .map_or_else(|| "in the cluster".to_owned(), |namespace| format!("in namespace {namespace}"));
-        format!("{} {}{dot}{} {place}", self.verb, self.resource, self.group)
+        format!("{verbs} {}{dot}{} {place}", self.resource, self.group)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Fidelity, FieldChange, Op, Policy};
+use super::{Fidelity, FieldChange, ObjectRef, Op, Policy};
 use crate::diag::Cause;
 use crate::model::ObjectId;
 use crate::yaml::{NodeId, Tree, View};
@@ -34,6 +34,8 @@ pub struct Answer {
     pub going: Option<String>,
     /// Fields that people set by hand beside those that kplan applied, and who did: they stay.
     pub by_hand: Vec<Conflict>,
+    /// Fields that are stored otherwise than they are written, as conflicts name them.
+    pub changed: Vec<String>,
 }
 
 /// An ApplySet that has an object already.
@@ -70,6 +72,7 @@ impl Answer {
             other_set: None,
             going: None,
             by_hand: Vec::new(),
+            changed: Vec::new(),
         }
     }
 
@@ -124,4 +127,6 @@ pub struct Knowledge {
     /// By object of the desired bundle; empty where no server was asked.
     pub answers: HashMap<ObjectId, Answer>,
     pub policy: Policy,
+    /// Members of the ApplySet that the manifests no longer have; they stay in the cluster.
+    pub left: Vec<ObjectRef>,
 }

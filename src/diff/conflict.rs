@@ -1,6 +1,6 @@
 //! Fields that other managers own, as a 409 of server-side apply names them.
 
-use super::{Action, Answer, Change, Conflict, FieldChange, OnConflict, Op, Policy};
+use super::{Action, Answer, Change, FieldChange, OnConflict, Op, Policy};
 use crate::model::path::push_key;
 use crate::yaml::View;
 
@@ -90,17 +90,23 @@ fn overlaps(field: &FieldChange, path: &str) -> bool {
     inside(&field.path, path) || inside(path, &field.path)
 }
 
-/// What people set by hand beside what kplan applied, as `spec.paused set by "kubectl-edit"`; `live` is the object.
-pub fn beside(answer: &Answer, live: View<'_>) -> Vec<String> {
-    let path = |field: &Conflict| {
-        field_path(live, &field.field).unwrap_or_else(|| field.field.trim_start_matches('.').to_owned())
-    };
-    answer.by_hand.iter().map(|field| format!("{} set by \"{}\"", path(field), field.manager)).collect()
+/// What people set by hand beside what kplan applied, as `spec.paused set by "kubectl-edit"`; `stored` is the object.
+pub fn beside(answer: &Answer, stored: View<'_>) -> Vec<String> {
+    answer.by_hand.iter().map(|field| format!("{} set by \"{}\"", shown(stored, &field.field), field.manager)).collect()
+}
+
+/// Fields that are stored otherwise than they are written: admission changes them.
+pub fn stored_otherwise(answer: &Answer, stored: View<'_>) -> Vec<String> {
+    answer.changed.iter().map(|field| shown(stored, field)).collect()
+}
+
+fn shown(object: View<'_>, path: &str) -> String {
+    field_path(object, path).unwrap_or_else(|| path.trim_start_matches('.').to_owned())
 }
 
 /// From a path of structured-merge-diff (`.spec.containers[name="a"].image`, `fieldpath/path.go`) to the API server's
 /// own (`spec.containers[0].image`); `None` where it leads to nothing.
-fn field_path(root: View<'_>, path: &str) -> Option<String> {
+pub(super) fn field_path(root: View<'_>, path: &str) -> Option<String> {
     let (mut at, mut rest, mut out) = (root, path, String::new());
     while !rest.is_empty() {
         if let Some(inner) = rest.strip_prefix('[') {

@@ -41,7 +41,11 @@ fn key(object: &Object) -> Key {
 
 /// The group that holds a kind today: `extensions` gave its kinds away.
 pub(super) fn group(object: &Object) -> &str {
-    match (object.group(), object.kind.as_str()) {
+    group_of(object.group(), &object.kind)
+}
+
+pub(super) fn group_of<'a>(group: &'a str, kind: &str) -> &'a str {
+    match (group, kind) {
         ("extensions", "Deployment" | "DaemonSet" | "ReplicaSet") => "apps",
         ("extensions", "Ingress" | "NetworkPolicy") => "networking.k8s.io",
         ("extensions", "PodSecurityPolicy") => "policy",

@@ -24,7 +24,7 @@ use crate::yaml::View;
 
 pub use answer::{Anew, Answer, Conflict, Knowledge, OtherSet, Refusal};
 pub use change::{Action, Change, Fidelity, FieldChange, ObjectRef, Op, Risk};
-pub use conflict::{OTHER_SET, PART_OF, beside};
+pub use conflict::{OTHER_SET, PART_OF, beside, stored_otherwise};
 use identity::Pair;
 use mask::Masker;
 use place::Place;
@@ -58,7 +58,7 @@ pub fn run(
         }
         changes.extend(compare.change(pair, &mut diagnostics));
     }
-    moved::run(&mut changes, desired, base);
+    moved::run(&mut changes, &compare);
     (changes, diagnostics)
 }
 
@@ -107,9 +107,10 @@ impl<'a> Compare<'a> {
         let plain = self.without_made(pair, before, place);
         let before = plain.as_ref().map(Stored::view).or(before);
         let renamed = new.zip(old).is_some_and(|(new, old)| new.name != old.name);
-        let applied = self.applied(pair, before, after, place).filter(|_| !renamed);
         let knowledge = self.knowledge;
         let answer = pair.desired.and_then(|id| knowledge.answers.get(&id));
+        let applied = self.applied(pair, before, after, place).filter(|_| !renamed);
+        let applied = applied.or_else(|| Stored::admitted(after?, answer.filter(|_| old.is_none())?));
         // Of an object that is made, the server's answer holds addresses that the next one will not.
         let stored = answer.and_then(Answer::stored).filter(|_| old.is_some() && !renamed);
         let before = if stored.is_some() { pair.base.map(|id| self.base.written(id)) } else { before };

@@ -1,7 +1,10 @@
 //! The two objects that an update is about: the one that the cluster holds, and the one that it would hold.
 
+use super::Answer;
+use super::conflict::field_path;
 use super::fields::item_keys;
 use super::place::Place;
+use crate::model::path;
 use crate::schema::ListType;
 use crate::yaml::{NodeId, Tree, Value, View};
 
@@ -18,6 +21,24 @@ impl Stored {
         let mut tree = Tree::new(of.tree.source().clone());
         let root = tree.copy(of.tree, of.id);
         Stored { tree, root, from_cluster: false }
+    }
+
+    /// A new object with what admission stores otherwise than it is written; `None` where that is nothing.
+    pub(super) fn admitted(written: View<'_>, answer: &Answer) -> Option<Stored> {
+        let stored = answer.stored().filter(|_| !answer.changed.is_empty())?;
+        let mut object = Stored::copy(written);
+        for changed in &answer.changed {
+            let paths = field_path(written, changed).zip(field_path(stored, changed));
+            let Some((here, there)) = paths else { continue };
+            let (to, from) = (path::follow(object.view(), &here), path::follow(stored, &there));
+            if to.whole && from.whole {
+                let node = to.view.id;
+                let copy = object.tree.copy(from.view.tree, from.view.id);
+                let value = object.tree.node(copy).value;
+                object.tree.set_value(node, value);
+            }
+        }
+        Some(object)
     }
 
     /// A part of the object.

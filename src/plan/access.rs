@@ -3,9 +3,11 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
+use super::judges;
 use super::state::{Item, State};
 use super::verdict::{Verdict, plural};
 use crate::diff::{Change, Risk};
+use crate::model::pod::selector_selects;
 use crate::yaml::View;
 
 /// How an update changes who may do or reach what.
@@ -18,8 +20,10 @@ pub(super) fn update(change: &Change, old: Item<'_>, new: Item<'_>, before: &Sta
         }
         "RoleBinding" | "ClusterRoleBinding" => subjects(old.view, new.view),
         "NetworkPolicy" => policy(old.view, new.view),
+        "ValidatingAdmissionPolicy" => judges::policy(old.view, new.view),
+        "ValidatingAdmissionPolicyBinding" => judges::binding(Some(old.view), new.view),
         "Service" => service(change, old.view, new.view),
-        "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration" => hooks(Some(old.view), new.view),
+        "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration" => judges::webhooks(Some(old.view), new.view),
         "Namespace" => pod_security(old.view, new.view),
         "CustomResourceDefinition" => versions(old.view, new.view, before),
         _ => Verdict::default(),
@@ -27,7 +31,7 @@ pub(super) fn update(change: &Change, old: Item<'_>, new: Item<'_>, before: &Sta
 }
 
 /// What a new object opens.
-pub(super) fn create(new: Item<'_>) -> Verdict {
+pub(super) fn create(new: Item<'_>, before: &State<'_>) -> Verdict {
     let role = new.view.at(&["roleRef", "name"]).and_then(View::str).unwrap_or_default();
     let everyone = new.view.list("subjects").filter_map(|subject| subject.get_str("name")).find(|name| is_crowd(name));
     match new.object.kind.as_str() {
@@ -39,7 +43,9 @@ pub(super) fn create(new: Item<'_>) -> Verdict {
             None => Verdict::default(),
         },
         "ClusterRole" => aggregated(None, new.view),
-        "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration" => hooks(None, new.view),
+        "NetworkPolicy" => isolates(new, before),
+        "ValidatingAdmissionPolicyBinding" => judges::binding(None, new.view),
+        "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration" => judges::webhooks(None, new.view),
         _ => Verdict::default(),
     }
 }
@@ -159,43 +165,6 @@ fn shown(right: &Right<'_>) -> String {
     if *name == "*" { format!("{verb} {resource}") } else { format!("{verb} {resource}/{name}") }
 }
 
-/// Webhooks that must answer before the server takes what they are about.
-fn hooks(old: Option<View<'_>>, new: View<'_>) -> Verdict {
-    let mut verdict = Verdict::default();
-    let before: Vec<String> = old.into_iter().flat_map(|old| old.list("webhooks")).map(View::to_json).collect();
-    for hook in new.list("webhooks").filter(|hook| !before.contains(&hook.to_json())) {
-        if hook.get_str("failurePolicy").unwrap_or("Fail") != "Fail" {
-            continue;
-        }
-        let resources = hook.list("rules").flat_map(|rule| rule.list("resources")).filter_map(View::str);
-        let resources: BTreeSet<String> = resources.map(str::to_owned).collect();
-        let service = hook.at(&["clientConfig", "service"]);
-        let part = |key| service.and_then(|service| service.get_str(key)).unwrap_or_default();
-        let name = match service {
-            Some(_) => format!("Service {}/{}", part("namespace"), part("name")),
-            None => "its URL".to_owned(),
-        };
-        let mut text = format!("{} are refused while {name} gives no answer (failurePolicy Fail)", listed(&resources));
-        if service.is_some()
-            && resources.iter().any(|name| ["pods", "*", "*/*", "pods/*"].contains(&name.as_str()))
-            && is_everywhere(hook)
-        {
-            text.push_str(", those behind that Service too: once they are gone none comes back");
-        }
-        verdict.add(Verdict::new(Risk::Disruptive, text));
-    }
-    verdict
-}
-
-/// Whether a webhook is asked about the objects of every namespace.
-fn is_everywhere(hook: View<'_>) -> bool {
-    let narrows = |selector: View<'_>| {
-        ["matchLabels", "matchExpressions"].iter().any(|key| selector.get(key).is_some_and(|part| !part.is_empty()))
-    };
-    let selectors = ["namespaceSelector", "objectSelector"].into_iter().filter_map(|key| hook.get(key));
-    !selectors.into_iter().any(narrows) && hook.list("matchConditions").next().is_none()
-}
-
 /// Versions of a custom kind that are served no more, and what is stored in them.
 fn versions(old: View<'_>, new: View<'_>, before: &State<'_>) -> Verdict {
     let served = |view: View<'_>| -> BTreeSet<String> {
@@ -246,7 +215,7 @@ fn subjects(old: View<'_>, new: View<'_>) -> Verdict {
 }
 
 /// At most three, and how many more.
-fn listed(items: &BTreeSet<String>) -> String {
+pub(super) fn listed(items: &BTreeSet<String>) -> String {
     let mut text = items.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
     if items.len() > 3 {
         text.push_str(&format!(" and {} more", items.len() - 3));
@@ -254,21 +223,42 @@ fn listed(items: &BTreeSet<String>) -> String {
     text
 }
 
-/// New rules, and directions that are not isolated any more, let more traffic through; so may another selection.
+/// New rules, and directions that are not isolated any more, let more traffic through; so may another selection. Rules
+/// that go, and directions that are isolated now, hold some back.
 fn policy(old: View<'_>, new: View<'_>) -> Verdict {
     let spec = |view: View<'_>, key: &str| -> BTreeSet<String> {
         view.get("spec").into_iter().flat_map(|spec| spec.list(key)).map(View::to_json).collect()
     };
-    let grown = ["ingress", "egress"].iter().any(|key| !spec(new, key).is_subset(&spec(old, key)));
-    let freed = !spec(old, "policyTypes").is_subset(&spec(new, "policyTypes"));
+    let more = |a: View<'_>, b: View<'_>, key: &str| !spec(b, key).is_subset(&spec(a, key));
+    let rules = |a: View<'_>, b: View<'_>| ["ingress", "egress"].iter().any(|key| more(a, b, key));
     let selector = |view: View<'_>| view.at(&["spec", "podSelector"]).map(View::to_json);
-    if grown || freed {
-        Verdict::new(Risk::Widens, "lets through traffic that was held back")
-    } else if selector(old) != selector(new) {
-        Verdict::new(Risk::Widens, "selects other pods; those it leaves are open")
-    } else {
-        Verdict::default()
+    let mut verdict = Verdict::default();
+    if rules(old, new) || more(new, old, "policyTypes") {
+        verdict.add(Verdict::new(Risk::Widens, "lets through traffic that was held back"));
     }
+    if rules(new, old) || more(old, new, "policyTypes") {
+        verdict.add(Verdict::new(Risk::Disruptive, "holds back traffic that it let through"));
+    }
+    if selector(old) != selector(new) {
+        verdict.add(Verdict::new(Risk::Widens, "selects other pods; those it leaves are open"));
+    }
+    verdict
+}
+
+/// A new policy cuts off pods that none selected before.
+fn isolates(new: Item<'_>, before: &State<'_>) -> Verdict {
+    let of_namespace = before.of_kind("NetworkPolicy").filter(|other| other.namespace() == new.namespace());
+    let others: Vec<View<'_>> = of_namespace.filter_map(|other| other.view.at(&["spec", "podSelector"])).collect();
+    let Some(own) = new.view.at(&["spec", "podSelector"]) else { return Verdict::default() };
+    let workloads = before.workloads(new.namespace()).iter().filter(|workload| workload.pods != Some(0));
+    let open = workloads.filter(|workload| !others.iter().any(|other| selector_selects(*other, &workload.labels)));
+    let cut = open.filter(|workload| selector_selects(own, &workload.labels));
+    let cut: BTreeSet<String> = cut.map(|workload| workload.item.title()).collect();
+    if cut.is_empty() {
+        return Verdict::default();
+    }
+    let text = format!("only what it lets through passes to or from the pods of {} then", listed(&cut));
+    Verdict::new(Risk::Disruptive, text)
 }
 
 fn service(change: &Change, old: View<'_>, new: View<'_>) -> Verdict {

@@ -4,6 +4,7 @@ mod access;
 mod budgets;
 mod endpoints;
 mod hooks;
+mod judges;
 mod order;
 mod places;
 mod quota;
@@ -127,7 +128,7 @@ impl<'a> Plan<'a> {
         let note = Verdict::safe(change.why.clone());
         let (old, new) = (self.old_item(change), self.new_item(change));
         let mut verdict = match (change.action, old, new) {
-            (Action::Create, _, Some(new)) => create(change, new),
+            (Action::Create, _, Some(new)) => create(change, new, &self.before),
             (Action::Update, Some(old), Some(new)) => self.update(change, old, new),
             (Action::Conflict, Some(old), Some(new)) => {
                 let mut verdict = self.update(change, old, new);
@@ -293,8 +294,8 @@ fn content_kind(change: &Change) -> Option<&'static str> {
     (touched || change.action == Action::Delete).then_some(kind)
 }
 
-fn create(change: &Change, new: Item<'_>) -> Verdict {
-    let mut verdict = access::create(new);
+fn create(change: &Change, new: Item<'_>, before: &State<'_>) -> Verdict {
+    let mut verdict = access::create(new, before);
     let replicas = new.view.at(&["spec", "replicas"]).and_then(View::int).unwrap_or(1);
     if matches!(change.object.kind.as_str(), "Deployment" | "StatefulSet" | "ReplicaSet") && replicas > 0 {
         verdict.add(Verdict::safe(plural(replicas as u64, "pod")));

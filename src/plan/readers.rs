@@ -81,27 +81,30 @@ impl Readers {
         let Some(found) = self.by_object.get(&(kind, namespace.to_owned(), name.to_owned())) else {
             return "nothing in the set reads it".to_owned();
         };
-        let ways: Ways = found.values().flatten().copied().collect();
         let named = found.iter().map(|(title, ways)| {
             let ways: Vec<&str> = ways.iter().copied().collect();
             format!("{title} ({})", ways.join(", "))
         });
-        let all_restart = found.keys().all(|title| restarts(title));
-        format!("read by {}: {}", named.collect::<Vec<_>>().join(", "), effect(&ways, all_restart))
+        let (restarting, others): (Vec<_>, Vec<_>) = found.iter().partition(|(title, _)| restarts(title));
+        let ways: Ways = others.iter().flat_map(|(_, ways)| *ways).copied().collect();
+        let restarting: Vec<&str> = restarting.iter().map(|(title, _)| title.as_str()).collect();
+        let effect = if others.is_empty() { "restarts in this plan".to_owned() } else { effect(&ways, &restarting) };
+        format!("read by {}: {effect}", named.collect::<Vec<_>>().join(", "))
     }
 }
 
-fn effect(ways: &Ways, all_restart: bool) -> String {
+/// What becomes of readers that do not restart, beside those that do.
+fn effect(ways: &Ways, restarting: &[&str]) -> String {
     if ways.iter().all(|way| *way == "tls" || *way == "pull") {
         return "taken up without a restart".to_owned();
     }
-    if all_restart {
-        return "restarts in this plan".to_owned();
-    }
     let frozen = ways.iter().any(|way| ["env", "envFrom", "subPath"].contains(way));
-    let mut parts = vec!["no pod restarts by itself"];
-    if frozen {
+    let some = format!("in this plan restarts only {}", restarting.join(" and "));
+    let mut parts = vec![if restarting.is_empty() { "no pod restarts by itself" } else { some.as_str() }];
+    if frozen && restarting.is_empty() {
         parts.push("variables and subPath files stay as they are until it does");
+    } else if frozen {
+        parts.push("the others keep their variables and subPath files until they do");
     }
     if ways.contains("volume") {
         parts.push("mounted files follow within about a minute");

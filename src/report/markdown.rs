@@ -28,6 +28,8 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
         let rows: Vec<String> = changes.iter().map(change_row).collect();
         page.table("\n### Changes\n\n| risk | action | object | why | fields |\n|---|---|---|---|---|\n", &rows);
     }
+    let notes: Vec<String> = report.notes.iter().map(|note| format!("- {}\n", escape(&one_line(note)))).collect();
+    page.table("\n### Notes\n\n", &notes);
     if let Some(placement) = report.placement {
         let rows = pending_rows(placement);
         page.table("\n### Pods that find no node\n\n| pods | why |\n|---|---|\n", &rows);

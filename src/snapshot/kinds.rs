@@ -50,11 +50,13 @@ pub const REST: [(&str, &str); 16] = [
     ("discovery.k8s.io/v1", "EndpointSlice"),
 ];
 
-/// Kinds that are read where objects of another kind in the set refer to them, in the namespaces of these.
-pub const REFERRED: [(&str, (&str, &str)); 3] = [
+/// Kinds that are read where objects of a kind are in the set, in the namespaces of these: they refer to them, or add to
+/// what they do.
+pub const REFERRED: [(&str, (&str, &str)); 4] = [
     ("ClusterRoleBinding", ("rbac.authorization.k8s.io/v1", "ClusterRole")),
     ("RoleBinding", ("rbac.authorization.k8s.io/v1", "ClusterRole")),
     ("RoleBinding", ("rbac.authorization.k8s.io/v1", "Role")),
+    ("NetworkPolicy", ("networking.k8s.io/v1", "NetworkPolicy")),
 ];
 
 /// All that a snapshot holds, in the form of [`crate::model::Live::whole`].

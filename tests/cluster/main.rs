@@ -23,6 +23,7 @@ mod consequences;
 mod evictions;
 mod inventory;
 mod like_kubectl;
+mod moves;
 #[path = "plane.rs"]
 mod of_plane;
 mod ownership;
@@ -64,6 +65,7 @@ fn main() {
     trials.extend(come_true::trials());
     trials.extend(consequences::trials());
     trials.extend(like_kubectl::trials());
+    trials.extend(moves::trials());
     trials.extend(rollouts::trials());
     let conclusion = libtest_mimic::run(&arguments, trials);
     situations::end();

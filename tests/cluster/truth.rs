@@ -382,8 +382,18 @@ fn policies(plane: &Plane) -> Result<(), Failed> {
             namespace.kubectl(&dry).stdout.contains("high")
         };
         plane.wait("the policy changes objects", std::time::Duration::from_secs(30), added)?;
+        let planned = plan(plane, &folder, &namespace)?["changes"][0]["fields"].clone();
+        let data = planned.as_array().into_iter().flatten().find(|field| field["path"] == "data");
+        expect(&data.map(|field| field["after"].clone()).unwrap_or_default(), json!({"level": "high"}))?;
         apply(plane, &folder, &namespace)?;
         expect(&namespace.get(&["configmap", "c"])?["data"], json!({"level": "high"}))?;
+        let notes = plan(plane, &folder, &namespace)?["notes"].to_string();
+        let name = name("adds");
+        let words = format!(
+            "stored otherwise than written: data.level of ConfigMap {}/c; MutatingAdmissionPolicy {name} may do that",
+            namespace.name
+        );
+        contains(&notes, &words)?;
         // It changes it back each time, so there is nothing to do.
         expect(&json!(fields(&plan(plane, &folder, &namespace)?)), json!([]))?;
         write(&folder, &[config_map("c", json!({"level": "low", "a": "b"}))]);
