@@ -9,6 +9,7 @@ mod json;
 mod junit;
 mod markdown;
 pub mod mask;
+mod root;
 mod row;
 mod sarif;
 mod summary;
@@ -26,6 +27,7 @@ use crate::model::Bundle;
 use crate::simulate::Placement;
 
 pub use mask::Mask;
+pub use root::Root;
 pub use row::{Row, rule_url};
 pub use summary::Summary;
 
@@ -97,6 +99,8 @@ pub struct Report<'a> {
     pub elapsed: Duration,
     /// Hides what is secret.
     pub mask: &'a Mask,
+    /// From where SARIF, GitHub and GitLab count paths.
+    pub root: Root,
 }
 
 impl<'a> Report<'a> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Format, Mask, Report, Style, Summary, write};
+use super::{Format, Mask, Report, Root, Style, Summary, write};
 use crate::config::Settings;
 use crate::diag::{self, Cause, Diagnostic, Edit, Finding, Server};
 use crate::diff::{Action, Change, FieldChange, ObjectRef, Op, Risk};
@@ -222,6 +222,7 @@ fn render(format: Format, sample: &Sample, placement: Option<&Placement>, change
         summary: Summary::new(&sample.bundle, &findings, placement, changes),
         elapsed: Duration::from_millis(10),
         mask: &mask,
+        root: Root::default(),
     };
     let mut out = Vec::new();
     write(format, &report, &mut out, &Style::default()).unwrap();
