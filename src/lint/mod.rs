@@ -170,6 +170,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("probes-identical", probes::probes_identical),
     ("proc-mount-unmasked", security::proc_mount_unmasked),
     ("progress-deadline-short", rollout::progress_deadline_short),
+    ("psa-audit-violation", resources::psa_audit_violation),
     ("psa-namespace-conflict", resources::psa_namespace_conflict),
     ("pull-secret-missing", references::pull_secret_missing),
     ("pv-hostpath", volumes::pv_hostpath),
