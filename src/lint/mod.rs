@@ -4,6 +4,7 @@
 
 mod autoscaling;
 pub mod catalog;
+mod crds;
 mod dispatch;
 mod env;
 mod gateway;
@@ -69,6 +70,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("cpu-limit-missing", resources::cpu_limit_missing),
     ("cpu-request-missing", resources::cpu_request_missing),
     ("cpu-unit-missing", resources::cpu_unit_missing),
+    ("crd-invalid", crds::crd_invalid),
     ("cronjob-concurrency-allow", jobs::cronjob_concurrency_allow),
     ("cronjob-never-fires", jobs::cronjob_never_fires),
     ("cronjob-no-deadline", jobs::cronjob_no_deadline),

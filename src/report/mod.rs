@@ -4,6 +4,7 @@
 mod concise;
 mod github;
 mod gitlab;
+mod html;
 mod human;
 mod json;
 mod junit;
@@ -56,11 +57,13 @@ pub enum Format {
     Gitlab,
     /// A comment on a pull request, at most 65,536 characters.
     Markdown,
+    /// A page for a browser.
+    Html,
 }
 
 impl Format {
     /// Every format with its name for `--output`.
-    pub const ALL: [(&'static str, Format); 9] = [
+    pub const ALL: [(&'static str, Format); 10] = [
         ("human", Format::Human),
         ("concise", Format::Concise),
         ("json", Format::Json),
@@ -70,6 +73,7 @@ impl Format {
         ("github", Format::Github),
         ("gitlab", Format::Gitlab),
         ("markdown", Format::Markdown),
+        ("html", Format::Html),
     ];
 }
 
@@ -159,5 +163,6 @@ pub fn write(format: Format, report: &Report<'_>, out: &mut dyn Write, style: &S
         Format::Github => github::write(report, out),
         Format::Gitlab => gitlab::write(report, out),
         Format::Markdown => markdown::write(report, out),
+        Format::Html => html::write(report, out),
     }
 }

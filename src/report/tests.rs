@@ -289,7 +289,9 @@ fn no_format_shows_a_secret() {
         sample.diagnostics.push(finding.help(format!("write '{text}'")).fix(true, vec![edit]));
     }
     let secrets = ["hunter2", "1234", "first line", "second line", "lost-value", "kept", "c2VjcmV0LXdvcmQ"];
-    for format in [Format::Human, Format::Concise, Format::Json, Format::Sarif, Format::Github, Format::Markdown] {
+    for format in
+        [Format::Human, Format::Concise, Format::Json, Format::Sarif, Format::Github, Format::Markdown, Format::Html]
+    {
         let text = render(format, &sample, None, None);
         for secret in secrets {
             // Fingerprints are no words.
@@ -330,6 +332,19 @@ fn names_and_messages_give_the_runner_no_commands() {
         assert!(commands.iter().all(|line| line.starts_with("::error ")), "{github}");
         assert!(log.iter().all(|line| !line.contains("##[")), "{github}");
     }
+}
+
+#[test]
+fn a_page_holds_no_markup_of_manifests() {
+    let mut sample = Sample::new(&[("<b>&a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n")]);
+    sample.diagnostics.push(sample.at(0, "api-invalid", "kind", "<script>\"x\" & 'y'\u{1b}"));
+    let page = render(Format::Html, &sample, Some(&placement()), Some(&changes()));
+    for bad in ["<script", "<b>", "\u{1b}"] {
+        assert!(!page.contains(bad), "{page}");
+    }
+    assert!(page.contains("&lt;script&gt;&quot;x&quot; &amp; &#39;y&#39;"), "{page}");
+    assert!(page.contains("<h3>&lt;b&gt;&amp;a.yaml</h3>") && page.contains("rules/api/api-invalid.md"), "{page}");
+    assert!(page.contains("<h2>Changes</h2>") && page.contains("<h2>Pods that find no node</h2>"), "{page}");
 }
 
 #[test]
