@@ -17,9 +17,9 @@ pub use load::{Config, ConfigError, ConflictEntry, FILE_NAME, end_of_day, parse,
 pub use problems::{Problem, suggest};
 pub use schema::schema;
 
-use crate::model::Version;
 use crate::model::pod::CustomWorkload;
 use crate::model::rule::{Severity, Tier};
+use crate::model::{PodSecurityDefault, Version};
 use crate::source::FileId;
 
 /// Everything that a stage may ask about the run.
@@ -70,6 +70,8 @@ pub struct Settings {
     pub kustomization: Option<String>,
     /// Kinds of custom resources whose pods come from a template.
     pub workloads: Vec<CustomWorkload>,
+    /// Pod Security levels of namespaces whose labels the manifests do not show.
+    pub pod_security: Vec<PodSecurityDefault>,
 }
 
 impl Default for Settings {
@@ -99,6 +101,7 @@ impl Default for Settings {
             params: BTreeMap::new(),
             kustomization: None,
             workloads: Vec::new(),
+            pod_security: Vec::new(),
         }
     }
 }

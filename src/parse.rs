@@ -30,6 +30,7 @@ pub fn run(loaded: Loaded, settings: &Settings, scope: &Scope<'_>) -> (Bundle, V
     let mut counts = Counts { files: sources.len() - rendered.len(), ..Counts::default() };
     counts.not_rendered = not_rendered;
     let mut bundle = Bundle { unrendered_sets: unrendered, rendered, ..Bundle::default() };
+    bundle.pod_security.clone_from(&settings.pod_security);
     let mut diagnostics = Vec::new();
     for (index, parsed) in parsed.into_iter().enumerate() {
         let file = FileId(index as u32);

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use support::{Run, secrets};
 
-const FORMATS: [&str; 9] = ["human", "concise", "json", "jsonl", "sarif", "junit", "github", "gitlab", "markdown"];
+const FORMATS: [&str; 10] =
+    ["human", "concise", "json", "jsonl", "sarif", "junit", "github", "gitlab", "markdown", "html"];
 
 /// Folders of fixtures that have a Secret somewhere.
 fn folders() -> BTreeSet<PathBuf> {

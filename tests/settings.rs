@@ -81,6 +81,30 @@ fn custom_workloads() {
     says(&config, 0, &["\"template\": \"spec.pods.template\"", "\"workloads\": \"kplan.yaml:2\""]);
 }
 
+/// What a namespace enforces, warns of and audits where only kplan.yaml says it; labels come first.
+#[test]
+fn pod_security_of_namespaces() {
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - {name: a, image: 'a/b:1'}\n";
+    let home = folder("pod-security", &[("web.yaml", pod)]);
+    let on = "rules: {psa-audit-violation: info, api-warning: warning, service-account-missing: off}\n";
+    let with = |entries: &str| {
+        fs::write(home.join("kplan.yaml"), format!("{on}podSecurity:\n{entries}")).unwrap();
+        found(&home, &[])
+    };
+    assert_eq!(with("- {namespaces: [other], enforce: restricted}\n"), Vec::<String>::new());
+    assert_eq!(with("- {namespaces: ['def*'], enforce: restricted}\n"), ["web.yaml:4: error[pod-security]"]);
+    assert_eq!(with("- enforce: restricted\n- enforce: baseline\n"), Vec::<String>::new());
+    assert_eq!(with("- {warn: restricted, warnVersion: v1.30}\n"), ["web.yaml:2: warning[api-warning]"]);
+    assert_eq!(with("- audit: restricted\n"), ["web.yaml:4: info[psa-audit-violation]"]);
+    let label = "pod-security.kubernetes.io/enforce: baseline";
+    let own = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: default, labels: {{{label}}}}}\n");
+    fs::write(home.join("own.yaml"), own).unwrap();
+    assert_eq!(with("- enforce: restricted\n"), Vec::<String>::new());
+    fs::remove_file(home.join("own.yaml")).unwrap();
+    let config = kplan(&home, &["config"]);
+    says(&config, 0, &["\"enforce\": \"restricted\"", "\"podSecurity\": \"kplan.yaml:2\""]);
+}
+
 fn deployment(name: &str, replicas: u32) -> String {
     format!(
         "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: {name}\nspec:\n  replicas: {replicas}\n  selector:\n    \

@@ -81,6 +81,12 @@ fn what_ended_gives_no_reason_or_is_not_used_is_told() {
     assert_eq!(stale("config-past", &format!("{ON}{in_config}"), "", "")[0], "kplan.yaml:3 suppression-stale");
     let reasonless = format!("{ON}ignore:\n- rule: image-tag-mutable\n");
     assert_eq!(stale("config-bare", &reasonless, "", ""), ["kplan.yaml:3 suppression-reasonless"]);
+    let nameless = " # kplan: ignore image-tag-mutable";
+    assert_eq!(stale("nameless", ON, "", nameless)[1], "web.yaml:15 suppression-stale");
+    let refused = " # kplan: ignore[api-invalid] late";
+    assert_eq!(stale("refused", ON, "", refused)[1], "web.yaml:15 suppression-stale");
+    let off = " # kplan: ignore[run-as-root] no such rule runs in this tier";
+    assert_eq!(stale("off", ON, "", off), BOTH);
     let unused = " # kplan: ignore[hpa-target-missing] late";
     assert_eq!(stale("unused", ON, "", unused)[1], "web.yaml:15 suppression-stale");
 }

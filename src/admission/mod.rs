@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use crate::model::{Bundle, Object, ObjectId};
+use crate::model::{Bundle, Object, ObjectId, PodSecurityDefault};
 use crate::yaml::{NodeId, Tree, View};
 use default_storage_class::Newest;
 use limit_ranger::LimitRanges;
@@ -90,6 +90,7 @@ pub struct Admission<'b> {
     runtimes: RuntimeClasses<'b>,
     storage: Newest<'b>,
     ingress: Newest<'b>,
+    pod_security: &'b [PodSecurityDefault],
     /// A live cluster was read, so that a class which is not known is not there.
     is_complete: bool,
 }
@@ -112,12 +113,29 @@ impl<'b> Admission<'b> {
         let read = live.and_then(|live| live.live.as_ref());
         let unread = |kind: &&str| read.is_none_or(|read| !read.knows(kind, ""));
         admission.is_complete = !["PriorityClass", "RuntimeClass"].iter().any(unread);
+        admission.read_defaults(bundle);
         for (bundle, is_live) in live.map(|live| (live, true)).into_iter().chain([(bundle, false)]) {
             for (id, object) in bundle.iter() {
                 admission.read(object, bundle.full(id), bundle.written(id), is_live);
             }
         }
         admission
+    }
+
+    /// The Pod Security levels that kplan.yaml gives to namespaces, before their labels are read.
+    fn read_defaults(&mut self, bundle: &'b Bundle) {
+        self.pod_security = &bundle.pod_security;
+        if !self.pod_security.is_empty() {
+            for (_, object) in bundle.iter() {
+                let name = object.namespace.as_deref().unwrap_or("default");
+                self.inside(name).policy = self.policy(name, None);
+            }
+        }
+    }
+
+    fn policy(&self, namespace: &str, labels: Option<View<'b>>) -> Policy {
+        let here = || self.pod_security.iter().rev().filter(|entry| entry.holds_in(namespace));
+        Policy::of(labels, |label| here().find_map(|entry| entry.labels.get(label)).map(String::as_str))
     }
 
     fn read(&mut self, object: &'b Object, full: View<'b>, written: View<'b>, is_live: bool) {
@@ -128,7 +146,7 @@ impl<'b> Admission<'b> {
             ("", "ResourceQuota") => self.inside(namespace).quotas.read(name, full, written),
             ("", "ServiceAccount") => self.inside(namespace).accounts.read(name, full),
             ("", "Namespace") => {
-                self.inside(name).policy = Policy::of(full.at(&["metadata", "labels"]));
+                self.inside(name).policy = self.policy(name, full.at(&["metadata", "labels"]));
             }
             ("scheduling.k8s.io", "PriorityClass") => self.priorities.read(name, full),
             ("node.k8s.io", "RuntimeClass") => self.runtimes.read(name, full),

@@ -44,12 +44,14 @@ impl fmt::Display for LevelVersion {
 pub struct Policy {
     enforce: LevelVersion,
     warn: LevelVersion,
+    audit: LevelVersion,
 }
 
 impl Policy {
-    /// `PolicyToEvaluate`. Labels that are wrong were refused before.
-    pub(super) fn of(labels: Option<View<'_>>) -> Policy {
-        let label = |name: &str| labels?.get_str(&format!("pod-security.kubernetes.io/{name}"));
+    /// `PolicyToEvaluate`. Labels that are wrong were refused before; `default` says what holds without a label.
+    pub(super) fn of<'t>(labels: Option<View<'t>>, default: impl Fn(&str) -> Option<&'t str>) -> Policy {
+        let own = |name: &str| labels?.get_str(&format!("pod-security.kubernetes.io/{name}"));
+        let label = |name: &str| own(name).or_else(|| default(name));
         let enforce = LevelVersion { level: level(label("enforce")), minor: minor(label("enforce-version")) };
         let mut warn = LevelVersion { level: level(label("warn")), minor: minor(label("warn-version")) };
         if label("warn").is_none() && enforce.level > warn.level {
@@ -58,7 +60,8 @@ impl Policy {
                 warn.minor = enforce.minor;
             }
         }
-        Policy { enforce, warn }
+        let audit = LevelVersion { level: level(label("audit")), minor: minor(label("audit-version")) };
+        Policy { enforce, warn, audit }
     }
 
     /// Why a pod is refused, without its name.
@@ -71,6 +74,12 @@ impl Policy {
     pub fn warning(&self, metadata: Option<View<'_>>, spec: View<'_>, is_pod: bool) -> Option<String> {
         let detail = evaluate(self.warn, metadata, spec, is_pod)?;
         Some(format!("would violate PodSecurity \"{}\": {detail}", self.warn))
+    }
+
+    /// What the server notes in its audit log, where nobody who applies the object sees it.
+    pub fn audited(&self, metadata: Option<View<'_>>, spec: View<'_>, is_pod: bool) -> Option<String> {
+        let detail = evaluate(self.audit, metadata, spec, is_pod)?;
+        Some(format!("would violate PodSecurity \"{}\": {detail}", self.audit))
     }
 }
 

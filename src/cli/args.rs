@@ -146,8 +146,8 @@ fn duration(text: &str) -> Result<Duration, String> {
 /// What is judged, and how it is reported.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct ReportArgs {
-    /// Format, to stdout or to a file: human, concise, json, jsonl, sarif, junit, github, gitlab, markdown;
-    /// can be given several times
+    /// Format, to stdout or to a file: human, concise, json, jsonl, sarif, junit, github, gitlab, markdown,
+    /// html; can be given several times
     #[arg(short, long = "output", value_name = "FORMAT[=FILE]")]
     pub outputs: Vec<String>,
     /// Findings of this severity and above make the exit code 1

@@ -27,7 +27,7 @@ pub(super) fn run(args: &CheckArgs, terms: &Terms) -> Result<Exit, CliError> {
         }
         let fixes = fix::collect(&run.bundle, &findings, args.with_unsafe);
         if !terms.quiet && (args.diff || fixes.is_empty()) {
-            progress::note(&fix::left_alone(&run.bundle, &findings, args.with_unsafe));
+            progress::note(&fix::left_alone(&run.bundle, &findings, &fixes, args.with_unsafe));
         }
         if args.diff {
             fix::print(&run.bundle, &fixes, run.options.settings.show_secrets)?;

@@ -13,7 +13,7 @@ use crate::config::{self, Settings};
 use crate::diag::{Severity, Tier};
 
 /// Keys of kplan.yaml.
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 19] = [
     "kubeVersion",
     "tier",
     "failOn",
@@ -27,6 +27,7 @@ const KEYS: [&str; 18] = [
     "ruleDirs",
     "compat",
     "workloads",
+    "podSecurity",
     "charts",
     "renderTimeout",
     "contexts",
@@ -63,6 +64,7 @@ pub(super) fn run(args: &ConfigArgs) -> Result<Exit, CliError> {
         "stacks": settings.stacks,
         "crdDirs": settings.crd_dirs,
         "workloads": workloads(settings),
+        "podSecurity": pod_security(settings),
         "charts": charts(settings),
         "renderTimeout": format!("{}s", settings.render_timeout.as_secs_f32()),
         "contexts": options.config.as_ref().map(|config| &config.contexts),
@@ -135,6 +137,11 @@ fn nodes(settings: &Settings) -> Vec<Value> {
 fn workloads(settings: &Settings) -> Vec<Value> {
     let all = settings.workloads.iter();
     all.map(|own| json!({"group": own.group, "kind": own.kind, "template": own.place.path()})).collect()
+}
+
+fn pod_security(settings: &Settings) -> Vec<Value> {
+    let all = settings.pod_security.iter();
+    all.map(|entry| json!({"namespaces": entry.namespaces, "labels": entry.labels})).collect()
 }
 
 fn conflicts(options: &Options) -> Vec<Value> {

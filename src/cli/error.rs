@@ -79,9 +79,13 @@ impl fmt::Display for CliError {
 
 impl From<ConfigError> for CliError {
     fn from(error: ConfigError) -> CliError {
-        let mut helps: Vec<String> = error.problems.iter().map(|problem| problem.help.clone()).collect();
-        helps.dedup();
-        CliError::new(ErrorKind::Config, error.to_string().replace('\n', "\nerror: "), helps.join("\n"))
+        // Each problem has its help below it; the last one's is the error's own.
+        let text = error.to_string();
+        let helped =
+            text.lines().zip(&error.problems).map(|(line, problem)| format!("{line}\n  help: {}", problem.help));
+        let told = helped.collect::<Vec<_>>().join("\nerror: ");
+        let (message, help) = told.rsplit_once("\n  help: ").unwrap_or((&told, ""));
+        CliError::new(ErrorKind::Config, message, help)
     }
 }
 

@@ -31,13 +31,17 @@ pub(super) fn collect<'f>(bundle: &Bundle, findings: &'f [Finding], with_unsafe:
     fixes
 }
 
-/// Files with fixes that were not applied, each with why, once the rest is fixed.
-pub(super) fn left_alone(bundle: &Bundle, findings: &[Finding], with_unsafe: bool) -> Vec<String> {
+/// Files with fixes that are not among `fixes`, each with why.
+pub(super) fn left_alone(bundle: &Bundle, findings: &[Finding], fixes: &Fixes<'_>, with_unsafe: bool) -> Vec<String> {
+    let is_taken = |file: FileId, edit: &Edit| {
+        fixes.get(&file).is_some_and(|taken| taken.iter().any(|other| std::ptr::eq(*other, edit)))
+    };
     let mut reasons: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for finding in findings.iter().filter(|finding| finding.suppressed.is_none()) {
         let diagnostic = &finding.diagnostic;
         let source = bundle.sources.get(diagnostic.file);
         let reason = match &diagnostic.fix {
+            Some(fix) if fix.edits.iter().all(|edit| is_taken(diagnostic.file, edit)) => continue,
             Some(_) if !source.invalid.is_empty() => "it is not UTF-8 throughout",
             Some(fix) if !fix.safe && !with_unsafe => "mending it changes what the manifest means (--unsafe does it)",
             Some(_) => "two fixes meet at one place",

@@ -2,12 +2,12 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::args::Color;
 use super::error::{CliError, ErrorKind, io_text};
 use super::options::Options;
-use crate::report::{self, Format, Report, Style};
+use crate::report::{self, Format, Report, Root, Style};
 
 /// One `--output`; without a file it goes to stdout.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +78,14 @@ pub(super) fn write(options: &Options, report: &Report<'_>, part: Part) -> Resul
         }
     }
     Ok(())
+}
+
+/// The git repository of the working directory, or of the first path.
+pub(super) fn root(paths: &[String]) -> Root {
+    let Ok(here) = std::env::current_dir() else { return Root::default() };
+    let of = |path: &Path| path.ancestors().find(|folder| folder.join(".git").exists()).map(Path::to_owned);
+    let other = || paths.first().and_then(|path| of(&here.join(path)));
+    of(&here).or_else(other).map(|folder| Root { folder, here }).unwrap_or_default()
 }
 
 /// Writes a file; the error names it.

@@ -379,6 +379,7 @@ impl Run {
             summary: Summary::new(&self.bundle, findings, self.placement.as_ref(), changes),
             elapsed: self.progress.elapsed(),
             mask: &mask,
+            root: output::root(&self.options.paths),
         };
         output::write(&self.options, &report, part)
     }

@@ -9,8 +9,10 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use super::values::{
-    Action, Amount, Count, Day, Level, PresetName, Scalar, Seconds, SeverityName, Taint, Text, TierName, Tool, Wrong,
+    Action, Amount, Count, Day, Level, PodLevel, PodLevelVersion, PresetName, Scalar, Seconds, SeverityName, Taint,
+    Text, TierName, Tool, Wrong,
 };
+use crate::model::PodSecurityDefault;
 
 /// Settings of kplan for a folder and everything below it.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -47,6 +49,8 @@ pub(super) struct File {
     pub crd_dirs: Vec<Text>,
     /// Kinds of custom resources whose pods come from a template; rules see those as the pods of a Deployment.
     pub workloads: Vec<WorkloadEntry>,
+    /// Pod Security levels of namespaces whose labels the manifests do not show; later entries win.
+    pub pod_security: Vec<PodSecurityEntry>,
     /// How charts are rendered: one run of `helm template` an entry, so several for one chart try several sets of values.
     pub charts: Vec<Chart>,
     /// How long rendering one kustomization or chart may take, as 90s; 60s where it is not given.
@@ -180,6 +184,25 @@ pub(super) struct WorkloadEntry {
     pub template: Text,
 }
 
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(super) struct PodSecurityEntry {
+    /// Names of namespaces, in which * stands for any part; all where none is given.
+    pub namespaces: Vec<Text>,
+    #[schemars(with = "PodLevel")]
+    pub enforce: Option<PodLevel>,
+    #[schemars(with = "PodLevelVersion")]
+    pub enforce_version: Option<PodLevelVersion>,
+    #[schemars(with = "PodLevel")]
+    pub warn: Option<PodLevel>,
+    #[schemars(with = "PodLevelVersion")]
+    pub warn_version: Option<PodLevelVersion>,
+    #[schemars(with = "PodLevel")]
+    pub audit: Option<PodLevel>,
+    #[schemars(with = "PodLevelVersion")]
+    pub audit_version: Option<PodLevelVersion>,
+}
+
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Chart {
@@ -277,4 +300,21 @@ pub(super) struct ApplySet {
 
 fn any() -> Text {
     Text("*".to_owned())
+}
+
+impl From<PodSecurityEntry> for PodSecurityDefault {
+    fn from(entry: PodSecurityEntry) -> PodSecurityDefault {
+        let levels = [("enforce", entry.enforce), ("warn", entry.warn), ("audit", entry.audit)];
+        let versions = [
+            ("enforce-version", entry.enforce_version),
+            ("warn-version", entry.warn_version),
+            ("audit-version", entry.audit_version),
+        ];
+        let levels = levels.into_iter().filter_map(|(label, level)| Some((label, level?.name().to_owned())));
+        let versions = versions.into_iter().filter_map(|(label, version)| Some((label, version?.0)));
+        PodSecurityDefault {
+            namespaces: entry.namespaces.into_iter().map(|name| name.0).collect(),
+            labels: levels.chain(versions).collect(),
+        }
+    }
 }

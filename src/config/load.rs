@@ -10,6 +10,7 @@ use super::file::{self, File, IgnoreEntry, Ignores, OverrideEntry, RuleEntry, Ru
 use super::problems::{self, Problem};
 use super::values::{Amount, Text};
 use super::{ChartRun, Ignore, NodeShape, Override, Settings};
+use crate::model::PodSecurityDefault;
 use crate::model::pod::{CustomWorkload, TemplatePlace};
 use crate::model::rule::{Rule, Severity, Tier};
 use crate::source::{Source, Span};
@@ -59,6 +60,8 @@ pub struct Config {
     pub conflicts: Vec<ConflictEntry>,
     /// Kinds of custom resources whose pods come from a template.
     pub workloads: Vec<CustomWorkload>,
+    /// Pod Security levels of namespaces whose labels the manifests do not show.
+    pub pod_security: Vec<PodSecurityDefault>,
     /// Folders that have to be there as they are written, each with its line and column.
     pub folders: Vec<(String, u32, u32)>,
     pub apply_set: Option<ApplySetEntry>,
@@ -172,6 +175,7 @@ fn settle(config: &mut Config, file: File, folder: &Path) {
         .apply_set
         .map(|entry| ApplySetEntry { parent: entry.parent.0, namespace: entry.namespace.map(|text| text.0) });
     config.workloads = file.workloads.into_iter().map(workload).collect();
+    config.pod_security = file.pod_security.into_iter().map(PodSecurityDefault::from).collect();
     for (run, chart) in config.charts.iter_mut().zip(file.charts) {
         run.path = folder.join(chart.path.0);
         run.release = chart.release.map(|text| text.0);
@@ -295,6 +299,7 @@ impl Config {
         settings.nodes = self.nodes.clone();
         settings.charts = self.charts.clone();
         settings.workloads = self.workloads.clone();
+        settings.pod_security = self.pod_security.clone();
         settings.params = self.params.clone();
         settings.locked = self.locked.clone();
         settings.overrides = self.overrides.clone();
@@ -364,6 +369,7 @@ mod tests {
             ("nodes: [{name: a, cpu: 1, memory: 1Gi, taints: ['a:No']}]\n", "`a:No` is not written as it should be"),
             ("ignore: [{rule: x-y}]\n", "`x-y` is no rule of kplan"),
             ("nodes: [{name: a, cpu: lots, memory: 1Gi}]\n", "kplan.yaml:1:24: `lots` is no quantity"),
+            ("renderTimeout: 2\n", "kplan.yaml:1:16: `2` is not allowed here [write seconds, as 90s]"),
             ("kubeVersion: one\n", "`one` is no Kubernetes version"),
         ];
         tell(&cases);

@@ -103,7 +103,7 @@ fn read_file(root: View<'_>, found: &mut Vec<Raw>) -> Option<File> {
 
 /// Whether maps stand where structs are read, which would take lists as well.
 fn has_maps(root: View<'_>) -> bool {
-    let lists = ["nodes", "overrides", "charts", "conflicts", "workloads"];
+    let lists = ["nodes", "overrides", "charts", "conflicts", "workloads", "podSecurity"];
     let ignores = root.get("ignore").into_iter().flat_map(|ignore| ignore.items().chain(ignore.list("findings")));
     root.is_map()
         && root.get("applySet").is_none_or(View::is_map)
@@ -152,7 +152,7 @@ fn describe(schema: &Value, view: View<'_>, error: &ValidationError<'_>, found: 
         ValidationErrorKind::Type { .. } => {
             let help = match error.schema_path().as_str() {
                 "/type" => "write keys and values, as `tier: strict`".to_owned(),
-                _ => type_help(error),
+                _ => form_help(schema, error).unwrap_or_else(|| type_help(error)),
             };
             // YAML 1.1, which kubectl reads, takes these words for booleans.
             let word = view.bool().is_some() && !matches!(written, "true" | "false");
@@ -233,6 +233,13 @@ fn not_allowed(view: View<'_>) -> String {
     } else {
         format!("`{}` is not allowed here", view.str().unwrap_or_else(|| view.written()))
     }
+}
+
+/// What the schema says about the form of a text, where it wants one.
+fn form_help(schema: &Value, error: &ValidationError<'_>) -> Option<String> {
+    let parent = error.schema_path().as_str().rsplit_once('/').map(|(parent, _)| parent)?;
+    resolve(schema, parent)?.get("pattern")?;
+    Some(format!("write {}", field_description(schema, error)?))
 }
 
 fn type_help(error: &ValidationError<'_>) -> String {

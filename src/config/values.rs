@@ -39,6 +39,20 @@ pub(super) enum Action {
     Force,
 }
 
+/// A level of the Pod Security Standards.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum PodLevel {
+    Privileged,
+    Baseline,
+    Restricted,
+}
+
+/// `latest`, or the minor version of Kubernetes whose checks count.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct PodLevelVersion(pub String);
+
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum TierName {
@@ -193,6 +207,15 @@ impl TryFrom<String> for Seconds {
     }
 }
 
+impl TryFrom<String> for PodLevelVersion {
+    type Error = Wrong;
+
+    fn try_from(text: String) -> Result<PodLevelVersion, Wrong> {
+        let fits = text == "latest" || text.strip_prefix("v1.").is_some_and(is_digits);
+        if fits { Ok(PodLevelVersion(text)) } else { Err(Wrong) }
+    }
+}
+
 impl TryFrom<String> for Day {
     type Error = Wrong;
 
@@ -253,6 +276,16 @@ impl Tool {
     }
 }
 
+impl PodLevel {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            PodLevel::Privileged => "privileged",
+            PodLevel::Baseline => "baseline",
+            PodLevel::Restricted => "restricted",
+        }
+    }
+}
+
 impl Action {
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -285,6 +318,7 @@ schemas! {
     Scalar: {"type": ["string", "number", "boolean"]},
     Count: {"type": "integer", "minimum": 1, "maximum": 10_000},
     Seconds: {"description": "seconds, as 90s", "type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?s$"},
+    PodLevelVersion: {"description": "latest, or a version as v1.36", "type": "string", "pattern": "^(latest|v1\\.[0-9]+)$"},
     Day: {"description": "a day, as 2026-12-31", "type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"},
     Taint: {
         "description": "key=value:Effect or key:Effect",

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{Diagnostic, Edit, Related, template};
 use crate::model::path::{self, Step};
-use crate::model::{Bundle, Origin, OriginKind, Rendering};
+use crate::model::{Bundle, Origin, OriginKind, Rendering, Role};
 use crate::source::{FileId, Span};
 use crate::yaml::{Document, View};
 
@@ -161,10 +161,12 @@ fn written<'b>(bundle: &'b Bundle, made: &Rendering, file: FileId, rendered: Vie
         return own;
     }
     let name = object.at(&["metadata", "name"]).and_then(View::str).unwrap_or_default();
-    for part in made.parts.iter().filter(|part| **part != file) {
-        for patch in patches(bundle, *part, rendered, name) {
-            let place = at(*part, patch.0, patch.1, rendered, field);
-            if is_same(&place) {
+    // A patch with a target goes by that, whatever its own name is.
+    for name in [Some(name), None] {
+        for part in made.parts.iter().filter(|part| **part != file) {
+            let patches = patches(bundle, *part, rendered, name);
+            let mut places = patches.into_iter().map(|(document, patch)| at(*part, document, patch, rendered, field));
+            if let Some(place) = places.find(is_same) {
                 return place;
             }
         }
@@ -172,13 +174,20 @@ fn written<'b>(bundle: &'b Bundle, made: &Rendering, file: FileId, rendered: Vie
     transformer(bundle, made, field).unwrap_or(own)
 }
 
-/// Documents of a part that are partial objects of the same kind and name.
-fn patches<'b>(bundle: &'b Bundle, part: FileId, rendered: View<'b>, name: &str) -> Vec<(&'b Document, View<'b>)> {
+/// Documents of a part that are partial objects of the same kind and name; without a name those of files that are patches.
+fn patches<'b>(
+    bundle: &'b Bundle,
+    part: FileId,
+    rendered: View<'b>,
+    name: Option<&str>,
+) -> Vec<(&'b Document, View<'b>)> {
     let file = bundle.file(part);
-    let named = file.documents.iter().filter_map(|document| Some((document, file.tree.view(document.root?))));
-    named
-        .filter(|(_, view)| view.get_str("kind") == rendered.get_str("kind"))
-        .filter(|(_, view)| view.at(&["metadata", "name"]).and_then(View::str) == Some(name))
+    if name.is_none() && file.role != Role::NotJudged {
+        return Vec::new();
+    }
+    let all = file.documents.iter().filter_map(|document| Some((document, file.tree.view(document.root?))));
+    all.filter(|(_, view)| view.get_str("kind") == rendered.get_str("kind"))
+        .filter(|(_, view)| name.is_none_or(|name| view.at(&["metadata", "name"]).and_then(View::str) == Some(name)))
         .collect()
 }
 

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use globset::{Glob, GlobMatcher};
 
 use super::foreign::{self, Foreign};
+use super::merge::is_on;
 use super::{Class, Diagnostic, Finding, Rule};
 use crate::config::{Ignore, Settings, end_of_day};
 use crate::model::{Bundle, ObjectId, OriginKind, path};
@@ -145,15 +146,23 @@ impl<'s> Suppressions<'s> {
                 continue;
             }
             for (rule, used) in place.rules.iter().zip(&place.used).filter(|_| !rendered) {
-                if self.settings.locked.contains(rule.as_str()) {
-                    let message = format!("`{rule}` is locked in kplan.yaml, so it cannot be ignored here");
+                let refused = rules.get(rule.as_str()).is_some_and(|rule| rule.class == Class::Rejected);
+                if refused || self.settings.locked.contains(rule.as_str()) {
+                    let message = match refused {
+                        true => format!("`{rule}` is what the API server refuses, so it cannot be ignored here"),
+                        false => format!("`{rule}` is locked in kplan.yaml, so it cannot be ignored here"),
+                    };
                     let help = "mend what it finds, or ask for an entry under `ignore:` in kplan.yaml";
                     found.push(Diagnostic::new("suppression-stale", place.file, place.span, message).help(help));
                     continue;
                 }
-                found.extend(stale(rule, *used, place.file, place.span, rules));
+                found.extend(self.stale(rule, *used, place.file, place.span, rules));
             }
-            if place.reason.is_empty() {
+            if place.rules.is_empty() {
+                let message = "this suppression names no rule";
+                let help = "write `# kplan: ignore[rule] reason`";
+                found.push(Diagnostic::new("suppression-stale", place.file, place.span, message).help(help));
+            } else if place.reason.is_empty() {
                 let message = "this suppression gives no reason";
                 let help = "write the reason behind the rule's name";
                 found.push(Diagnostic::new("suppression-reasonless", place.file, place.span, message).help(help));
@@ -166,13 +175,31 @@ impl<'s> Suppressions<'s> {
                 found.push(expired(file, span, &format!("the ignore of `{}` has expired", ignore.entry.rule)));
                 continue;
             }
-            found.extend(stale(&ignore.entry.rule, ignore.used, file, span, rules));
+            found.extend(self.stale(&ignore.entry.rule, ignore.used, file, span, rules));
             if ignore.entry.reason.is_empty() {
                 let message = format!("the ignore of `{}` gives no reason", ignore.entry.rule);
                 found.push(Diagnostic::new("suppression-reasonless", file, span, message).help("add `reason:`"));
             }
         }
         found
+    }
+
+    /// What is wrong with naming a rule here, if anything; of a rule that did not run nobody knows what it would find.
+    fn stale(
+        &self,
+        rule: &str,
+        used: bool,
+        file: FileId,
+        span: Span,
+        rules: &HashMap<&str, &'static Rule>,
+    ) -> Option<Diagnostic> {
+        let (message, help) = match rules.get(rule) {
+            None if rule != "*" => (format!("`{rule}` is no rule of kplan"), "name a rule of `kplan rules`"),
+            Some(known) if !is_on(known, self.settings) => return None,
+            _ if used => return None,
+            _ => (format!("nothing here is ignored by `{rule}`"), "remove the suppression"),
+        };
+        Some(Diagnostic::new("suppression-stale", file, span, message).help(help))
     }
 }
 
@@ -212,22 +239,16 @@ fn templates(bundle: &Bundle) -> HashSet<FileId> {
     origins.filter(|origin| origin.kind == OriginKind::Template).filter_map(|origin| origin.file).collect()
 }
 
-fn stale(rule: &str, used: bool, file: FileId, span: Span, rules: &HashMap<&str, &'static Rule>) -> Option<Diagnostic> {
-    let (message, help) = if !rules.contains_key(rule) && rule != "*" {
-        (format!("`{rule}` is no rule of kplan"), "name a rule of `kplan rules`")
-    } else if !used {
-        (format!("nothing here is ignored by `{rule}`"), "remove the suppression")
-    } else {
-        return None;
-    };
-    Some(Diagnostic::new("suppression-stale", file, span, message).help(help))
-}
-
-/// Reads `# kplan: ignore[a, b] reason`; a comment alone on its line speaks of the next line that is no comment.
+/// Reads `# kplan: ignore[a, b] reason`; a comment alone on its line speaks of the next line that is no comment. One without
+/// brackets names no rule.
 fn comment(file: FileId, source: &Source, span: Span) -> Option<Suppression> {
     let text = source.text[span.range()].trim_start_matches('#').trim();
     let rest = text.strip_prefix(MARK)?;
-    let (rules, reason) = rest.trim_start().strip_prefix('[')?.split_once(']')?;
+    if rest.starts_with(|letter: char| letter != '[' && !letter.is_whitespace()) {
+        return None;
+    }
+    let named = rest.trim_start().strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    let (rules, reason) = named.unwrap_or(("", rest));
     let mut line = source.line_column(span.start).line;
     let before = &source.text[source.line_span(line)?.start as usize..span.start as usize];
     if before.trim().is_empty() {

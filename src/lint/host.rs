@@ -81,7 +81,9 @@ fn is_sensitive(cx: &Cx<'_>, path: &str) -> bool {
     let normal = normal(path);
     let is_below = |list: &str| params.texts(list).any(|folder| is_within(&normal, folder.trim_end_matches('/')));
     let inside = is_below("paths");
-    normal == "/" || (inside && !is_socket(cx, &normal) && !is_below("harmless"))
+    // Who mounts /var has /var/lib/kubelet too.
+    let around = params.texts("paths").any(|folder| is_within(folder, &normal));
+    normal == "/" || around || (inside && !is_socket(cx, &normal) && !is_below("harmless"))
 }
 
 pub(super) fn host_path(cx: &mut Cx<'_>) {

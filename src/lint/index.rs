@@ -324,11 +324,12 @@ impl<'a> Index<'a> {
         places.iter().filter_map(|place| all.get(*place)).collect()
     }
 
-    /// Whether a plain selector selects pods of the set of `from` in any namespace.
-    pub(super) fn selects_anywhere(&self, from: &Object, selector: View<'_>) -> bool {
+    /// The first workload of the set of `from`, in any namespace, whose pods a plain selector selects.
+    pub(super) fn selected_anywhere(&self, from: &Object, selector: View<'_>) -> Option<&Workload<'a>> {
         let of_set = self.workloads.iter().filter(|((set, _), _)| *set == from.set);
-        let mut all = of_set.flat_map(|(_, workloads)| workloads);
-        all.any(|workload| may_select(selector, &self.bundle.object(workload.id).name, &workload.labels))
+        let all = of_set.flat_map(|(_, workloads)| workloads);
+        let fits = |workload: &&Workload| may_select(selector, &self.bundle.object(workload.id).name, &workload.labels);
+        all.filter(fits).min_by_key(|workload| workload.id)
     }
 
     /// Whether a pod with these label values may stand where it is not seen.
@@ -347,6 +348,14 @@ impl<'a> Index<'a> {
     pub(super) fn refuses_pod(&self, from: &Object, template: &PodTemplate<'_>) -> Option<Refusal> {
         let namespace = self.admission.namespace(from.namespace.as_deref().unwrap_or(""));
         self.admission.refuses_pod(namespace, template.metadata, template.spec)
+    }
+
+    /// What the Pod Security level for the audit log of its namespace finds in the pods of a workload that it lets through.
+    pub(super) fn audited_pod(&self, from: &Object, template: &PodTemplate<'_>) -> Option<String> {
+        let policy = self.admission.namespace(from.namespace.as_deref().unwrap_or(""))?.policy;
+        let (metadata, spec, is_pod) = (template.metadata, template.spec, from.kind == "Pod");
+        let told = policy.enforced(metadata, spec).or_else(|| policy.warning(metadata, spec, is_pod));
+        told.is_none().then(|| policy.audited(metadata, spec, is_pod))?
     }
 
     /// Names of a kind in the namespace of `from`, for suggestions.

@@ -185,6 +185,13 @@ pub(super) fn ingress_class_ambiguous(cx: &mut Cx<'_>) {
 }
 
 pub(super) fn ingress_nginx_snippet(cx: &mut Cx<'_>) {
+    const ALLOWED: &str = "allow-snippet-annotations";
+    if let Some(value) = cx.root.at(&["data", ALLOWED]).filter(|value| value.str() == Some("true")) {
+        let message =
+            "whoever may write an Ingress may write configuration of the controller, which reads every Secret";
+        cx.report(value, message).help = Some("leave it out: snippets are off by default since 1.9".to_owned());
+        return;
+    }
     const SNIPPETS: [&str; 5] =
         ["configuration-snippet", "server-snippet", "auth-snippet", "modsecurity-snippet", "stream-snippet"];
     for snippet in SNIPPETS {

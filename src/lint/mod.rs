@@ -4,6 +4,7 @@
 
 mod autoscaling;
 pub mod catalog;
+mod crds;
 mod dispatch;
 mod env;
 mod gateway;
@@ -69,6 +70,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("cpu-limit-missing", resources::cpu_limit_missing),
     ("cpu-request-missing", resources::cpu_request_missing),
     ("cpu-unit-missing", resources::cpu_unit_missing),
+    ("crd-invalid", crds::crd_invalid),
     ("cronjob-concurrency-allow", jobs::cronjob_concurrency_allow),
     ("cronjob-never-fires", jobs::cronjob_never_fires),
     ("cronjob-no-deadline", jobs::cronjob_no_deadline),
@@ -170,6 +172,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("probes-identical", probes::probes_identical),
     ("proc-mount-unmasked", security::proc_mount_unmasked),
     ("progress-deadline-short", rollout::progress_deadline_short),
+    ("psa-audit-violation", resources::psa_audit_violation),
     ("psa-namespace-conflict", resources::psa_namespace_conflict),
     ("pull-secret-missing", references::pull_secret_missing),
     ("pv-hostpath", volumes::pv_hostpath),

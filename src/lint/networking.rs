@@ -31,21 +31,34 @@ pub(super) fn service_no_match(cx: &mut Cx<'_>) {
     // Of several Services one in a namespace without workloads, which fits no pod elsewhere, is for pods of others.
     let elsewhere =
         !cx.index.live.is_known() && cx.index.of_kind(cx.object, "Service").len() > 1 && workloads.is_empty();
-    if elsewhere && !cx.index.selects_anywhere(cx.object, selector) {
+    let strangers = cx.index.selected_anywhere(cx.object, selector);
+    if elsewhere && strangers.is_none() {
         return;
     }
     let shown: Vec<String> = wanted.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let owner = |workload: &Workload<'_>| cx.bundle.object(workload.id).title();
     let near = nearest_labels(&wanted, workloads);
-    let mut help = format!("give the pods these labels, or select labels that they have, in namespace {namespace}");
-    let mut related = None;
-    if let Some((workload, key, value)) = near {
-        let owner = cx.bundle.object(workload.id).title();
-        help = format!("did you mean `{key}: {value}`, which the pods of {owner} have?");
+    let help = match (&near, strangers) {
+        (Some((workload, key, value)), _) => {
+            format!("did you mean `{key}: {value}`, which the pods of {} have?", owner(workload))
+        }
+        (None, Some(workload)) => {
+            format!("the pods of {} have them; a Service reaches only pods of its own namespace", owner(workload))
+        }
+        (None, None) => {
+            format!("give the pods these labels, or select labels that they have, in namespace {namespace}")
+        }
+    };
+    let related = near.map(|(workload, ..)| workload).or(strangers).map(|workload| {
         let field = workload.template.path.trim_end_matches("spec").to_owned() + "metadata.labels";
         let (file, span) = cx.place_in(workload.id, &field);
-        related = Some(Related { file, span, message: format!("labels of the pods of {owner}") });
-    }
-    let message = format!("no pod {} has the labels {}", cx.index.place(), shown.join(","));
+        Related { file, span, message: format!("labels of the pods of {}", owner(workload)) }
+    });
+    let place = match strangers {
+        Some(_) => format!("in namespace {namespace}"),
+        None => cx.index.place().to_owned(),
+    };
+    let message = format!("no pod {place} has the labels {}", shown.join(","));
     let spec = cx.root.get("spec").unwrap_or(cx.root);
     let diagnostic = cx.report_key(spec, "selector", message);
     diagnostic.help = Some(help);

@@ -22,7 +22,9 @@ pub(super) fn networkpolicy_no_match(cx: &mut Cx<'_>) {
         return;
     };
     let wanted = selector.map("matchLabels").filter_map(|(_, value)| value.str());
-    if !selected(cx).is_empty() || cx.index.may_hide(cx.object, wanted) || cx.index.workloads(cx.object).is_empty() {
+    // Of several policies those in a namespace without workloads are for pods of others.
+    let elsewhere = cx.index.workloads(cx.object).is_empty() && cx.index.of_kind(cx.object, "NetworkPolicy").len() > 1;
+    if !selected(cx).is_empty() || cx.index.may_hide(cx.object, wanted) || elsewhere {
         return;
     }
     let namespace = cx.object.namespace.clone().unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Rules on probes.
 
 use super::Cx;
-use crate::diag::Severity;
+use crate::diag::{Severity, Tier};
 use crate::yaml::View;
 
 const PROBES: [&str; 3] = ["livenessProbe", "readinessProbe", "startupProbe"];
@@ -79,23 +79,29 @@ pub(super) fn probes_identical(cx: &mut Cx<'_>) {
     }
 }
 
-/// A container behind a Service that gets requests as soon as it runs.
+/// A container behind a Service that gets requests as soon as it runs; one with ports whose Service is not seen is a note.
 pub(super) fn readiness_probe_missing(cx: &mut Cx<'_>) {
-    if super::pod::is_job(&cx.object.kind) || !super::rollout::has_service(cx) {
+    if super::pod::is_job(&cx.object.kind) {
         return;
     }
+    let has_service = super::rollout::has_service(cx);
     let Some(template) = cx.template() else { return };
     for container in super::pod::containers(&template) {
         let serves = container.view.get("ports").is_some_and(|ports| !ports.is_empty());
         let is_main = container.role == crate::model::pod::ContainerRole::Main;
         // Where no container says which port it has, the first one serves.
         let any = template.containers().any(|other| other.view.get("ports").is_some_and(|ports| !ports.is_empty()));
-        if !is_main || container.view.get("readinessProbe").is_some() || (any && !serves) {
+        let is_asked = serves || (has_service && !any);
+        if !is_main || container.view.get("readinessProbe").is_some() || !is_asked {
             continue;
         }
         let message = format!("container `{}` gets requests as soon as it runs, ready or not", container.name());
-        let help = "add a readinessProbe that asks what the Service's clients ask";
-        cx.report_key(container.view, "readinessProbe", message).help = Some(help.to_owned());
+        let help = "add a readinessProbe that asks what its clients ask";
+        let diagnostic = cx.report_key(container.view, "readinessProbe", message);
+        diagnostic.help = Some(help.to_owned());
+        if !has_service {
+            (diagnostic.severity, diagnostic.tier) = (Some(Severity::Info), Some(Tier::Strict));
+        }
     }
 }
 

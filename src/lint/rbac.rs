@@ -3,6 +3,7 @@
 use super::Cx;
 use super::index::Existence;
 use super::references::nearest;
+use crate::diag::{Severity, Tier};
 use crate::yaml::View;
 
 /// One rule of a role, in a form that is asked.
@@ -105,24 +106,31 @@ pub(super) fn rbac_pod_exec(cx: &mut Cx<'_>) {
 
 pub(super) fn rbac_escalation(cx: &mut Cx<'_>) {
     const RBAC: &str = "rbac.authorization.k8s.io";
+    const OBJECTS: [&str; 4] = ["roles", "clusterroles", "rolebindings", "clusterrolebindings"];
     for grant in grants(cx) {
-        let on_roles = ["roles", "clusterroles"].into_iter().find(|role| grant.is_about(RBAC, role));
-        // `*` on roles is a wildcard that another rule names; here the two verbs count as they are written.
-        let raised = ["escalate", "bind"].into_iter().find(|verb| on_roles.is_some() && grant.verbs.contains(verb));
         let imitated = ["users", "groups", "serviceaccounts"]
             .into_iter()
             .find(|who| grant.is_about("", who) && grant.verbs.contains(&"impersonate") && grant.any_name);
-        let bindings = ["rolebindings", "clusterrolebindings"].into_iter().find(|role| grant.is_about(RBAC, role));
-        let bound = bindings.filter(|_| on_roles.is_some() && !grant.may(&["create"]).is_empty() && raised.is_some());
-        let (place, message) = match (raised, imitated, bound) {
-            (_, Some(who), _) => (grant.resource(who), format!("impersonate on {who} is to be anyone")),
-            (Some(verb), ..) => {
-                let role = on_roles.unwrap_or("roles");
-                (grant.resource(role), format!("{verb} on {role} is to take any right"))
+        let object = OBJECTS.into_iter().find(|object| grant.is_about(RBAC, object));
+        let raised = grant.may(&["escalate", "bind"]);
+        let edited = grant.may(&["create", "update", "patch"]);
+        let (place, message, is_held) = match (imitated, object) {
+            (Some(who), _) => (who, format!("impersonate on {who} is to be anyone"), false),
+            (None, Some(object)) if !raised.is_empty() => {
+                (object, format!("{} on {object} is to take any right", raised.join(", ")), false)
+            }
+            (None, Some(object)) if !edited.is_empty() && grant.any_name => {
+                let verbs = edited.join(", ");
+                (object, format!("{verbs} on {object} is to hand out every right that it has itself"), true)
             }
             _ => continue,
         };
-        cx.report(place, message).help = Some("remove the verb, or name single objects under resourceNames".to_owned());
+        let diagnostic = cx.report(grant.resource(place), message);
+        diagnostic.help = Some("remove the verb, or name single objects under resourceNames".to_owned());
+        // The API server lets nobody grant more than they have, so this is no more than a note.
+        if is_held {
+            (diagnostic.severity, diagnostic.tier) = (Some(Severity::Info), Some(Tier::Strict));
+        }
     }
 }
 

@@ -139,6 +139,15 @@ pub(super) fn psa_namespace_conflict(cx: &mut Cx<'_>) {
     cx.report_field(template.path.to_owned(), message).help = Some(help.to_owned());
 }
 
+/// Enforced and warned levels are told by the server's own words; these nobody sees but the audit log.
+pub(super) fn psa_audit_violation(cx: &mut Cx<'_>) {
+    let Some(template) = cx.template() else { return };
+    let Some(words) = cx.index.audited_pod(cx.object, &template) else { return };
+    let message = format!("the audit log says that it {words}");
+    let help = "set what the message asks for, before the level is enforced";
+    cx.report_field(template.path.to_owned(), message).help = Some(help.to_owned());
+}
+
 pub(super) fn limitrange_violation(cx: &mut Cx<'_>) {
     let Some((template, words)) = refused_pods(cx, Plugin::LimitRanger) else { return };
     let message = format!("no pod of it is created: a LimitRange says {words}");

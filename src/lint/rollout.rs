@@ -154,12 +154,19 @@ fn covered<'i, 'a>(cx: &'i Cx<'a>) -> Vec<&'i Workload<'a>> {
 /// The fewest pods of a workload: what its autoscaler may go down to, else its replicas.
 fn fewest(cx: &Cx<'_>, id: ObjectId) -> Option<(i64, bool)> {
     let object = cx.bundle.object(id);
-    let hpa = cx.index.scalers(object, &object.name).iter().find(|hpa| {
-        let kind = cx.bundle.full(**hpa).at(&["spec", "scaleTargetRef", "kind"]).and_then(View::str);
-        cx.bundle.object(**hpa).kind == "HorizontalPodAutoscaler" && kind == Some(object.kind.as_str())
+    let least = cx.index.scalers(object, &object.name).iter().find_map(|scaler| {
+        // The field with the minimum, and what it is without: KEDA goes down to none.
+        let (field, default, kind) = match cx.bundle.object(*scaler).kind.as_str() {
+            "HorizontalPodAutoscaler" => ("minReplicas", 1, None),
+            "ScaledObject" => ("minReplicaCount", 0, Some("Deployment")),
+            _ => return None,
+        };
+        let spec = cx.bundle.full(*scaler).get("spec")?;
+        let target = spec.at(&["scaleTargetRef", "kind"]).and_then(View::str).or(kind);
+        (target == Some(object.kind.as_str())).then(|| spec.get_int(field).unwrap_or(default))
     });
-    match hpa {
-        Some(hpa) => Some((cx.bundle.full(*hpa).at(&["spec", "minReplicas"]).and_then(View::int).unwrap_or(1), true)),
+    match least {
+        Some(least) => Some((least, true)),
         None => replicas(&object.kind, cx.bundle.full(id)).map(|replicas| (replicas, false)),
     }
 }
@@ -286,7 +293,12 @@ pub(super) fn statefulset_service(cx: &mut Cx<'_>) {
     let Some(template) = cx.template() else { return };
     let name = cx.root.at(&["spec", "serviceName"]);
     let text = name.and_then(View::str).unwrap_or_default();
-    let Some(name) = name.filter(|_| !text.is_empty()) else { return };
+    let Some(name) = name.filter(|_| !text.is_empty()) else {
+        let message = "the pods get no names of their own, because there is no serviceName";
+        let help = "name a Service with `clusterIP: None` that selects the pods";
+        cx.report_field("spec.serviceName".to_owned(), message).help = Some(help.to_owned());
+        return;
+    };
     let found = match cx.index.find(cx.object, "Service", text) {
         Existence::Found(id) => cx.bundle.full(id),
         Existence::Live(view) => view,

@@ -1,5 +1,7 @@
 //! Rules on what Secrets and ConfigMaps hold.
 
+use std::collections::BTreeSet;
+
 use super::Cx;
 use crate::yaml::{View, base64};
 
@@ -22,6 +24,11 @@ pub(super) fn secret_trailing_newline(cx: &mut Cx<'_>) {
     let Some(data) = cx.root.get("data") else { return };
     for (key, value) in data.fields().collect::<Vec<_>>() {
         let Some(bytes) = value.str().and_then(|text| base64::decode(text.as_bytes()).ok()) else { continue };
+        if is_encoded(&bytes) {
+            let message = format!("the value of `{key}` is base64 twice: what pods get is base64 still");
+            cx.report(value, message).help = Some("encode the plain value, once".to_owned());
+            continue;
+        }
         let Some((last, before)) = bytes.split_last() else { continue };
         // A file ends in a line end rightly; a single line under such a name is a value.
         let is_line = *last == b'\n' && !before.is_empty() && !before.contains(&b'\n') && !key.contains('.');
@@ -31,6 +38,16 @@ pub(super) fn secret_trailing_newline(cx: &mut Cx<'_>) {
         let message = format!("the value of `{key}` ends in a line end, which becomes part of the secret");
         cx.report(value, message).help = Some("encode it without: `printf %s VALUE | base64`".to_owned());
     }
+}
+
+/// Whether a value that was decoded is base64 itself, of text: chance and other values hardly give readable letters.
+fn is_encoded(bytes: &[u8]) -> bool {
+    let trimmed = bytes.trim_ascii_end();
+    let is_text = |inner: &[u8]| {
+        let trimmed = inner.trim_ascii_end();
+        trimmed.len() >= 3 && trimmed.iter().all(|byte| matches!(byte, b' '..=b'~'))
+    };
+    (trimmed.ends_with(b"=") || trimmed.len() >= 12) && base64::decode(trimmed).is_ok_and(|inner| is_text(&inner))
 }
 
 /// Keys that a type of Secret needs, beyond what the API server looks at: what they hold.
@@ -72,11 +89,13 @@ pub(super) fn object_too_big(cx: &mut Cx<'_>) {
 }
 
 /// What secrets that a service issues look like: a beginning, and how many letters follow.
-const TOKENS: [(&str, usize, &str); 11] = [
+const TOKENS: [(&str, usize, &str); 20] = [
     ("ghp_", 36, "a GitHub token"),
     ("gho_", 36, "a GitHub token"),
+    ("ghr_", 36, "a GitHub token"),
     ("ghs_", 36, "a GitHub token"),
-    ("github_pat_", 60, "a GitHub token"),
+    ("ghu_", 36, "a GitHub token"),
+    ("github_pat_", 22, "a GitHub token"),
     ("glpat-", 20, "a GitLab token"),
     ("xoxb-", 24, "a Slack token"),
     ("xoxp-", 24, "a Slack token"),
@@ -84,18 +103,57 @@ const TOKENS: [(&str, usize, &str); 11] = [
     ("AKIA", 16, "an AWS access key"),
     ("ASIA", 16, "an AWS access key"),
     ("AIza", 35, "a Google API key"),
+    ("npm_", 36, "an npm token"),
+    ("NRAK-", 27, "a New Relic key"),
+    ("dop_v1_", 64, "a DigitalOcean token"),
+    ("hf_", 34, "a Hugging Face token"),
+    ("hvb.", 90, "a Vault token"),
+    ("hvs.", 90, "a Vault token"),
+    (".atlasv1.", 60, "a Terraform Cloud token"),
 ];
+
+/// A JSON Web Token (RFC 7519): a head and a body that begin as `{"` does in base64url, and a signature.
+fn holds_jwt(text: &str) -> bool {
+    const LEAST: usize = 16;
+    let mut words = text.split(|letter: char| !is_word(letter) && letter != '.');
+    let is_token = |parts: &[&str]| {
+        parts.len() == 3
+            && parts[..2].iter().all(|part| part.starts_with("eyJ"))
+            && parts.iter().all(|part| part.len() >= LEAST)
+    };
+    text.contains("eyJ") && words.any(|word| is_token(&word.split('.').collect::<Vec<_>>()))
+}
+
+/// A PEM block (RFC 7468) of a private key; the shortest, of Ed25519, has 64 letters.
+fn holds_private_key(text: &str) -> bool {
+    const LEAST: usize = 60;
+    let Some((before, after)) = text.split_once("PRIVATE KEY-----") else { return false };
+    let body = after.split("-----").next().unwrap_or_default();
+    let letters: BTreeSet<char> = body.chars().filter(char::is_ascii_alphanumeric).collect();
+    let length = body.chars().filter(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '+' | '/')).count();
+    // Examples repeat a letter, real ones do not.
+    before.contains("-----BEGIN ") && length >= LEAST && letters.len() > 10
+}
+
+fn is_word(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-')
+}
 
 /// The kind of secret that a text holds, if it is one of those that can be told from their form.
 fn token_in(text: &str) -> Option<&'static str> {
-    if text.contains("-----BEGIN ") && text.contains("PRIVATE KEY-----") && text.len() > 200 {
+    if holds_private_key(text) {
         return Some("a private key");
+    }
+    if holds_jwt(text) {
+        return Some("a JSON Web Token");
     }
     TOKENS.iter().find_map(|(head, length, what)| {
         let (before, after) = text.split_once(head)?;
-        let is_word = |letter: char| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-';
-        let body: Vec<char> = after.chars().take_while(|letter| is_word(*letter)).take(*length).collect();
-        let fits = !before.ends_with(is_word) && body.len() == *length && !text.contains("EXAMPLE");
+        // What ends in `_` is followed by letters and digits only; a variable's name is not.
+        let is_body = |letter: &char| is_word(*letter) && !(head.ends_with('_') && matches!(letter, '_' | '-'));
+        let body: Vec<char> = after.chars().take_while(is_body).take(*length).collect();
+        let is_start = head.starts_with('.') || !before.ends_with(is_word);
+        let fits = is_start && body.len() == *length && !text.contains("EXAMPLE");
         // Examples repeat a letter, real ones do not.
         let mut distinct = body.clone();
         distinct.sort_unstable();
@@ -134,5 +192,33 @@ pub(super) fn configmap_sensitive(cx: &mut Cx<'_>) {
             let message = format!("`{key}` of a ConfigMap is named as a secret, and is open to everyone who may read");
             cx.report(value, message).help = Some("put it into a Secret".to_owned());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{TOKENS, token_in};
+
+    #[test]
+    fn tokens_are_told_by_their_form() {
+        const LETTERS: &str = "7Kq2Zr9Xw4Lm8Tn5Vb3Hd6Gs1Pc0JfRy";
+        for (head, length, what) in TOKENS {
+            let body: String = LETTERS.chars().cycle().take(length).collect();
+            let before = if head.starts_with('.') { "a1b2c3d4e5f6g7" } else { "token=" };
+            assert_eq!(token_in(&format!("{before}{head}{body} x")), Some(what), "{head}");
+            let short = &body[1..];
+            assert_eq!(token_in(&format!("{before}{head}{short}")), None, "{head} and too few letters");
+            assert_eq!(token_in(&format!("{before}{head}{}", "x".repeat(length))), None, "an example of {head}");
+        }
+    }
+
+    #[test]
+    fn keys_are_found_and_names_and_halves_of_tokens_are_none() {
+        let key = "MC4CAQAwBQYDK2VwBCIEIJ8aVvkq1mWnR3tYb5LxSgHc7dEo2ZuPfi0XwAj9Gh4K";
+        let pem = |body: &str| format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n");
+        assert_eq!(token_in(&pem(key)), Some("a private key"));
+        assert_eq!(token_in(&pem("...")), None);
+        assert_eq!(token_in("npm_config_fetch_retry_mintimeout_milliseconds_value"), None);
+        assert_eq!(token_in("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0In0"), None);
     }
 }

@@ -1,5 +1,7 @@
 //! Rules on Services: how they are exposed, and whom they select.
 
+use core::net::IpAddr;
+
 use super::Cx;
 use super::index::{Existence, Workload};
 use super::pod::{containers, is_job};
@@ -34,7 +36,19 @@ pub(super) fn service_external_ips(cx: &mut Cx<'_>) {
     }
 }
 
+/// An alias, or endpoints that are on the node of whoever asks (CVE-2021-25737).
 pub(super) fn service_external_name(cx: &mut Cx<'_>) {
+    for address in cx.root.list("endpoints").flat_map(|endpoint| endpoint.list("addresses")) {
+        let text = address.str().unwrap_or_default();
+        let is_near = parse_ip_sloppy(text).is_some_and(|ip| match ip.to_canonical() {
+            IpAddr::V4(ip) => ip.is_loopback() || ip.is_link_local(),
+            IpAddr::V6(ip) => ip.is_loopback() || ip.is_unicast_link_local(),
+        });
+        if is_near {
+            let message = format!("`{text}` is on the node of whoever asks, and the API server refuses it");
+            cx.report(address, message).help = Some("write the address that the pod or server has".to_owned());
+        }
+    }
     let Some(name) = cx.root.at(&["spec", "externalName"]) else { return };
     let text = name.str().unwrap_or_default();
     if cx.root.at(&["spec", "type"]).and_then(View::str) != Some("ExternalName") {

@@ -215,8 +215,14 @@ pub(super) fn host_port_conflict(cx: &mut Cx<'_>) {
 }
 
 pub(super) fn system_namespace(cx: &mut Cx<'_>) {
-    let written = cx.bundle.written(cx.id).at(&["metadata", "namespace"]).and_then(View::str);
-    if let Some(namespace) = written.filter(|namespace| cx.params.has_like("namespaces", namespace)) {
+    // What belongs to a cluster names itself so.
+    const ADDONS: [&str; 3] = ["k8s-app", "kubernetes.io/cluster-service", "tier"];
+    let metadata = cx.bundle.written(cx.id).get("metadata");
+    let written = metadata.and_then(|metadata| metadata.get_str("namespace"));
+    let labels = metadata.and_then(|metadata| metadata.get("labels"));
+    let is_addon = labels.is_some_and(|labels| ADDONS.iter().any(|label| labels.get(label).is_some()));
+    let is_guest = written == Some("kube-system") && cx.template().is_some() && !is_addon;
+    if let Some(namespace) = written.filter(|namespace| is_guest || cx.params.has_like("namespaces", namespace)) {
         let message = format!("namespace {namespace} belongs to Kubernetes");
         cx.report_field("metadata.namespace".to_owned(), message).help = Some("use a namespace of your own".to_owned());
     }

@@ -16,8 +16,8 @@ mod version;
 mod wildcard;
 
 pub use object::{
-    Bundle, Counts, CustomKind, Full, Key, Live, Object, ObjectId, Origin, OriginKind, ParsedFile, Rendering, Role,
-    SetId,
+    Bundle, Counts, CustomKind, Full, Key, Live, Object, ObjectId, Origin, OriginKind, ParsedFile, PodSecurityDefault,
+    Rendering, Role, SetId,
 };
 pub use version::Version;
 pub use wildcard::is_like;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::is_like;
 use super::pod::{PodTemplate, TemplatePlace};
 use crate::source::{FileId, Sources, Span};
 use crate::yaml::{self, NodeId, Tree, View};
@@ -216,6 +217,23 @@ pub struct Bundle {
     pub rendered: Vec<Rendering>,
     /// Set for the state of a cluster.
     pub live: Option<Live>,
+    /// Pod Security levels of namespaces whose own labels do not say them; later ones win.
+    pub pod_security: Vec<PodSecurityDefault>,
+}
+
+/// Pod Security levels that hold in some namespaces where nothing else does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PodSecurityDefault {
+    /// Names, in which `*` stands for any part; none means all.
+    pub namespaces: Vec<String>,
+    /// By what follows `pod-security.kubernetes.io/` in the label: `enforce`, `warn-version`.
+    pub labels: BTreeMap<&'static str, String>,
+}
+
+impl PodSecurityDefault {
+    pub fn holds_in(&self, namespace: &str) -> bool {
+        self.namespaces.is_empty() || self.namespaces.iter().any(|name| is_like(name, namespace))
+    }
 }
 
 impl Bundle {

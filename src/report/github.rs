@@ -18,7 +18,7 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
         rows.sort_by_key(|row| row.finding.class);
         let shown = if rows.len() > LIMIT { LIMIT - 1 } else { rows.len() };
         for row in &rows[..shown] {
-            writeln!(out, "{}", annotation(command, row))?;
+            writeln!(out, "{}", annotation(report, command, row))?;
         }
         let rest = &rows[shown..];
         if !rest.is_empty() {
@@ -31,7 +31,7 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
     Ok(())
 }
 
-fn annotation(command: &str, row: &Row<'_>) -> String {
+fn annotation(report: &Report<'_>, command: &str, row: &Row<'_>) -> String {
     // Columns count only where the place is on one line.
     let columns = match row.end_line == row.line {
         true => format!(",col={},endColumn={}", row.column, row.end_column),
@@ -46,7 +46,7 @@ fn annotation(command: &str, row: &Row<'_>) -> String {
     let message = format!("{}{server}\n{}", row.message, row.help);
     format!(
         "::{command} file={},line={},endLine={}{columns},title={}::{}",
-        property(row.file),
+        property(&report.root.path(row.file)),
         row.line,
         row.end_line,
         property(&title),

@@ -31,7 +31,9 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
     let notes: Vec<String> = report.notes.iter().map(|note| format!("- {}\n", escape(&one_line(note)))).collect();
     page.table("\n### Notes\n\n", &notes);
     if let Some(placement) = report.placement {
-        let rows = pending_rows(placement);
+        let row =
+            |(owner, why, number): &(String, String, usize)| format!("| {} ×{number} | {} |\n", cell(owner), cell(why));
+        let rows: Vec<String> = pending(placement).iter().map(row).collect();
         page.table("\n### Pods that find no node\n\n| pods | why |\n|---|---|\n", &rows);
     }
     let rows: Vec<String> = report.rows().map(|row| finding_row(&row)).collect();
@@ -114,7 +116,7 @@ fn block(change: &Change) -> Option<String> {
 }
 
 /// A field as the lines of a diff.
-fn field_lines(field: &FieldChange) -> Vec<String> {
+pub(super) fn field_lines(field: &FieldChange) -> Vec<String> {
     const LINES: usize = 60;
     /// Longer texts are shown by their changed parts.
     const SHORT: usize = 80;
@@ -193,7 +195,8 @@ fn change_row(change: &Change) -> String {
     )
 }
 
-fn pending_rows(placement: &Placement) -> Vec<String> {
+/// Owners of pods that find no node, each with why and how many.
+pub(super) fn pending(placement: &Placement) -> Vec<(String, String, usize)> {
     let mut rows: Vec<(String, String, usize)> = Vec::new();
     for pod in placement.pods.iter().filter(|pod| !matches!(pod.verdict, Verdict::Scheduled | Verdict::Bypassed)) {
         let owner = format!("{}/{}", pod.namespace, pod.owner);
@@ -203,7 +206,7 @@ fn pending_rows(placement: &Placement) -> Vec<String> {
             None => rows.push((owner, message, 1)),
         }
     }
-    rows.iter().map(|(owner, why, number)| format!("| {} ×{number} | {} |\n", cell(owner), cell(why))).collect()
+    rows
 }
 
 fn finding_row(row: &Row<'_>) -> String {

@@ -4,11 +4,13 @@
 mod concise;
 mod github;
 mod gitlab;
+mod html;
 mod human;
 mod json;
 mod junit;
 mod markdown;
 pub mod mask;
+mod root;
 mod row;
 mod sarif;
 mod summary;
@@ -26,6 +28,7 @@ use crate::model::Bundle;
 use crate::simulate::Placement;
 
 pub use mask::Mask;
+pub use root::Root;
 pub use row::{Row, rule_url};
 pub use summary::Summary;
 
@@ -54,11 +57,13 @@ pub enum Format {
     Gitlab,
     /// A comment on a pull request, at most 65,536 characters.
     Markdown,
+    /// A page for a browser.
+    Html,
 }
 
 impl Format {
     /// Every format with its name for `--output`.
-    pub const ALL: [(&'static str, Format); 9] = [
+    pub const ALL: [(&'static str, Format); 10] = [
         ("human", Format::Human),
         ("concise", Format::Concise),
         ("json", Format::Json),
@@ -68,6 +73,7 @@ impl Format {
         ("github", Format::Github),
         ("gitlab", Format::Gitlab),
         ("markdown", Format::Markdown),
+        ("html", Format::Html),
     ];
 }
 
@@ -97,6 +103,8 @@ pub struct Report<'a> {
     pub elapsed: Duration,
     /// Hides what is secret.
     pub mask: &'a Mask,
+    /// From where SARIF, GitHub and GitLab count paths.
+    pub root: Root,
 }
 
 impl<'a> Report<'a> {
@@ -155,5 +163,6 @@ pub fn write(format: Format, report: &Report<'_>, out: &mut dyn Write, style: &S
         Format::Github => github::write(report, out),
         Format::Gitlab => gitlab::write(report, out),
         Format::Markdown => markdown::write(report, out),
+        Format::Html => html::write(report, out),
     }
 }

@@ -95,7 +95,7 @@ fn result(report: &Report<'_>, finding: &Finding, rule_index: usize) -> Value {
         "ruleIndex": rule_index,
         "level": level(row.severity),
         "message": {"text": format!("{}{server}\n{}", row.message, row.help)},
-        "locations": [location(&row)],
+        "locations": [location(report, &row)],
         "partialFingerprints": {"kplan/v1": row.fingerprint},
         "properties": {"class": row.class},
     });
@@ -105,7 +105,7 @@ fn result(report: &Report<'_>, finding: &Finding, rule_index: usize) -> Value {
                 "id": id + 1,
                 "message": {"text": related.message},
                 "physicalLocation": {
-                    "artifactLocation": {"uri": uri(related.file)},
+                    "artifactLocation": {"uri": uri(&report.root.path(related.file))},
                     "region": {"startLine": related.line, "startColumn": related.column},
                 },
             })
@@ -121,10 +121,10 @@ fn result(report: &Report<'_>, finding: &Finding, rule_index: usize) -> Value {
     result
 }
 
-fn location(row: &Row<'_>) -> Value {
+fn location(report: &Report<'_>, row: &Row<'_>) -> Value {
     let mut location = json!({
         "physicalLocation": {
-            "artifactLocation": {"uri": uri(row.file)},
+            "artifactLocation": {"uri": uri(&report.root.path(row.file))},
             "region": {
                 "startLine": row.line,
                 "startColumn": row.column,
@@ -161,7 +161,7 @@ fn fix(report: &Report<'_>, row: &Row<'_>) -> Option<Value> {
     Some(json!({
         "description": {"text": row.help},
         "artifactChanges": [{
-            "artifactLocation": {"uri": uri(row.file)},
+            "artifactLocation": {"uri": uri(&report.root.path(row.file))},
             "replacements": replacements.collect::<Vec<_>>(),
         }],
     }))

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Format, Mask, Report, Style, Summary, write};
+use super::{Format, Mask, Report, Root, Style, Summary, write};
 use crate::config::Settings;
 use crate::diag::{self, Cause, Diagnostic, Edit, Finding, Server};
 use crate::diff::{Action, Change, FieldChange, ObjectRef, Op, Risk};
@@ -224,6 +224,7 @@ fn render(format: Format, sample: &Sample, placement: Option<&Placement>, change
         summary: Summary::new(&sample.bundle, &findings, placement, changes),
         elapsed: Duration::from_millis(10),
         mask: &mask,
+        root: Root::default(),
     };
     let mut out = Vec::new();
     write(format, &report, &mut out, &Style::default()).unwrap();
@@ -290,7 +291,9 @@ fn no_format_shows_a_secret() {
         sample.diagnostics.push(finding.help(format!("write '{text}'")).fix(true, vec![edit]));
     }
     let secrets = ["hunter2", "1234", "first line", "second line", "lost-value", "kept", "c2VjcmV0LXdvcmQ"];
-    for format in [Format::Human, Format::Concise, Format::Json, Format::Sarif, Format::Github, Format::Markdown] {
+    for format in
+        [Format::Human, Format::Concise, Format::Json, Format::Sarif, Format::Github, Format::Markdown, Format::Html]
+    {
         let text = render(format, &sample, None, None);
         for secret in secrets {
             // Fingerprints are no words.
@@ -331,6 +334,19 @@ fn names_and_messages_give_the_runner_no_commands() {
         assert!(commands.iter().all(|line| line.starts_with("::error ")), "{github}");
         assert!(log.iter().all(|line| !line.contains("##[")), "{github}");
     }
+}
+
+#[test]
+fn a_page_holds_no_markup_of_manifests() {
+    let mut sample = Sample::new(&[("<b>&a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n")]);
+    sample.diagnostics.push(sample.at(0, "api-invalid", "kind", "<script>\"x\" & 'y'\u{1b}"));
+    let page = render(Format::Html, &sample, Some(&placement()), Some(&changes()));
+    for bad in ["<script", "<b>", "\u{1b}"] {
+        assert!(!page.contains(bad), "{page}");
+    }
+    assert!(page.contains("&lt;script&gt;&quot;x&quot; &amp; &#39;y&#39;"), "{page}");
+    assert!(page.contains("<h3>&lt;b&gt;&amp;a.yaml</h3>") && page.contains("rules/api/api-invalid.md"), "{page}");
+    assert!(page.contains("<h2>Changes</h2>") && page.contains("<h2>Pods that find no node</h2>"), "{page}");
 }
 
 #[test]
