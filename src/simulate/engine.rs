@@ -43,22 +43,51 @@ pub struct Memory {
     repeats: Repeats,
     /// Answers since something happened last.
     answers: Map<ClassId, Answer>,
+    /// Classes that found no node since then, where nobody asked why.
+    homeless: Map<ClassId, ()>,
     version: u64,
+}
+
+impl Memory {
+    /// Forgets answers to another state.
+    fn renew(&mut self, version: u64) {
+        if self.version != version {
+            self.answers.clear();
+            self.homeless.clear();
+            self.version = version;
+        }
+    }
 }
 
 /// Asks for one pod of a class, without placing it.
 pub fn schedule(state: &mut State, class: ClassId) -> Answer {
-    let memory = &mut state.memory;
-    if memory.version != state.version {
-        memory.answers.clear();
-        memory.version = state.version;
-    }
-    if let Some(answer) = memory.answers.get(&class) {
+    state.memory.renew(state.version);
+    if let Some(answer) = state.memory.answers.get(&class) {
         return answer.clone();
     }
     let answer = answer(state, class);
     state.memory.answers.insert(class, answer.clone());
     answer
+}
+
+/// The nodes with the highest total score for one pod of a class; `None` where none takes it, and why is not worked out.
+pub fn best(state: &mut State, class: ClassId) -> Option<Arc<NodeSet>> {
+    state.memory.renew(state.version);
+    if state.memory.homeless.contains_key(&class) {
+        return None;
+    }
+    if let Some((best, _)) = again(state, class) {
+        return Some(best);
+    }
+    let found = survey(state, class).ok().and_then(|survey| {
+        let found = choose(state, class, &survey);
+        state.keep(class, survey.cycle);
+        found
+    });
+    if found.is_none() {
+        state.memory.homeless.insert(class, ());
+    }
+    found.map(|(best, _)| best)
 }
 
 /// Total score of every node that passes the filters; empty where only one does, which is not scored.
@@ -87,18 +116,22 @@ fn answer(state: &mut State, class: ClassId) -> Answer {
             return pending(message::prefilter(total, &rejection, version), Some(rejection.reasons.join(", ")));
         }
     };
-    let relative = survey.relative();
-    let answer = match survey.best(state, &relative) {
-        Some((best, score, feasible)) => {
-            let (best, mut repeats) = (Arc::new(best), std::mem::take(&mut state.memory.repeats));
-            repeats.keep(state, class, &survey, relative, (&best, score));
-            state.memory.repeats = repeats;
-            Answer::Scheduled { best, feasible }
-        }
+    let answer = match choose(state, class, &survey) {
+        Some((best, feasible)) => Answer::Scheduled { best, feasible },
         None => unschedulable(state, class, &survey),
     };
     state.keep(class, survey.cycle);
     answer
+}
+
+/// The nodes with the highest total score and how many passed, which is remembered for the next of the class.
+fn choose(state: &mut State, class: ClassId, survey: &Survey) -> Option<(Arc<NodeSet>, usize)> {
+    let relative = survey.relative();
+    let (best, score, feasible) = survey.best(state, &relative)?;
+    let (best, mut repeats) = (Arc::new(best), std::mem::take(&mut state.memory.repeats));
+    repeats.keep(state, class, survey, relative, (&best, score));
+    state.memory.repeats = repeats;
+    Some((best, feasible))
 }
 
 /// The answer from the one before, where that is remembered.

@@ -114,9 +114,7 @@ fn drain(state: &mut State, node: u32, stay: &HashSet<PlacedId>, budgets: &Budge
 }
 
 pub(super) fn move_to_best(state: &mut State, class: ClassId, name: &Arc<str>) -> bool {
-    let Answer::Scheduled { best, .. } = engine::schedule(state, class) else {
-        return false;
-    };
+    let Some(best) = engine::best(state, class) else { return false };
     if let Some(node) = best.first() {
         state.place(class, name, node, NOT_STARTED);
     }
