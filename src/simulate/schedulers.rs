@@ -29,7 +29,7 @@ pub struct Profile {
     pub spread: Option<Vec<Spread>>,
     /// InterPodAffinity's `hardPodAffinityWeight`.
     pub hard_affinity: i64,
-    /// InterPodAffinity's `ignorePreferredTermsOfExistingPods`.
+    /// InterPodAffinity's `ignorePreferredTermsOfExistingPods`: pods without preferred terms of their own get no score.
     pub own_terms_only: bool,
     /// NodeAffinity's `addedAffinity`: terms of which one must match, and preferred ones with weights.
     pub added_nodes: Option<Vec<NodeTerm>>,
