@@ -27,6 +27,8 @@ use crate::source::FileId;
 pub struct Settings {
     /// The Kubernetes version whose rules apply.
     pub kube_version: Version,
+    /// The version of the scheduler, where it is another.
+    pub scheduler: Option<Version>,
     /// Seconds since 1970; the one time of the run.
     pub now: u64,
     pub tier: Tier,
@@ -78,6 +80,7 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             kube_version: Version::DEFAULT,
+            scheduler: None,
             now: 0,
             tier: Tier::Default,
             fail_on: Severity::Error,

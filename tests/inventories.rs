@@ -270,3 +270,25 @@ fn configurations_that_are_none() {
     says(&run("nowhere.yaml"), 2, &["cannot read nowhere.yaml"]);
     says(&run("nodes.yaml"), 2, &["nodes.yaml:1:1: it is no KubeSchedulerConfiguration"]);
 }
+
+/// Pods land as in the version that is asked for, else that of the snapshot; of one that is not known this is said.
+#[test]
+fn versions_of_the_scheduler() {
+    let case = support::root().join("fixtures/simulate/live-room");
+    let read = |name: &str| std::fs::read_to_string(case.join(name)).unwrap();
+    let (manifests, snapshot) = (read("manifests.yaml"), read("snapshot.json"));
+    let run = |version: &str, more: &[&str]| {
+        let snapshot = snapshot.replace("v1.36.3", version);
+        let home = folder("versions", &[("set/all.yaml", &manifests), ("snapshot.json", &snapshot)]);
+        kplan(&home, &[&["simulate", "set", "--snapshot", "snapshot.json"], more].concat())
+    };
+    let code = run("v1.36.3", &[]).code.unwrap();
+    let is_plain = |run: &Run| !run.stdout.contains("scheduler 1.3") && !run.stderr.contains("pods land as in");
+    assert!(is_plain(&run("v1.36.3", &[])));
+    assert!(is_plain(&run("v1.36.9-eks-1a2b3c4", &[])));
+    assert!(is_plain(&run("v1.20.0", &["--kube-version", "1.36"])));
+    says(&run("v1.34.4", &[]), code, &["scheduler 1.34"]);
+    says(&run("v1.36.3", &["--kube-version", "1.35"]), code, &["scheduler 1.35"]);
+    says(&run("v1.20.0", &[]), code, &["is of Kubernetes v1.20.0; pods land as in 1.36"]);
+    says(&run("v1.36.3", &["--kube-version", "1.33"]), 2, &["Kubernetes 1.33 is not known"]);
+}

@@ -92,6 +92,7 @@ pub(super) fn connect(args: &ClusterArgs, options: &mut Options) -> Result<Clust
         options.versions = vec![known];
         options.settings.kube_version = known;
     }
+    options.take_cluster_version(&version, "the cluster");
     Ok(Cluster { connection, resources, version, timeout: args.request_timeout })
 }
 

@@ -24,9 +24,10 @@ pub(super) fn take_base(options: &mut Options, base: &Base) {
 }
 
 /// What `--snapshot` names; what it lacks is said on stderr.
-pub(super) fn find(options: &Options) -> Result<Option<LiveState>, CliError> {
-    let Some(file) = &options.snapshot else { return Ok(None) };
-    let snapshot = read(file, options)?;
+pub(super) fn find(options: &mut Options) -> Result<Option<LiveState>, CliError> {
+    let Some(file) = options.snapshot.clone() else { return Ok(None) };
+    let snapshot = read(&file, options)?;
+    options.take_cluster_version(&snapshot.about.kube_version, &file.display().to_string());
     if !options.quiet {
         let unread = snapshot.about.unread.iter();
         let lines = unread.map(|unread| format!("{} has no {}: {}", file.display(), unread.kind, unread.why));

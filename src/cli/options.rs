@@ -8,9 +8,11 @@ use super::error::{CliError, ErrorKind};
 use super::locate;
 use super::output::{self, Output};
 use super::own_rules::{self, OwnRules};
+use super::progress;
 use crate::config::{self, Config, Settings};
 use crate::model::Version;
 use crate::schema::Schema;
+use crate::simulate::schedulers;
 
 /// A run, settled.
 #[derive(Debug)]
@@ -86,6 +88,27 @@ impl Options {
     }
 
     /// `1.36` or `1.34..1.36`.
+    /// What stands at the scheduler's side where it is of another version than the rules.
+    pub(super) fn scheduler_text(&self) -> String {
+        self.settings.scheduler.map(|version| format!(", scheduler {version}")).unwrap_or_default()
+    }
+
+    /// Pods land as in the version of their cluster, where none is asked for; of one that is not known this is said.
+    pub(super) fn take_cluster_version(&mut self, version: &str, name: &str) {
+        // Some vendors add to it: v1.36.3-eks-1.
+        let parsed = version.split(['-', '+']).next().and_then(|version| version.parse::<Version>().ok());
+        if self.has_version || version.is_empty() || parsed == Some(self.settings.kube_version) {
+            return;
+        }
+        self.settings.scheduler = parsed.filter(|version| schedulers::VERSIONS.contains(version));
+        if self.settings.scheduler.is_none() && !self.quiet {
+            let rules = self.settings.kube_version;
+            let known = schedulers::VERSIONS.map(|version| version.to_string()).join(", ");
+            let line = format!("{name} is of Kubernetes {version}; pods land as in {rules} (known: {known})");
+            progress::note(&[line]);
+        }
+    }
+
     pub(super) fn version_text(&self) -> String {
         match self.versions.as_slice() {
             [first, .., last] => format!("{first}..{last}"),

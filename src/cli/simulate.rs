@@ -5,9 +5,20 @@ use super::cluster::{self, Scope};
 use super::error::{CliError, Exit};
 use super::options::Options;
 use super::stages::{self, Run};
+use crate::model::Version;
+use crate::schema::Schema;
+use crate::simulate::schedulers::VERSIONS;
 
 pub(super) fn run(args: &SimulateArgs, terms: &Terms) -> Result<Exit, CliError> {
-    let mut options = Options::new(&args.input, &args.report, &args.nodes, terms)?;
+    // Where pods land is known of more versions than the rules are, by which nothing is judged here.
+    let asked = args.input.kube_version.as_deref().and_then(|version| version.parse::<Version>().ok());
+    let scheduler = asked.filter(|version| VERSIONS.contains(version) && Schema::of(*version).is_none());
+    let mut input = args.input.clone();
+    input.kube_version = input.kube_version.filter(|_| scheduler.is_none());
+    let mut options = Options::new(&input, &args.report, &args.nodes, terms)?;
+    if scheduler.is_some() {
+        (options.settings.scheduler, options.has_version) = (scheduler, true);
+    }
     let named = cluster::is_named(&args.cluster, &options);
     let cluster = named.then(|| cluster::connect(&args.cluster, &mut options)).transpose()?;
     let mut run = Run::read(options, cluster)?;

@@ -109,7 +109,7 @@ impl Run {
     }
 
     fn parse(mut self, loaded: Loaded) -> Result<Run, CliError> {
-        self.live = live::find(&self.options)?;
+        self.live = live::find(&mut self.options)?;
         let known = self.live.as_ref().map(|live| &live.bundle);
         let (bundle, found) = parse_all(loaded, &self.options.settings, self.cluster.as_ref(), known);
         self.bundle = bundle;
@@ -198,7 +198,7 @@ impl Run {
         };
         let (placement, found) = simulate::run(&self.bundle, &inventory, &self.options.settings);
         self.placement = Some(placement);
-        self.placement_note = note;
+        self.placement_note = format!("{note}{}", self.options.scheduler_text());
         self.add(found);
         Ok(())
     }

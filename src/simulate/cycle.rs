@@ -101,7 +101,7 @@ impl Cycle {
             let counted = &counters.counted[*id as usize];
             if counted.carried().is_some_and(|term| term.matches(pod, namespace)) {
                 let slot = slot_of(&mut self.slots, *id);
-                inter_pod_affinity::meet(&mut self.affinities, pod.profile(), counted, slot);
+                inter_pod_affinity::meet(&mut self.affinities, pod, counted, slot);
                 self.forget();
             }
         }

@@ -92,7 +92,8 @@ pub fn run(bundle: &Bundle, inventory: &Inventory<'_>, settings: &Settings) -> (
 
 /// The cluster before anything is scheduled, and the pods to come.
 pub fn prepare(bundle: &Bundle, inventory: &Inventory<'_>, settings: &Settings) -> (State, Expansion) {
-    let mut cluster = Cluster::from_bundle(bundle, inventory.live, settings.kube_version);
+    let version = settings.scheduler.unwrap_or(settings.kube_version);
+    let mut cluster = Cluster::from_bundle(bundle, inventory.live, version);
     let mut expansion = expand::run(bundle, inventory.live, &cluster, &inventory.nodes, settings.now);
     cluster.volumes.add_claims(std::mem::take(&mut expansion.claims));
     cluster.quotas = std::mem::take(&mut expansion.quotas);

@@ -9,8 +9,10 @@ use super::filters::volume_binding::{PodVolumes, exclusive_uses};
 use super::filters::{self, Rejection, node_resources_fit};
 use super::message::{NOT_HELPFUL, fit_error};
 use super::node_info::{Held, NodeInfo, PlacedId};
+use super::pod::Pod;
 use super::state::{ClassId, State};
 use super::survey::Survey;
+use crate::model::Version;
 
 /// What preemption comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -268,6 +270,12 @@ impl DryRuns<'_> {
 
 /// Start of a pod that no kubelet has started.
 pub const NOT_STARTED: i64 = i64::MAX;
+
+/// Whether a victim is deleted: one that is terminating goes anyway, and is not deleted once more since 1.35
+/// (`Executor.prepareCandidateAsync` in `pkg/scheduler/framework/preemption/executor.go`).
+pub fn deletes(victim: &Pod, version: Version) -> bool {
+    !victim.terminating || version < Version::new(1, 35)
+}
 
 /// Whether the first pod is more important (`MoreImportantPod`). Pods that have not started count as started
 /// when they are looked at, so that the first of two is always the older one.

@@ -8,7 +8,7 @@ use super::engine::{self, Answer, Unschedulable};
 use super::expand::Replica;
 use super::node_set::NodeSet;
 use super::placement::{Settled, Verdict};
-use super::preemption::{NOT_STARTED, Preemption};
+use super::preemption::{self, NOT_STARTED, Preemption};
 use super::rolling::{End, Progress};
 use super::state::{PlacedId, State};
 
@@ -232,8 +232,7 @@ impl Queue {
     fn evict(&mut self, state: &mut State, replicas: &[Replica], index: usize, node: u32, victims: &[PlacedId]) {
         for id in victims {
             let placed = state.placed[id.0 as usize].clone();
-            // A pod that is terminating goes anyway.
-            if !state.pod(placed.class).terminating {
+            if preemption::deletes(state.pod(placed.class), state.cluster.version()) {
                 self.outcomes[index].victims.push(placed.name.to_string());
             }
             state.remove(*id);

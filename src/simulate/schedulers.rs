@@ -8,9 +8,12 @@ use std::sync::{Arc, LazyLock};
 use super::expand::Expansion;
 use super::labels::NodeTerm;
 use super::pod::{Pod, Spread};
+use crate::model::Version;
 
 pub use read::read;
 
+/// The versions whose scheduler was asked, oldest first.
+pub const VERSIONS: [Version; 3] = [Version::new(1, 34), Version::new(1, 35), Version::new(1, 36)];
 /// The scheduler of pods that name none.
 pub const DEFAULT: &str = "default-scheduler";
 
@@ -26,7 +29,7 @@ pub struct Profile {
     pub spread: Option<Vec<Spread>>,
     /// InterPodAffinity's `hardPodAffinityWeight`.
     pub hard_affinity: i64,
-    /// InterPodAffinity's `ignorePreferredTermsOfExistingPods`.
+    /// InterPodAffinity's `ignorePreferredTermsOfExistingPods`: pods without preferred terms of their own get no score.
     pub own_terms_only: bool,
     /// NodeAffinity's `addedAffinity`: terms of which one must match, and preferred ones with weights.
     pub added_nodes: Option<Vec<NodeTerm>>,

@@ -11,7 +11,7 @@ use kplan::parse;
 use kplan::schema::Schema;
 use kplan::simulate::engine::{self, Answer, Unschedulable};
 use kplan::simulate::expand::Replica;
-use kplan::simulate::preemption::{NOT_STARTED, Preemption};
+use kplan::simulate::preemption::{NOT_STARTED, Preemption, deletes};
 use kplan::simulate::schedulers::{self, Schedulers};
 use kplan::simulate::state::{PlacedId, State};
 use kplan::simulate::{Inventory, Verdict, prepare, queue};
@@ -161,9 +161,8 @@ impl Judge<'_> {
         if !ties.iter().map(name).any(|tie| tie == theirs) {
             self.check("nominated", ties.iter().map(name).collect::<Vec<_>>().join(" "), theirs);
         } else if name(node) == theirs {
-            // A pod that is terminating already is not evicted once more.
             let placed = victims.iter().map(|id| &state.placed[id.0 as usize]);
-            let evicted = placed.filter(|placed| !state.pod(placed.class).terminating);
+            let evicted = placed.filter(|placed| deletes(state.pod(placed.class), state.cluster.version()));
             let mut ours: Vec<&str> = evicted.map(|placed| &*placed.name).collect();
             ours.sort_unstable();
             let theirs: Vec<&str> = list(self.result, "victims").iter().filter_map(Value::as_str).collect();

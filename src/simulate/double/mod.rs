@@ -282,17 +282,16 @@ impl World<'_> {
 
     fn pod_scores(&self, feasible: &[u32]) -> Vec<i64> {
         let namespace = self.namespace(&self.pod);
+        let looks = !self.pod.profile().own_terms_only || !self.pod.preferred_pods.is_empty();
         let mut parts: Vec<(i64, PodTerm, Counted)> = Vec::new();
         for (weight, term) in &self.pod.preferred_pods {
             parts.push((*weight, term.clone(), Counted::Matching(term.clone())));
         }
-        for term in
-            self.carried(|pod| pod.affinity.clone()).into_iter().filter(|term| term.matches(&self.pod, &namespace))
-        {
+        let required = self.carried(|pod| pod.affinity.clone());
+        for term in required.into_iter().filter(|term| looks && term.matches(&self.pod, &namespace)) {
             parts.push((self.pod.profile().hard_affinity, term.clone(), Counted::Requiring(term)));
         }
         let preferred = self.carried(|pod| pod.preferred_pods.iter().map(|(_, term)| term.clone()).collect());
-        let looks = !self.pod.profile().own_terms_only;
         for term in preferred.into_iter().filter(|term| looks && term.matches(&self.pod, &namespace)) {
             parts.push((1, term.clone(), Counted::Preferring(term)));
         }

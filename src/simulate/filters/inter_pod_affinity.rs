@@ -4,7 +4,6 @@ use super::Rejection;
 use crate::simulate::counters::Counted;
 use crate::simulate::labels::Labels;
 use crate::simulate::pod::Pod;
-use crate::simulate::schedulers::Profile;
 use crate::simulate::topology::Place;
 
 /// What is counted for a pod; indexes of counters among those that it looks at.
@@ -34,11 +33,12 @@ pub fn prepare(pod: &Pod, namespace: &Labels, slot: &mut dyn FnMut(&str, Counted
 }
 
 /// Takes in a counter of what other pods carry, whose term matches the pod.
-pub fn meet(affinities: &mut Affinities, profile: &Profile, counted: &Counted, slot: usize) {
+pub fn meet(affinities: &mut Affinities, pod: &Pod, counted: &Counted, slot: usize) {
     match counted {
         Counted::Repelling(_) => affinities.repelled.push(slot),
-        Counted::Requiring(_) => affinities.preferred.push((profile.hard_affinity, slot)),
-        _ if profile.own_terms_only => {}
+        // Who has preferred terms of its own is scored by those of others all the same.
+        _ if pod.profile().own_terms_only && pod.preferred_pods.is_empty() => {}
+        Counted::Requiring(_) => affinities.preferred.push((pod.profile().hard_affinity, slot)),
         _ => affinities.preferred.push((1, slot)),
     }
 }

@@ -7,7 +7,8 @@ use crate::simulate::pod::{Pod, Toleration};
 
 pub fn filter(pod: &Pod, node: &Node, version: Version) -> Option<Rejection> {
     let taint = untolerated(pod, node)?;
-    if version >= Version::new(1, 35) {
+    // In 1.34 since 1.34.2.
+    if version >= Version::new(1, 34) {
         return Some(Rejection::unresolvable("node(s) had untolerated taint(s)"));
     }
     Some(Rejection::unresolvable(format!("node(s) had untolerated taint {{{}: {}}}", taint.key, taint.value)))

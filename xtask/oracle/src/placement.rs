@@ -26,6 +26,7 @@ const USAGE: &str = "\
 usage: cargo xtask oracle placement [OPTION...]
   --seed N        seed of the random clusters (1)
   --count N       how many pods (1000)
+  --first N       the first cluster of the seed (0)
   --kube-version V  the minor version of the scheduler (1.36; others as in tests/control-plane)
   --scheduler-config FILE  a KubeSchedulerConfiguration with profiles; pods name them at random
   --aim NAME      only clusters aimed at this plugin
@@ -38,6 +39,7 @@ struct Options {
     token: String,
     log: PathBuf,
     seed: u64,
+    first: u64,
     count: usize,
     version: Version,
     config: Option<String>,
@@ -55,6 +57,7 @@ impl Options {
             token,
             log,
             seed: 1,
+            first: 0,
             count: 1000,
             version: Version::DEFAULT,
             config: None,
@@ -72,6 +75,7 @@ impl Options {
                 "--token" => options.token.clone_from(value),
                 "--log" => options.log = value.into(),
                 "--seed" => options.seed = number()? as u64,
+                "--first" => options.first = number()? as u64,
                 "--count" => options.count = number()?,
                 "--kube-version" => options.version = value.parse()?,
                 "--scheduler-config" => {
@@ -143,7 +147,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
         scheduler.store(object)?;
     }
     let mut counts: BTreeMap<&str, Count> = BTreeMap::new();
-    let (mut judged, mut number, mut flukes) = (0, 0, 0);
+    let (mut judged, mut number, mut flukes) = (0, options.first, 0);
     let (mut wrong, mut rows, mut unasked): (Vec<Wrong>, Vec<Value>, Vec<String>) = Default::default();
     while judged < options.count && unasked.len() < 100 {
         let case = generate::case(options.seed, number, options.aim.as_deref(), &names);
@@ -172,7 +176,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
             wrong.push((row, differences));
         }
     }
-    println!("seed {}: {judged} pods in {number} clusters", options.seed);
+    println!("seed {}: {judged} pods in {} clusters", options.seed, number - options.first);
     println!("{flukes} clusters differed once and agreed when asked again; {} were not asked", unasked.len());
     unasked.iter().take(5).for_each(|problem| println!("  not asked: {problem}"));
     print_counts(&counts);
