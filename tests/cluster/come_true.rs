@@ -9,6 +9,7 @@
 mod changes;
 mod judge;
 mod set;
+mod switches;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -19,6 +20,7 @@ use crate::plane::{Needs, Plane, trial};
 use crate::support;
 use changes::CHANGES;
 use set::{Gen, Made};
+use switches::SWITCHES;
 
 /// How many seeds, or which: `N` or `FIRST-LAST`, counted from 1.
 const VARIABLE: &str = "KPLAN_COME_TRUE";
@@ -43,8 +45,8 @@ fn picked(seed: u64, namespace: &str) -> Vec<Picked> {
     let end = namespace.rsplit('-').next().unwrap_or_default();
     let pick = |index: u64| {
         let number = (seed - 1) * EACH + index;
-        let at = (number * STRIDE) % CHANGES.len() as u64;
-        let (kind, change, make) = CHANGES[at as usize];
+        let at = (number * STRIDE) as usize % (CHANGES.len() + SWITCHES.len());
+        let (kind, change, make) = CHANGES.get(at).copied().unwrap_or_else(|| SWITCHES[at - CHANGES.len()]);
         let letter = char::from(b'a' + index as u8);
         let name = format!("{letter}{end}");
         let made = make(&mut Gen::new(number, name.clone(), namespace.to_owned()));

@@ -315,7 +315,8 @@ fn shown(changes: &[Value]) -> String {
 /// Whether kubectl can compare: nothing is made anew, and nothing comes that the server does not know yet.
 fn is_plain(picked: &[Picked], index: usize, changes: &[Value]) -> bool {
     let own = changes.iter().filter(|change| owner_of(picked, change) == Some(index));
-    own.clone().all(|change| change["action"] != "replace") && !picked[index].change.starts_with("new, with")
+    let is_alone = picked[index].made.beyond_kubectl || picked[index].change.starts_with("new, with");
+    own.clone().all(|change| change["action"] != "replace") && !is_alone
 }
 
 /// Where kplan says that something changes, kubectl sees it too; but for fields that go away, which it may not see.
@@ -494,6 +495,10 @@ fn served(
             Some((from, to)) => (sum(from), sum(to)),
             None => (Some(was), part.map_or(Some(was), sum)),
         };
+        // Nobody looks at what is left of its slices.
+        if why.contains("→ ExternalName") {
+            continue;
+        }
         let elsewhere = change["object"]["namespace"].as_str().is_some_and(|name| name.len() < 20);
         if !elsewhere && (from != Some(was) || to != Some(is)) {
             wrong.push((owner_of(picked, change), format!("Service {name}: {was} → {is} endpoints, planned {why:?}")));
