@@ -35,6 +35,9 @@ pub use update::is_immutability;
 /// Characters of the server's message in the reason of a change; the finding has all of it.
 const WHY: usize = 120;
 
+/// Characters of a value that stands in the server's words, where the words are about a large one.
+const VALUE: usize = 120;
+
 /// Compares what is wanted with what is there: one change for every object of both bundles, unchanged ones too, in
 /// the order of group, kind, namespace and name, and a finding for every update that the API server would refuse.
 ///
@@ -433,9 +436,14 @@ fn top(path: &str) -> &str {
     path.get(..end).unwrap_or(path)
 }
 
-/// Some messages go on with a long diff of Go structs.
+/// Some messages go on with a long diff of Go structs, or have a whole one in them.
 fn first_line(cause: &Cause) -> String {
-    cause.message.lines().next().unwrap_or_default().to_owned()
+    let line = cause.message.lines().next().unwrap_or_default();
+    let head: String = line.chars().take(VALUE).collect();
+    match line.rsplit_once(": ") {
+        Some((value, words)) if value.len() > 2 * VALUE && words.len() <= VALUE => format!("{head}…: {words}"),
+        _ => line.to_owned(),
+    }
 }
 
 #[cfg(test)]
