@@ -3,6 +3,7 @@
 mod answer;
 mod change;
 mod conflict;
+mod definition;
 mod fields;
 mod identity;
 mod live;
@@ -113,9 +114,10 @@ impl<'a> Compare<'a> {
         let knowledge = self.knowledge;
         let answer = pair.desired.and_then(|id| knowledge.answers.get(&id));
         let applied = self.applied(pair, before, after, place).filter(|_| !renamed);
-        let applied = applied.or_else(|| Stored::admitted(after?, answer.filter(|_| old.is_none())?));
-        // Of an object that is made, the server's answer holds addresses that the next one will not.
-        let stored = answer.and_then(Answer::stored).filter(|_| old.is_some() && !renamed);
+        let applied = applied.or_else(|| self.made(pair, after?, answer));
+        // Of an object that is made, the server's answer holds addresses that the next one will not; custom ones have none.
+        let is_custom = self.schema.is_none_or(|schema| schema.stands_for(&object.api_version, &object.kind).is_none());
+        let stored = answer.and_then(Answer::stored).filter(|_| (old.is_some() || is_custom) && !renamed);
         let before = if stored.is_some() { pair.base.map(|id| self.base.written(id)) } else { before };
         let after = stored.or(applied.as_ref().map(Stored::view)).or(after);
         let mut fields = self.fields(object, before, after, place);
@@ -323,6 +325,13 @@ impl<'a> Compare<'a> {
         let old = Side { full: before?, written: Some(self.base.written(base)) };
         let new = Side { full: after?, written: Some(self.desired.written(desired)) };
         Some(Stored::applied(old, new, place, self.base.live.is_some()))
+    }
+
+    /// A new object with what admission or its definition make of it.
+    fn made(&self, pair: Pair, written: View<'_>, answer: Option<&Answer>) -> Option<Stored> {
+        let id = pair.desired.filter(|_| pair.base.is_none() && !self.is_between_states())?;
+        let schema = definition::schema(self.desired, self.desired.object(id));
+        schema.map(|schema| Stored::defined(written, schema)).or_else(|| Stored::admitted(written, answer?))
     }
 
     /// Both sides as the cluster would see them; as written where one of them has no defaults.

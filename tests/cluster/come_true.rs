@@ -8,6 +8,8 @@
 
 mod changes;
 mod judge;
+mod made;
+mod news;
 mod set;
 mod switches;
 
@@ -18,7 +20,8 @@ use libtest_mimic::{Failed, Trial};
 
 use crate::plane::{Needs, Plane, trial};
 use crate::support;
-use changes::CHANGES;
+use changes::{CHANGES, Change};
+use news::NEWS;
 use set::{Gen, Made};
 use switches::SWITCHES;
 
@@ -42,11 +45,11 @@ pub struct Picked {
 /// seed means the same as long as the table has as many rows.
 fn picked(seed: u64, namespace: &str) -> Vec<Picked> {
     const STRIDE: u64 = 37;
+    let table: Vec<(&str, &str, Change)> = [CHANGES, SWITCHES, NEWS].concat();
     let end = namespace.rsplit('-').next().unwrap_or_default();
     let pick = |index: u64| {
         let number = (seed - 1) * EACH + index;
-        let at = (number * STRIDE) as usize % (CHANGES.len() + SWITCHES.len());
-        let (kind, change, make) = CHANGES.get(at).copied().unwrap_or_else(|| SWITCHES[at - CHANGES.len()]);
+        let (kind, change, make) = table[(number * STRIDE) as usize % table.len()];
         let letter = char::from(b'a' + index as u8);
         let name = format!("{letter}{end}");
         let made = make(&mut Gen::new(number, name.clone(), namespace.to_owned()));

@@ -8,6 +8,7 @@ use libtest_mimic::Failed;
 use serde_json::{Value, json};
 
 use super::Picked;
+use super::made;
 use super::set::By;
 use crate::api::{Api, collection};
 use crate::plane::Plane;
@@ -395,7 +396,7 @@ fn compare(change: &Value, before: Option<&Value>, after: Option<&Value>) -> Vec
     let (before, after) = (before.map(plain), after.map(plain));
     let (before, after) = (before.as_ref(), after.as_ref());
     match (change["action"].as_str().unwrap_or_default(), before, after) {
-        ("create", None, Some(new)) => created(change, new),
+        ("create", None, Some(new)) => made::compare(change, new),
         ("replace", Some(old), Some(new)) => {
             let (mut was, mut is) = (old.clone(), new.clone());
             let mut wrong = Vec::new();
@@ -422,44 +423,6 @@ fn is_planned(change: &Value, pointer: &str) -> bool {
     let path = pointer[1..].replace('/', ".");
     let fields = change["fields"].as_array().into_iter().flatten();
     fields.into_iter().any(|field| field["path"].as_str().is_some_and(|field| field.starts_with(&path)))
-}
-
-/// Every value that was planned for a new object is there, and nothing else but what the server makes.
-fn created(change: &Value, new: &Value) -> Vec<String> {
-    let mut wrong = Vec::new();
-    for field in change["fields"].as_array().into_iter().flatten() {
-        let path = field["path"].as_str().unwrap_or_default();
-        if field["sensitive"] == true {
-            continue;
-        }
-        let pointer = format!("/{}", path.split('[').next().unwrap_or_default().replace('.', "/"));
-        let found = match path.split_once('[') {
-            Some((_, key)) => new.pointer(&pointer).map(|map| map[key.trim_end_matches(']')].clone()),
-            None => new.pointer(&pointer).cloned(),
-        };
-        let found = found.unwrap_or_default();
-        if let Some(line) = lacks(&field["after"], &found) {
-            wrong.push(format!("{path}: {line}"));
-        }
-    }
-    wrong
-}
-
-/// What of a planned value the cluster does not have.
-fn lacks(planned: &Value, found: &Value) -> Option<String> {
-    match (planned, found) {
-        (Value::Object(fields), Value::Object(_)) => {
-            fields.iter().find_map(|(key, value)| lacks(value, &found[key]).map(|line| format!("{key}: {line}")))
-        }
-        (Value::Object(fields), Value::Null) if fields.is_empty() => None,
-        (Value::Array(items), Value::Array(others)) if items.len() == others.len() => {
-            items.iter().zip(others).find_map(|(item, other)| lacks(item, other))
-        }
-        // Go leaves out what is zero.
-        (Value::Bool(false), Value::Null) | (Value::Null, _) => None,
-        (Value::String(text), Value::Null) if text.is_empty() => None,
-        _ => (planned != found).then(|| format!("planned {planned}, found {found}")),
-    }
 }
 
 /// As many pods were replaced as the plan said.
