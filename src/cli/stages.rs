@@ -236,7 +236,7 @@ impl Run {
             self.notes.extend(applyset::notes(set));
         }
         if let (Base::Cluster, Some(cluster)) = (base, &self.cluster) {
-            self.missing = cluster.missing(&changes, &knowledge)?;
+            self.missing = cluster.missing(&self.bundle, &changes, &knowledge)?;
             self.notes.extend(notes::lacks(&self.missing));
         }
         self.changes = Some(changes);
