@@ -25,6 +25,7 @@ mod settled;
 mod status;
 mod stored;
 mod succession;
+mod switched;
 #[cfg(test)]
 mod tests;
 mod unions;

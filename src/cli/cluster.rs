@@ -192,10 +192,15 @@ impl Cluster {
 
 impl Cluster {
     /// The rights that carrying out the changes needs and the user does not have.
-    pub(super) fn missing(&self, changes: &[Change], knowledge: &Knowledge) -> Result<cluster::Missing, CliError> {
+    pub(super) fn missing(
+        &self,
+        bundle: &Bundle,
+        changes: &[Change],
+        knowledge: &Knowledge,
+    ) -> Result<cluster::Missing, CliError> {
         let answer = |change: &Change| change.desired.and_then(|id| knowledge.answers.get(&id));
         let asked = changes.iter().map(|change| (change, answer(change)));
-        Ok(cluster::missing(&self.client(), &self.resources, asked)?)
+        Ok(cluster::missing(&self.client(), &self.resources, bundle, asked)?)
     }
 }
 

@@ -7,10 +7,33 @@ use super::error::CliError;
 use crate::cluster::{Missing, Mutators, Right, Subject};
 use crate::diff::{self, Answer, Knowledge};
 use crate::model::{Bundle, ObjectId, pod};
+use crate::snapshot::Unread;
 use crate::yaml::View;
 
 /// Objects that are told in full, of each sort of note.
 const FULL: usize = 10;
+
+/// What could not be read: `cannot read any Pod: WHY`, and one line for all kinds that the user may not see.
+pub(super) fn unread(unread: &[Unread]) -> Vec<String> {
+    let mut lines: Vec<(String, Vec<&str>)> = Vec::new();
+    for one in unread {
+        let why = forbidden(&one.why).unwrap_or_else(|| one.why.clone());
+        match lines.iter_mut().find(|(other, _)| *other == why) {
+            Some((_, kinds)) => kinds.push(&one.kind),
+            None => lines.push((why, vec![&one.kind])),
+        }
+    }
+    lines.into_iter().map(|(why, kinds)| format!("cannot read any {}: {why}", kinds.join(", "))).collect()
+}
+
+/// `User "ann" cannot list them at the cluster scope`, of the message of an authorizer (`errors.NewForbidden`) about a
+/// kind.
+fn forbidden(message: &str) -> Option<String> {
+    let (_, words) = message.split_once(" is forbidden: ")?;
+    let (who, rest) = words.split_once(" resource \"")?;
+    let place = rest.find(" at the cluster scope").or_else(|| rest.find(" in the namespace "))?;
+    Some(format!("{who} them{}", rest.get(place..)?))
+}
 
 /// Objects with fields that people set by hand beside the manifests, one line each.
 pub(super) fn drift(bundle: &Bundle, knowledge: &Knowledge) -> Vec<String> {
@@ -111,4 +134,28 @@ pub(super) fn lacks(missing: &Missing) -> Vec<String> {
         format!("no right to {right}, which apply needs for {first}{more}")
     };
     rows.into_iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The messages are those of a 1.36.3 API server.
+    #[test]
+    fn kinds_that_a_user_may_not_see_are_one_line() {
+        let one = |kind: &str, why: &str| Unread { kind: kind.to_owned(), why: why.to_owned() };
+        let all = "is forbidden: User \"nobody\" cannot list resource";
+        let found = unread(&[
+            one("Job", &format!("jobs.batch {all} \"jobs\" in API group \"batch\" at the cluster scope")),
+            one("Widget", "the server could not find the requested resource"),
+            one("Pod", &format!("pods {all} \"pods\" in API group \"\" at the cluster scope")),
+            one("Secret", &format!("secrets {all} \"secrets\" in API group \"\" in the namespace \"shop\"")),
+        ]);
+        let wanted = [
+            "cannot read any Job, Pod: User \"nobody\" cannot list them at the cluster scope",
+            "cannot read any Widget: the server could not find the requested resource",
+            "cannot read any Secret: User \"nobody\" cannot list them in the namespace \"shop\"",
+        ];
+        assert_eq!(found, wanted);
+    }
 }

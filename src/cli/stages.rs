@@ -176,8 +176,7 @@ impl Run {
         // A snapshot takes the place of the cluster around the set.
         let scope = if self.live.is_some() { Scope::Objects } else { scope };
         let read = cluster.read(&self.bundle, scope)?;
-        let notes = read.unread.iter().map(|unread| format!("cannot read any {}: {}", unread.kind, unread.why));
-        self.notes.extend(notes);
+        self.notes.extend(notes::unread(&read.unread));
         let mut bundle = self.parse_live(read.loaded);
         snapshot::complete(&mut bundle, &read.unread, read.whole, &self.options.settings);
         let name = format!("context {}", cluster.connection.context);
@@ -237,7 +236,7 @@ impl Run {
             self.notes.extend(applyset::notes(set));
         }
         if let (Base::Cluster, Some(cluster)) = (base, &self.cluster) {
-            self.missing = cluster.missing(&changes, &knowledge)?;
+            self.missing = cluster.missing(&self.bundle, &changes, &knowledge)?;
             self.notes.extend(notes::lacks(&self.missing));
         }
         self.changes = Some(changes);

@@ -9,7 +9,7 @@ use super::payload::{Replicas, payload};
 use super::status::Status;
 use super::{
     Claim, Client, ClusterError, Method, Request, Resource, Resources, Response, join, ownership, parallel, settled,
-    status_of, stored, unions,
+    status_of, stored, switched, unions,
 };
 use crate::diag::Cause;
 use crate::diff::{
@@ -170,8 +170,9 @@ impl Asked<'_> {
         Ok((self.client.send(&apply_request(&self.path, json, true, true))?, found))
     }
 
-    /// Where an update is refused and old members of unions are left that nobody owns, what comes of it without them, and
-    /// their paths: the server merges all but the new members, then fills in and judges the object with these.
+    /// Where an update is refused and old members of unions are left that nobody owns, or only predecessors, what comes of it
+    /// without them, and the paths of the first: the server merges all but the new members, then fills in and judges the
+    /// object with these.
     fn clear(
         &self,
         response: Response,
@@ -181,17 +182,22 @@ impl Asked<'_> {
     ) -> Result<(Response, Vec<String>), ClusterError> {
         let Some(live) = live.filter(|_| response.status == 422) else { return Ok((response, Vec::new())) };
         let rests = unions::rests(live, json, policy);
-        if rests.is_empty() {
+        let causes: Vec<String> = status_of(&response).causes.into_iter().map(|cause| cause.field).collect();
+        let mut plain = json.clone();
+        rests.iter().for_each(|rest| rest.stay(&mut plain, live));
+        let mut held = plain.clone();
+        let inherits = !ownership::predecessors(live, policy).is_empty();
+        if !(inherits && switched::hold_back(&mut held, live, &causes)) && rests.is_empty() {
             return Ok((response, Vec::new()));
         }
-        let mut held = json.clone();
-        rests.iter().for_each(|rest| rest.stay(&mut held, live));
         let merged = self.client.send(&apply_request(&self.path, &held, true, true))?;
         if !merged.is_ok() {
             return Ok((merged, Vec::new()));
         }
         let before: Value = serde_json::from_str(&merged.body).unwrap_or_default();
         let mut stored = before.clone();
+        ownership::remove_inherited(&mut stored, live, policy);
+        switched::put_back(&mut stored, &plain, &held);
         rests.iter().for_each(|rest| rest.switch(&mut stored, json));
         let asked = self.put(&stored, &before, live)?;
         Ok((asked, rests.iter().map(unions::Rest::path).collect()))

@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 
 use super::{Client, ClusterError, Method, Request, Resources, parallel};
 use crate::diff::{Action, Answer, Change};
+use crate::model::Bundle;
+use crate::yaml::View;
 
 const REVIEW: &str = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
 
@@ -49,6 +51,7 @@ pub type Missing = BTreeMap<Right, Vec<String>>;
 pub fn missing<'a>(
     client: &Client<'_>,
     resources: &Resources,
+    bundle: &Bundle,
     changes: impl Iterator<Item = (&'a Change, Option<&'a Answer>)>,
 ) -> Result<Missing, ClusterError> {
     let mut needed: BTreeMap<Right, Vec<(String, String)>> = BTreeMap::new();
@@ -73,10 +76,12 @@ pub fn missing<'a>(
         }
         let refused = answer.and_then(|answer| answer.refusal.as_ref()).filter(|refusal| refusal.code == 403);
         if refused.is_some_and(|refusal| refusal.message.contains("RBAC permissions not currently held")) {
-            let escalates = right("escalate", &object.namespace);
-            let lacks = match object.kind.strip_suffix("Binding") {
-                Some(role) => Right { verb: "bind", resource: format!("{}s", role.to_lowercase()), ..escalates },
-                None => escalates,
+            let role = change.desired.and_then(|id| bundle.written(id).at(&["roleRef", "kind"])).and_then(View::str);
+            let lacks = match role {
+                Some(role) => {
+                    Right { resource: format!("{}s", role.to_lowercase()), ..right("bind", &object.namespace) }
+                }
+                None => right("escalate", &object.namespace),
             };
             missing.entry(lacks).or_default().push(object.title());
         }

@@ -279,7 +279,8 @@ fn rights_are_asked_for_once_where_everything_is_allowed() {
         });
         let client = Client::without_pauses(&server);
         let resources = Resources::discover(&client).unwrap();
-        let found = missing(&client, &resources, changes.iter().map(|change| (change, None))).unwrap();
+        let found =
+            missing(&client, &resources, &Bundle::default(), changes.iter().map(|change| (change, None))).unwrap();
         let texts: Vec<String> =
             found.iter().map(|(right, titles)| format!("{}: {}", right.text(), titles.join(", "))).collect();
         (texts, server.lines().len() - 2)

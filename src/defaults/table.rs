@@ -6,7 +6,7 @@ use crate::yaml::NodeId;
 use Literal::{Bool, Int, Map, Str, Strings};
 
 /// Type, then its fields; sorted by type. Of types in `io.k8s.api` the prefix is left out.
-pub(super) const TABLE: [(&str, &[(&str, Literal<'static>)]); 49] = [
+pub(super) const TABLE: [(&str, &[(&str, Literal<'static>)]); 50] = [
     ("admissionregistration.v1.MatchResources", &MATCH),
     ("admissionregistration.v1.MutatingAdmissionPolicySpec", &[("failurePolicy", Str("Fail"))]),
     ("admissionregistration.v1.MutatingWebhook", &MUTATING_WEBHOOK),
@@ -40,6 +40,8 @@ pub(super) const TABLE: [(&str, &[(&str, Literal<'static>)]); 49] = [
     ("core.v1.PodSpec", &POD),
     ("core.v1.Probe", &PROBE),
     ("core.v1.ProjectedVolumeSource", &[("defaultMode", Int(420))]),
+    // A quantity that is not set is written as zero.
+    ("core.v1.ResourceFieldSelector", &[("divisor", Str("0"))]),
     ("core.v1.Secret", &[("type", Str("Opaque"))]),
     ("core.v1.SecretVolumeSource", &[("defaultMode", Int(420))]),
     ("core.v1.ServiceAccountTokenProjection", &[("expirationSeconds", Int(3600))]),

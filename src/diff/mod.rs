@@ -3,6 +3,7 @@
 mod answer;
 mod change;
 mod conflict;
+mod definition;
 mod fields;
 mod identity;
 mod live;
@@ -34,6 +35,9 @@ pub use update::is_immutability;
 
 /// Characters of the server's message in the reason of a change; the finding has all of it.
 const WHY: usize = 120;
+
+/// Characters of a value that stands in the server's words, where the words are about a large one.
+const VALUE: usize = 120;
 
 /// Compares what is wanted with what is there: one change for every object of both bundles, unchanged ones too, in
 /// the order of group, kind, namespace and name, and a finding for every update that the API server would refuse.
@@ -110,9 +114,10 @@ impl<'a> Compare<'a> {
         let knowledge = self.knowledge;
         let answer = pair.desired.and_then(|id| knowledge.answers.get(&id));
         let applied = self.applied(pair, before, after, place).filter(|_| !renamed);
-        let applied = applied.or_else(|| Stored::admitted(after?, answer.filter(|_| old.is_none())?));
-        // Of an object that is made, the server's answer holds addresses that the next one will not.
-        let stored = answer.and_then(Answer::stored).filter(|_| old.is_some() && !renamed);
+        let applied = applied.or_else(|| self.made(pair, after?, answer));
+        // Of an object that is made, the server's answer holds addresses that the next one will not; custom ones have none.
+        let is_custom = self.schema.is_none_or(|schema| schema.stands_for(&object.api_version, &object.kind).is_none());
+        let stored = answer.and_then(Answer::stored).filter(|_| (old.is_some() || is_custom) && !renamed);
         let before = if stored.is_some() { pair.base.map(|id| self.base.written(id)) } else { before };
         let after = stored.or(applied.as_ref().map(Stored::view)).or(after);
         let mut fields = self.fields(object, before, after, place);
@@ -321,6 +326,13 @@ impl<'a> Compare<'a> {
         Some(Stored::applied(old, new, place, self.base.live.is_some()))
     }
 
+    /// A new object with what admission or its definition make of it.
+    fn made(&self, pair: Pair, written: View<'_>, answer: Option<&Answer>) -> Option<Stored> {
+        let id = pair.desired.filter(|_| pair.base.is_none() && !self.is_between_states())?;
+        let schema = definition::schema(self.desired, self.desired.object(id));
+        schema.map(|schema| Stored::defined(written, schema)).or_else(|| Stored::admitted(written, answer?))
+    }
+
     /// Both sides as the cluster would see them; as written where one of them has no defaults.
     fn views(&self, pair: Pair) -> (Option<View<'a>>, Option<View<'a>>) {
         let defaulted = |bundle: &Bundle, id: Option<ObjectId>| id.is_none_or(|id| bundle.object(id).full.is_known());
@@ -432,9 +444,14 @@ fn top(path: &str) -> &str {
     path.get(..end).unwrap_or(path)
 }
 
-/// Some messages go on with a long diff of Go structs.
+/// Some messages go on with a long diff of Go structs, or have a whole one in them.
 fn first_line(cause: &Cause) -> String {
-    cause.message.lines().next().unwrap_or_default().to_owned()
+    let line = cause.message.lines().next().unwrap_or_default();
+    let head: String = line.chars().take(VALUE).collect();
+    match line.rsplit_once(": ") {
+        Some((value, words)) if value.len() > 2 * VALUE && words.len() <= VALUE => format!("{head}…: {words}"),
+        _ => line.to_owned(),
+    }
 }
 
 #[cfg(test)]

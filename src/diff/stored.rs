@@ -2,6 +2,7 @@
 
 use super::Answer;
 use super::conflict::field_path;
+use super::definition;
 use super::fields::item_keys;
 use super::place::Place;
 use crate::model::path;
@@ -39,6 +40,13 @@ impl Stored {
             }
         }
         Some(object)
+    }
+
+    /// A new custom resource with the defaults of its definition.
+    pub(super) fn defined(written: View<'_>, schema: View<'_>) -> Stored {
+        let mut object = Stored::copy(written);
+        definition::fill(&mut object.tree, object.root, schema);
+        object
     }
 
     /// A part of the object.

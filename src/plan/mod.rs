@@ -169,7 +169,7 @@ impl<'a> Plan<'a> {
             "Job" => "the Job is made anew and runs again".to_owned(),
             "Service" => "made anew, with another address".to_owned(),
             _ if stays => "made anew around its pods, which run on".to_owned(),
-            _ if pods > 0 => format!("made anew, {} stop first", plural(pods, "pod")),
+            _ if pods > 0 => format!("made anew, {} first", stop(pods)),
             _ => "deleted and created again".to_owned(),
         };
         let leave =
@@ -196,7 +196,7 @@ impl<'a> Plan<'a> {
         let mut verdict = Verdict::new(Risk::Delete, "only in the base");
         let pods = self.before.workload_of(old.object).and_then(|workload| workload.pods).unwrap_or(0);
         if pods > 0 {
-            verdict.why.push_str(&format!(", {} stop", plural(pods, "pod")));
+            verdict.why.push_str(&format!(", {}", stop(pods)));
         }
         if let Some(taken) = access::taken(old) {
             verdict.why.push_str(&format!(", {taken}"));
@@ -268,6 +268,11 @@ impl<'a> Plan<'a> {
             change.why = verdict.why;
         }
     }
+}
+
+/// `1 pod stops`, `3 pods stop`.
+fn stop(pods: u64) -> String {
+    format!("{} {}", plural(pods, "pod"), if pods == 1 { "stops" } else { "stop" })
 }
 
 /// Whether the pods of an object that is made anew run on.

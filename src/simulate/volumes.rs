@@ -50,6 +50,8 @@ pub struct Claim {
     pub deleting: bool,
     /// Annotation `volume.kubernetes.io/selected-node`: provisioning is under way there.
     pub selected_node: Option<String>,
+    /// The cluster has it, and nobody has bound it yet.
+    pub pending: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -100,6 +102,7 @@ impl Claim {
             lost: self.lost,
             deleting: self.deleting,
             selected_node: self.selected_node,
+            pending: self.pending,
             ..new
         }
     }
@@ -194,8 +197,9 @@ impl Volumes {
         }
     }
 
-    /// What the controllers do before any pod is scheduled: claims without a class get the default one, and
-    /// claims that need not wait for a pod are bound to volumes of the set.
+    /// What the controllers do before any pod is scheduled: claims without a class get the default one, and claims that need
+    /// not wait for a pod are bound to volumes of the set. On a cluster new ones get a volume of their class's provisioner;
+    /// one that still waits there tells that the provisioner does not serve it.
     pub fn settle(&mut self) {
         let keys: Vec<String> = self.claims.keys().cloned().collect();
         for key in &keys {
@@ -205,7 +209,24 @@ impl Volumes {
         }
         for key in keys {
             self.bind_statically(&key);
+            self.provision_at_once(&key);
         }
+    }
+
+    fn provision_at_once(&mut self, key: &str) {
+        let open = |claim: &&Claim| !claim.bound && !claim.lost && !claim.pending && claim.volume.is_empty();
+        let Some(claim) = self.claims.get(key).filter(open).filter(|claim| self.complete && claim.selector.is_none())
+        else {
+            return;
+        };
+        let Some(class) = self.classes.get(&claim.class).filter(|class| !class.waits && class.topologies.is_empty())
+        else {
+            return;
+        };
+        if class.provisioner.is_empty() || class.provisioner == NO_PROVISIONER {
+            return;
+        }
+        self.make_volume(key, None);
     }
 
     /// The volume controller's part (`syncUnboundClaim`): an immediate claim takes the volume it names, or
@@ -253,10 +274,16 @@ impl Volumes {
                 Some(Requirement { key, operator: Operator::In, values })
             })
             .collect();
+        let terms = (!pins.is_empty()).then(|| vec![NodeTerm { expressions: pins, fields: Vec::new(), broken: false }]);
+        self.make_volume(key, terms);
+    }
+
+    fn make_volume(&mut self, key: &str, node_terms: Option<Vec<NodeTerm>>) {
+        let Some(claim) = self.claims.get(key) else { return };
+        let Some(class) = self.classes.get(&claim.class) else { return };
         let name = format!("pvc-{}-{}", claim.namespace, claim.name);
         let volume = PersistentVolume {
-            node_terms: (!pins.is_empty())
-                .then(|| vec![NodeTerm { expressions: pins, fields: Vec::new(), broken: false }]),
+            node_terms,
             csi: Some((in_tree::driver(&class.provisioner).unwrap_or(&class.provisioner).to_owned(), key.to_owned())),
             ..PersistentVolume::as_asked(name.clone(), claim)
         };
@@ -335,6 +362,9 @@ fn mismatch(claim: &Claim, volume: &PersistentVolume) -> Option<String> {
     (volume.attributes_class != claim.attributes_class).then(|| "has another volumeAttributesClassName".to_owned())
 }
 
+/// Of classes whose volumes are made by hand.
+pub const NO_PROVISIONER: &str = "kubernetes.io/no-provisioner";
+
 /// Stands for a claim's class that is absent, which is not the same as empty.
 const UNSET: &str = "\0";
 
@@ -361,6 +391,9 @@ pub fn claim(name: &str, namespace: &str, view: View<'_>) -> Claim {
         lost: view.at(&["status", "phase"]).and_then(View::str) == Some("Lost"),
         deleting: view.at(&["metadata", "deletionTimestamp"]).is_some(),
         selected_node: annotation("volume.kubernetes.io/selected-node").map(str::to_owned),
+        // The default of a manifest is the same phase.
+        pending: view.at(&["status", "phase"]).and_then(View::str) == Some("Pending")
+            && view.at(&["metadata", "creationTimestamp"]).and_then(View::str).is_some(),
     }
 }
 

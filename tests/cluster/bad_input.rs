@@ -19,6 +19,7 @@ pub fn trials() -> Vec<Trial> {
         trial("bad_input::kubeconfigs", Needs::Cluster, kubeconfigs),
         trial("bad_input::no_rights", Needs::Own, no_rights),
         trial("bad_input::some_rights", Needs::Own, some_rights),
+        trial("bad_input::rights_to_give_rights", Needs::Own, giving),
         trial("bad_input::storms", Needs::Cluster, storms),
         trial("bad_input::no_answer", Needs::Cluster, no_answer),
         trial("bad_input::broken_answers", Needs::Cluster, broken_answers),
@@ -133,8 +134,15 @@ fn no_rights(plane: &Plane) -> Result<(), Failed> {
     if change["fidelity"] != "approx" || !change["why"].as_str().unwrap_or_default().contains("cannot patch") {
         return Err(format!("not told: {change}").into());
     }
-    let notes = report["notes"].as_array().map_or(0, Vec::len);
-    if run.code == Some(0) && notes > 5 { Ok(()) } else { Err(run.shown().into()) }
+    // What may not be read is told together, and so are the rights that are missing.
+    let notes = report["notes"].to_string();
+    let told = ["Node, ", "cannot list them at the cluster scope", "no right to create, get or patch configmaps"];
+    let few = report["notes"].as_array().is_some_and(|notes| notes.len() <= 6);
+    if run.code == Some(0) && few && told.iter().all(|part| notes.contains(part)) {
+        Ok(())
+    } else {
+        Err(run.shown().into())
+    }
 }
 
 fn some_rights(plane: &Plane) -> Result<(), Failed> {
@@ -162,6 +170,53 @@ fn some_rights(plane: &Plane) -> Result<(), Failed> {
     let made = namespace.get(&["configmap", "c"]).is_ok();
     let named = run.stderr.contains("you have no right to patch deployments.apps");
     if run.code == Some(1) && !made && named { Ok(()) } else { Err(run.shown().into()) }
+}
+
+/// Whoever gives rights must have them, or `escalate` and `bind`: the table names which of these is missing.
+fn giving(plane: &Plane) -> Result<(), Failed> {
+    let namespace = plane.namespace("giving")?;
+    let name = &namespace.name;
+    let rules =
+        "[{apiGroups: [rbac.authorization.k8s.io], resources: [roles, rolebindings], verbs: [get, create, patch]}]";
+    let access = format!(
+        "apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: clerk}}\n---\n\
+        apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {{name: clerk}}\nrules: {rules}\n---\n\
+        apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {{name: clerk}}\n\
+        roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: Role, name: clerk}}\n\
+        subjects: [{{kind: ServiceAccount, name: clerk, namespace: {name}}}]\n"
+    );
+    namespace.apply(&access)?;
+    let token = namespace.kubectl(&["create", "token", "clerk"]).stdout.trim().to_owned();
+    let mut config: Value = serde_json::from_str(&plane.kubectl(&["config", "view", "--raw", "--output=json"]).stdout)?;
+    for user in config["users"].as_array_mut().into_iter().flatten() {
+        user["user"] = json!({ "token": token });
+    }
+    let file = plane.scratch.join(format!("{name}-kubeconfig"));
+    std::fs::write(&file, config.to_string())?;
+    let binding = |name: &str, kind: &str, role: &str| {
+        format!(
+            "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {{name: {name}}}\n\
+            roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: {kind}, name: {role}}}\n\
+            subjects: [{{kind: User, name: x, apiGroup: rbac.authorization.k8s.io}}]\n"
+        )
+    };
+    let strong = "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: strong}\n\
+        rules: [{apiGroups: [''], resources: [secrets], verbs: [get]}]\n";
+    let folder = folder("giving", &[strong, &binding("all", "ClusterRole", "cluster-admin")].concat());
+    let all = [".", "-n", name, "--context", "kplan-test", "--kubeconfig", file.to_str().unwrap()];
+    let run = support::kplan(&folder, &[&["plan", "--output", "json"], &all[..]].concat());
+    let notes = run.report().map_err(|error| format!("{error}: {}", run.shown()))?["notes"].to_string();
+    for (right, object) in [("escalate roles", "Role"), ("bind clusterroles", "RoleBinding")] {
+        let words = format!(
+            "no right to {right}.rbac.authorization.k8s.io in namespace {name}, which apply needs for {object}"
+        );
+        if !notes.contains(&words) {
+            return Err(format!("no {words:?} in {notes}").into());
+        }
+    }
+    let run = support::kplan(&folder, &[&["apply", "--yes"], &all[..]].concat());
+    let made = namespace.get(&["role", "strong"]).is_ok();
+    if run.code == Some(1) && !made { Ok(()) } else { Err(run.shown().into()) }
 }
 
 fn through(proxy: &Proxy, folder: &std::path::Path, arguments: &[&str]) -> Run {

@@ -8,7 +8,10 @@
 
 mod changes;
 mod judge;
+mod made;
+mod news;
 mod set;
+mod switches;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -17,8 +20,10 @@ use libtest_mimic::{Failed, Trial};
 
 use crate::plane::{Needs, Plane, trial};
 use crate::support;
-use changes::CHANGES;
+use changes::{CHANGES, Change};
+use news::NEWS;
 use set::{Gen, Made};
+use switches::SWITCHES;
 
 /// How many seeds, or which: `N` or `FIRST-LAST`, counted from 1.
 const VARIABLE: &str = "KPLAN_COME_TRUE";
@@ -40,11 +45,11 @@ pub struct Picked {
 /// seed means the same as long as the table has as many rows.
 fn picked(seed: u64, namespace: &str) -> Vec<Picked> {
     const STRIDE: u64 = 37;
+    let table: Vec<(&str, &str, Change)> = [CHANGES, SWITCHES, NEWS].concat();
     let end = namespace.rsplit('-').next().unwrap_or_default();
     let pick = |index: u64| {
         let number = (seed - 1) * EACH + index;
-        let at = (number * STRIDE) % CHANGES.len() as u64;
-        let (kind, change, make) = CHANGES[at as usize];
+        let (kind, change, make) = table[(number * STRIDE) as usize % table.len()];
         let letter = char::from(b'a' + index as u8);
         let name = format!("{letter}{end}");
         let made = make(&mut Gen::new(number, name.clone(), namespace.to_owned()));

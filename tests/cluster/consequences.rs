@@ -18,6 +18,7 @@ pub fn trials() -> Vec<Trial> {
         trial("consequences::limits_of_a_template", Needs::Own, limits_of_a_template),
         trial("consequences::budget", Needs::Own, budget),
         trial("consequences::places", Needs::Own, places),
+        trial("consequences::claims_of_a_provisioner", Needs::Own, claims),
         trial("consequences::stored_version", Needs::Own, stored_version),
     ]
 }
@@ -203,6 +204,39 @@ fn places(plane: &Plane) -> Result<(), Failed> {
     let nodes: Vec<&Value> =
         list["items"].as_array().into_iter().flatten().filter(alive).map(|pod| &pod["spec"]["nodeName"]).collect();
     expect(&json!(nodes), json!([format!("{}-b", pool.name), format!("{}-b", pool.name)]))
+}
+
+/// A new claim of a class with a provisioner gets its volume; one of a class without waits, and so do its pods.
+fn claims(plane: &Plane) -> Result<(), Failed> {
+    let namespace = plane.namespace("claims")?;
+    let class = format!("by-hand-{}", namespace.name);
+    let none = json!({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": class},
+        "provisioner": "kubernetes.io/no-provisioner"});
+    plane.apply(&none.to_string())?;
+    let make = |name: &str, class: &str| {
+        let mut db = deployment(name, 1, "db:1");
+        db["kind"] = json!("StatefulSet");
+        db["spec"]["volumeClaimTemplates"] = json!([{"metadata": {"name": "data"}, "spec": {"storageClassName": class,
+            "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}]);
+        let container = &mut db["spec"]["template"]["spec"]["containers"][0];
+        container["volumeMounts"] = json!([{"name": "data", "mountPath": "/data"}]);
+        db
+    };
+    let result = (|| {
+        let folder = set("claims", &[make("made", "standard"), make("waits", &class)]);
+        let report = planned(plane, &folder, &namespace)?;
+        let pods = report["placement"]["pods"].as_array().into_iter().flatten();
+        let verdicts: Vec<&Value> = pods.map(|pod| &pod["verdict"]).collect();
+        expect(&json!(verdicts), json!(["scheduled", "pending"]))?;
+        let run = kplan(plane, &folder, &namespace, &["apply", "--yes", "--wait=false"]);
+        expect(&json!(run.code), json!(0)).map_err(|_| run.shown())?;
+        let phase =
+            |name: &str| namespace.get(&["pod", name]).map(|pod| pod["status"]["phase"].clone()).unwrap_or_default();
+        plane.wait("the pod runs", Duration::from_secs(20), || phase("made-0") == "Running")?;
+        expect(&phase("waits-0"), json!("Pending"))
+    })();
+    plane.kubectl(&["delete", "storageclass", &class]);
+    result
 }
 
 /// A version that objects are stored in cannot be taken out; the server's words are the plan's.

@@ -15,6 +15,7 @@ pub fn trials() -> Vec<Trial> {
         trial("ownership::rules_by_field", Needs::Own, rules),
         trial("ownership::mutating_controller", Needs::Own, mutating_controller),
         trial("ownership::scaled_by_hand", Needs::Own, scaled),
+        trial("ownership::in_the_place_of_kubectls", Needs::Own, switched),
     ]
 }
 
@@ -233,4 +234,56 @@ fn scaled(plane: &Plane) -> Result<(), Failed> {
     applied(plane, &folder, &namespace, &[], 0)?;
     expect(&namespace.get(&["deployment", "web"])?["spec"]["replicas"], json!(1))?;
     unchanged(plane, &folder, &namespace, &[])
+}
+
+/// What may not stand beside what kubectl applied takes its place, also beside items of others; the server refuses to merge
+/// both.
+fn switched(plane: &Plane) -> Result<(), Failed> {
+    let with = |env: Value, probe: Value| {
+        let mut web = web(1, json!({}), json!({}));
+        let container = &mut web["spec"]["template"]["spec"]["containers"][0];
+        (container["env"], container["readinessProbe"]) = (env, probe);
+        web
+    };
+    let old = with(json!([{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]), json!({"httpGet": {"port": 80}}));
+    let source = json!({"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}});
+    let new = with(
+        json!([{"name": "B", "value": "2"}, {"name": "A", "valueFrom": source}]),
+        json!({"tcpSocket": {"port": 80}}),
+    );
+    for arguments in [&["apply"][..], &["apply", "--server-side"], &["create"]] {
+        let namespace = plane.namespace("switched")?;
+        let all = [arguments, &["--filename=-", "-n", &namespace.name]].concat();
+        let run = plane.kubectl_stdin(&all, &old.to_string());
+        expect(&json!(run.code), json!(0)).map_err(|_| run.shown())?;
+        let theirs = json!({"spec": {"template": {"spec": {"containers": [{"name": "main", "env": [{"name": "C", "value": "3"}]}]}}}});
+        let patch = ["patch", "deployment", "web", "--field-manager=injector", "--patch", &theirs.to_string()];
+        let run = namespace.kubectl(&patch);
+        expect(&json!(run.code), json!(0)).map_err(|_| run.shown())?;
+        let folder = set("switched", std::slice::from_ref(&new));
+        let file = folder.join("set.yaml").display().to_string();
+        let kubectl = namespace.kubectl(&[
+            "apply",
+            "--server-side",
+            "--field-manager=kplan",
+            "--force-conflicts",
+            "--filename",
+            &file,
+        ]);
+        contains(&kubectl.stderr, "may not specify more than 1 handler type").map_err(|_| kubectl.shown())?;
+        let planned = change(plane, &folder, &namespace, &[])?;
+        expect(&json!([planned["action"], planned["fidelity"], planned["restarts"]]), json!(["update", "server", 1]))
+            .map_err(|_| planned.to_string())?;
+        applied(plane, &folder, &namespace, &[], 0)?;
+        let container = namespace.get(&["deployment", "web"])?["spec"]["template"]["spec"]["containers"][0].clone();
+        let mut env = container["env"].as_array().cloned().unwrap_or_default();
+        env.sort_by_key(|item| item["name"].to_string());
+        let wanted =
+            json!([{"name": "A", "valueFrom": source}, {"name": "B", "value": "2"}, {"name": "C", "value": "3"}]);
+        expect(&json!(env), wanted)?;
+        let probe = &container["readinessProbe"];
+        expect(&json!([probe["httpGet"], probe["tcpSocket"]]), json!([null, {"port": 80}]))?;
+        unchanged(plane, &folder, &namespace, &[])?;
+    }
+    Ok(())
 }

@@ -12,7 +12,7 @@ pub(super) fn notes(page: &mut String, report: &Report<'_>, row: &Row<'_>, help_
     let diagnostic = &row.finding.diagnostic;
     // The generic rules say nothing but the server's words.
     if let Some(words) = row.server_words().filter(|words| *words != row.message) {
-        note(page, "server", &words, paint);
+        note(page, "server", &shortened(&words, paint), paint);
     }
     for (related, place) in row.related.iter().zip(&diagnostic.related) {
         let near = place.file == diagnostic.file && related.line.abs_diff(row.line) < super::frame::MAX_LINES;
@@ -36,6 +36,19 @@ pub(super) fn notes(page: &mut String, report: &Report<'_>, row: &Row<'_>, help_
         }
         _ => note(page, "help", &row.help, paint),
     }
+}
+
+/// The server may put a whole Go struct into its words; the last of them say what is wrong with it.
+fn shortened(words: &str, paint: &Paint) -> String {
+    const WORDS: usize = 600;
+    let length = words.chars().count();
+    if paint.verbose || length <= WORDS {
+        return words.to_owned();
+    }
+    let head: String = words.chars().take(WORDS / 3).collect();
+    let tail = words.rsplit_once(": ").map(|(_, tail)| tail).filter(|tail| tail.len() < WORDS / 3);
+    let tail = tail.map(|tail| format!(": {tail}")).unwrap_or_default();
+    format!("{head}… ({length} characters, -v shows them){tail}")
 }
 
 fn note(page: &mut String, name: &str, text: &str, paint: &Paint) {

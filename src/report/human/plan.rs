@@ -53,8 +53,9 @@ fn by_wave(page: &mut String, changes: &[&Change], paint: &Paint) {
     for (wave, changes) in &waves {
         for (index, change) in changes.iter().enumerate() {
             let wave = if index == 0 { wave.to_string() } else { String::new() };
-            let why = if change.risk == Risk::Safe && change.why.is_empty() { "" } else { change.why.as_str() };
-            rows.push(vec![wave, "create".to_owned(), change.object.title(), why.to_owned()]);
+            let risk = if change.risk == Risk::Safe { "" } else { risk_name(change.risk) };
+            let why = [risk, &change.why].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ");
+            rows.push(vec![wave, "create".to_owned(), change.object.title(), why]);
         }
     }
     page.push_str(&columns(&rows, "  "));
@@ -182,7 +183,7 @@ fn cut(text: &str) -> String {
         return text.to_owned();
     }
     let head: String = text.chars().take(VALUE).collect();
-    format!("{head}… ({} characters)", text.chars().count())
+    format!("{head}… ({} characters, -v shows them)", text.chars().count())
 }
 
 /// `Waves: 1 Namespace(1) · 2 ConfigMap(1) Service(2)`.

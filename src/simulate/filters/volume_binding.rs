@@ -6,7 +6,7 @@ use super::Rejection;
 use super::volume_zone::{Zone, zones};
 use crate::simulate::nodes::Node;
 use crate::simulate::pod::{Pod, Volume};
-use crate::simulate::volumes::{Claim, StorageClass, Volumes};
+use crate::simulate::volumes::{Claim, NO_PROVISIONER, StorageClass, Volumes};
 
 /// What PreFilter finds out about a pod's claims.
 #[derive(Clone, Debug, Default)]
@@ -164,7 +164,7 @@ fn provisions(class: &StorageClass, node: &Node) -> bool {
         })
     };
     let allowed = class.topologies.is_empty() || class.topologies.iter().any(holds);
-    !class.provisioner.is_empty() && class.provisioner != "kubernetes.io/no-provisioner" && allowed
+    !class.provisioner.is_empty() && class.provisioner != NO_PROVISIONER && allowed
 }
 
 /// Whether a driver that tracks capacity has enough of it near the node.

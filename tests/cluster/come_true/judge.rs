@@ -8,6 +8,7 @@ use libtest_mimic::Failed;
 use serde_json::{Value, json};
 
 use super::Picked;
+use super::made;
 use super::set::By;
 use crate::api::{Api, collection};
 use crate::plane::Plane;
@@ -315,7 +316,8 @@ fn shown(changes: &[Value]) -> String {
 /// Whether kubectl can compare: nothing is made anew, and nothing comes that the server does not know yet.
 fn is_plain(picked: &[Picked], index: usize, changes: &[Value]) -> bool {
     let own = changes.iter().filter(|change| owner_of(picked, change) == Some(index));
-    own.clone().all(|change| change["action"] != "replace") && !picked[index].change.starts_with("new, with")
+    let is_alone = picked[index].made.beyond_kubectl || picked[index].change.starts_with("new, with");
+    own.clone().all(|change| change["action"] != "replace") && !is_alone
 }
 
 /// Where kplan says that something changes, kubectl sees it too; but for fields that go away, which it may not see.
@@ -394,7 +396,7 @@ fn compare(change: &Value, before: Option<&Value>, after: Option<&Value>) -> Vec
     let (before, after) = (before.map(plain), after.map(plain));
     let (before, after) = (before.as_ref(), after.as_ref());
     match (change["action"].as_str().unwrap_or_default(), before, after) {
-        ("create", None, Some(new)) => created(change, new),
+        ("create", None, Some(new)) => made::compare(change, new),
         ("replace", Some(old), Some(new)) => {
             let (mut was, mut is) = (old.clone(), new.clone());
             let mut wrong = Vec::new();
@@ -421,44 +423,6 @@ fn is_planned(change: &Value, pointer: &str) -> bool {
     let path = pointer[1..].replace('/', ".");
     let fields = change["fields"].as_array().into_iter().flatten();
     fields.into_iter().any(|field| field["path"].as_str().is_some_and(|field| field.starts_with(&path)))
-}
-
-/// Every value that was planned for a new object is there, and nothing else but what the server makes.
-fn created(change: &Value, new: &Value) -> Vec<String> {
-    let mut wrong = Vec::new();
-    for field in change["fields"].as_array().into_iter().flatten() {
-        let path = field["path"].as_str().unwrap_or_default();
-        if field["sensitive"] == true {
-            continue;
-        }
-        let pointer = format!("/{}", path.split('[').next().unwrap_or_default().replace('.', "/"));
-        let found = match path.split_once('[') {
-            Some((_, key)) => new.pointer(&pointer).map(|map| map[key.trim_end_matches(']')].clone()),
-            None => new.pointer(&pointer).cloned(),
-        };
-        let found = found.unwrap_or_default();
-        if let Some(line) = lacks(&field["after"], &found) {
-            wrong.push(format!("{path}: {line}"));
-        }
-    }
-    wrong
-}
-
-/// What of a planned value the cluster does not have.
-fn lacks(planned: &Value, found: &Value) -> Option<String> {
-    match (planned, found) {
-        (Value::Object(fields), Value::Object(_)) => {
-            fields.iter().find_map(|(key, value)| lacks(value, &found[key]).map(|line| format!("{key}: {line}")))
-        }
-        (Value::Object(fields), Value::Null) if fields.is_empty() => None,
-        (Value::Array(items), Value::Array(others)) if items.len() == others.len() => {
-            items.iter().zip(others).find_map(|(item, other)| lacks(item, other))
-        }
-        // Go leaves out what is zero.
-        (Value::Bool(false), Value::Null) | (Value::Null, _) => None,
-        (Value::String(text), Value::Null) if text.is_empty() => None,
-        _ => (planned != found).then(|| format!("planned {planned}, found {found}")),
-    }
 }
 
 /// As many pods were replaced as the plan said.
@@ -494,6 +458,10 @@ fn served(
             Some((from, to)) => (sum(from), sum(to)),
             None => (Some(was), part.map_or(Some(was), sum)),
         };
+        // Nobody looks at what is left of its slices.
+        if why.contains("→ ExternalName") {
+            continue;
+        }
         let elsewhere = change["object"]["namespace"].as_str().is_some_and(|name| name.len() < 20);
         if !elsewhere && (from != Some(was) || to != Some(is)) {
             wrong.push((owner_of(picked, change), format!("Service {name}: {was} → {is} endpoints, planned {why:?}")));

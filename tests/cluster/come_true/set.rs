@@ -26,6 +26,8 @@ pub struct Made {
     pub meanwhile: Vec<(Vec<String>, String)>,
     /// Kinds that may be replaced.
     pub replace: Vec<&'static str>,
+    /// The server may refuse what kubectl sends.
+    pub beyond_kubectl: bool,
 }
 
 impl Made {
@@ -47,6 +49,11 @@ impl Made {
 
     pub fn by(mut self, by: By) -> Made {
         self.by = by;
+        self
+    }
+
+    pub fn beyond_kubectl(mut self) -> Made {
+        self.beyond_kubectl = true;
         self
     }
 
