@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Cx;
+use crate::model::path;
 use crate::yaml::{View, base64};
 
 /// The decoded value of a key of a Secret, with where it stands.
@@ -22,9 +23,12 @@ fn text_bytes(value: View<'_>) -> Vec<u8> {
 /// `echo secret | base64`: the line end is part of the secret, and the login fails.
 pub(super) fn secret_trailing_newline(cx: &mut Cx<'_>) {
     let Some(data) = cx.root.get("data") else { return };
+    let plain = cx.bundle.written(cx.id).get("stringData");
     for (key, value) in data.fields().collect::<Vec<_>>() {
         let Some(bytes) = value.str().and_then(|text| base64::decode(text.as_bytes()).ok()) else { continue };
-        if is_encoded(&bytes) {
+        // What stands in stringData is not encoded by hand, and may be base64 to its reader.
+        let is_plain = plain.is_some_and(|plain| plain.get(key).is_some());
+        if is_encoded(&bytes) && !is_plain {
             let message = format!("the value of `{key}` is base64 twice: what pods get is base64 still");
             cx.report(value, message).help = Some("encode the plain value, once".to_owned());
             continue;
@@ -36,7 +40,13 @@ pub(super) fn secret_trailing_newline(cx: &mut Cx<'_>) {
             continue;
         }
         let message = format!("the value of `{key}` ends in a line end, which becomes part of the secret");
-        cx.report(value, message).help = Some("encode it without: `printf %s VALUE | base64`".to_owned());
+        if is_plain {
+            let mut field = "stringData".to_owned();
+            path::push_key(&mut field, key);
+            cx.report_field(field, message).help = Some("write it on the line of its key, or behind `|-`".to_owned());
+        } else {
+            cx.report(value, message).help = Some("encode it without: `printf %s VALUE | base64`".to_owned());
+        }
     }
 }
 
