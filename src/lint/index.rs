@@ -332,10 +332,13 @@ impl<'a> Index<'a> {
         all.filter(fits).min_by_key(|workload| workload.id)
     }
 
-    /// Whether a pod with these label values may stand where it is not seen.
+    /// Whether a pod with these label values may stand where it is not seen: in a document that cannot be read, or among
+    /// those that every cluster has.
     pub(super) fn may_hide<'t>(&self, from: &Object, mut values: impl Iterator<Item = &'t str>) -> bool {
         let broken = self.broken.get(&from.set).map_or(&[][..], Vec::as_slice);
-        self.bundle.unrendered_sets.contains(&from.set)
+        let is_clusters_own = from.namespace.as_deref() == Some("kube-system") && !self.live.is_known();
+        is_clusters_own
+            || self.bundle.unrendered_sets.contains(&from.set)
             || (!broken.is_empty() && values.all(|value| broken.iter().any(|text| text.contains(value))))
     }
 

@@ -3,7 +3,7 @@
 use super::Cx;
 use super::index::{Existence, Workload, may_select};
 use super::references::nearest;
-use crate::diag::Related;
+use crate::diag::{Related, Severity, Tier};
 use crate::model::pod::{ContainerRole, Labels, PodTemplate, map_selects};
 use crate::yaml::View;
 
@@ -91,7 +91,7 @@ fn near_label<'a>(key: &str, value: &str, labels: &Labels<'a>) -> Option<(&'a st
     near.min_by_key(|(.., distance)| *distance).filter(|(.., distance)| *distance <= 1 + value.len() / 4)
 }
 
-/// A targetPort name that no container of the selected pods has.
+/// A targetPort that no container of the selected pods has: by name an error, by number a remark.
 pub(super) fn service_targetport_missing(cx: &mut Cx<'_>) {
     let Some(selector) = selector(cx) else { return };
     let mut matched = cx.index.with_label(cx.object, Some(selector));
@@ -103,9 +103,17 @@ pub(super) fn service_targetport_missing(cx: &mut Cx<'_>) {
     let live = cx.index.live.workloads(&namespace).iter();
     let live = live.filter(|workload| map_selects(selector, &workload.labels)).map(|workload| &workload.template);
     let templates = matched.iter().map(|workload| &workload.template).chain(live);
-    let names: Vec<&str> = templates.flat_map(port_names).collect();
+    let templates: Vec<&PodTemplate<'_>> = templates.collect();
+    let names: Vec<&str> = templates.iter().flat_map(|template| port_names(template)).collect();
+    let numbers: Vec<i64> = templates.iter().flat_map(|template| port_numbers(template)).collect();
     for port in cx.root.get("spec").into_iter().flat_map(|spec| spec.list("ports")) {
         let Some(target) = port.get("targetPort") else { continue };
+        if let Some(number) = target.int().filter(|number| *number != 0) {
+            if !numbers.is_empty() && !numbers.contains(&number) {
+                undeclared(cx, port, number);
+            }
+            continue;
+        }
         let Some(name) = target.str().filter(|name| !names.contains(name)) else { continue };
         let owners: Vec<String> = matched.iter().map(|workload| cx.bundle.object(workload.id).title()).collect();
         let help = match nearest(name, &names) {
@@ -118,10 +126,27 @@ pub(super) fn service_targetport_missing(cx: &mut Cx<'_>) {
     }
 }
 
-fn port_names<'a>(template: &PodTemplate<'a>) -> Vec<&'a str> {
+/// A number that no container declares may be listened on all the same.
+fn undeclared<'a>(cx: &mut Cx<'a>, port: View<'a>, number: i64) {
+    let message = format!("no container of the pods declares the port {number}");
+    let diagnostic = cx.report_key(port, "targetPort", message);
+    diagnostic.help = Some("name a port that they listen on, or declare this one".to_owned());
+    (diagnostic.severity, diagnostic.tier) = (Some(Severity::Info), Some(Tier::Strict));
+}
+
+/// The ports of the containers that serve.
+fn ports<'a>(template: &PodTemplate<'a>) -> impl Iterator<Item = View<'a>> {
     let containers = template.containers();
     let serving = containers.filter(|c| matches!(c.role, ContainerRole::Main | ContainerRole::Sidecar));
-    serving.flat_map(|container| container.view.list("ports")).filter_map(|port| port.get_str("name")).collect()
+    serving.flat_map(|container| container.view.list("ports"))
+}
+
+fn port_names<'a>(template: &PodTemplate<'a>) -> Vec<&'a str> {
+    ports(template).filter_map(|port| port.get_str("name")).collect()
+}
+
+fn port_numbers(template: &PodTemplate<'_>) -> Vec<i64> {
+    ports(template).filter_map(|port| port.get_int("containerPort")).collect()
 }
 
 const OTHER_PORT: &str = "choose another port between 30000 and 32767, or leave nodePort out";

@@ -85,8 +85,7 @@ pub(super) fn rbac_secrets_read(cx: &mut Cx<'_>) {
 }
 
 pub(super) fn rbac_pod_create(cx: &mut Cx<'_>) {
-    const MAKERS: [(&str, &str); 7] = [
-        ("", "pods"),
+    const MAKERS: [(&str, &str); 6] = [
         ("apps", "deployments"),
         ("apps", "daemonsets"),
         ("apps", "statefulsets"),
@@ -95,7 +94,20 @@ pub(super) fn rbac_pod_create(cx: &mut Cx<'_>) {
         ("batch", "cronjobs"),
     ];
     let why = "starts pods with any ServiceAccount of the namespace";
-    granted(cx, &MAKERS, &["create"], why, "grant it only to what deploys");
+    for grant in grants(cx) {
+        let maker = MAKERS.iter().find(|(group, resource)| grant.is_about(group, resource));
+        let created = grant.may(&["create"]);
+        let (resource, verbs) = match maker {
+            _ if grant.is_about("", "pods") && !created.is_empty() => ("pods", created),
+            // Who changes a template makes the pods that follow.
+            Some((_, resource)) => (*resource, grant.may(&["create", "update", "patch"])),
+            None => continue,
+        };
+        if !verbs.is_empty() {
+            let message = format!("{} on {resource} {why}", verbs.join(", "));
+            cx.report(grant.resource(resource), message).help = Some("grant it only to what deploys".to_owned());
+        }
+    }
 }
 
 pub(super) fn rbac_pod_exec(cx: &mut Cx<'_>) {
@@ -198,14 +210,26 @@ fn is_servers_own(cx: &Cx<'_>) -> bool {
         || cx.root.at(&["metadata", "labels", "kubernetes.io/bootstrapping"]).is_some()
 }
 
+/// Whether a role of the set grants every verb on everything.
+fn amounts_to_admin(cx: &Cx<'_>, name: &str) -> bool {
+    let Some(kind) = cx.root.at(&["roleRef", "kind"]).and_then(View::str) else { return false };
+    let own = cx.object.namespace.as_deref().unwrap_or_default();
+    let namespace = if kind == "Role" { own } else { "" };
+    let Existence::Found(id) = cx.index.find_in(cx.object, kind, namespace, name) else { return false };
+    let all = |rule: View<'_>, key: &str| rule.list(key).any(|item| item.str() == Some("*"));
+    let is_all = |rule: View<'_>| ["apiGroups", "resources", "verbs"].iter().all(|key| all(rule, key));
+    cx.bundle.full(id).list("rules").any(|rule| is_all(rule) && rule.get("resourceNames").is_none_or(View::is_empty))
+}
+
 pub(super) fn cluster_admin_binding(cx: &mut Cx<'_>) {
     let Some(role) = cx.root.at(&["roleRef", "name"]) else { return };
     let masters = subjects(cx).iter().any(|subject| subject.get_str("name") == Some("system:masters"));
-    if role.str() != Some("cluster-admin") || is_servers_own(cx) || masters {
+    let name = role.str().unwrap_or_default();
+    if is_servers_own(cx) || masters || (name != "cluster-admin" && !amounts_to_admin(cx, name)) {
         return;
     }
     let reach = if cx.object.kind == "RoleBinding" { "in its namespace" } else { "in the whole cluster" };
-    let message = format!("cluster-admin may do anything {reach}");
+    let message = format!("{name} may do anything {reach}");
     cx.report(role, message).help = Some("bind a role with the rights that are needed".to_owned());
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Cx;
+use crate::model::path;
 use crate::yaml::{View, base64};
 
 /// The decoded value of a key of a Secret, with where it stands.
@@ -22,9 +23,12 @@ fn text_bytes(value: View<'_>) -> Vec<u8> {
 /// `echo secret | base64`: the line end is part of the secret, and the login fails.
 pub(super) fn secret_trailing_newline(cx: &mut Cx<'_>) {
     let Some(data) = cx.root.get("data") else { return };
+    let plain = cx.bundle.written(cx.id).get("stringData");
     for (key, value) in data.fields().collect::<Vec<_>>() {
         let Some(bytes) = value.str().and_then(|text| base64::decode(text.as_bytes()).ok()) else { continue };
-        if is_encoded(&bytes) {
+        // What stands in stringData is not encoded by hand, and may be base64 to its reader.
+        let is_plain = plain.is_some_and(|plain| plain.get(key).is_some());
+        if is_encoded(&bytes) && !is_plain {
             let message = format!("the value of `{key}` is base64 twice: what pods get is base64 still");
             cx.report(value, message).help = Some("encode the plain value, once".to_owned());
             continue;
@@ -36,7 +40,13 @@ pub(super) fn secret_trailing_newline(cx: &mut Cx<'_>) {
             continue;
         }
         let message = format!("the value of `{key}` ends in a line end, which becomes part of the secret");
-        cx.report(value, message).help = Some("encode it without: `printf %s VALUE | base64`".to_owned());
+        if is_plain {
+            let mut field = "stringData".to_owned();
+            path::push_key(&mut field, key);
+            cx.report_field(field, message).help = Some("write it on the line of its key, or behind `|-`".to_owned());
+        } else {
+            cx.report(value, message).help = Some("encode it without: `printf %s VALUE | base64`".to_owned());
+        }
     }
 }
 
@@ -109,19 +119,49 @@ const TOKENS: [(&str, usize, &str); 20] = [
     ("hf_", 34, "a Hugging Face token"),
     ("hvb.", 90, "a Vault token"),
     ("hvs.", 90, "a Vault token"),
-    (".atlasv1.", 60, "a Terraform Cloud token"),
+    ("atlasv1.", 60, "a Terraform Cloud token"),
 ];
 
+/// No token is shorter.
+const SHORTEST: usize = 20;
+
+/// The kind of secret that a text holds, if it is one of those that can be told from their form.
+fn token_in(text: &str) -> Option<&'static str> {
+    if holds_private_key(text) {
+        return Some("a private key");
+    }
+    let runs = text.split(|letter: char| !is_word(letter) && letter != '.').filter(|run| run.len() >= SHORTEST);
+    let words = runs.flat_map(|run| {
+        let starts = std::iter::once(0).chain(run.match_indices('.').map(|(dot, _)| dot + 1));
+        starts.map(move |start| &run[start..])
+    });
+    words.filter(|_| !text.contains("EXAMPLE")).find_map(token_at)
+}
+
+/// The token that a run of letters and dots begins with.
+fn token_at(text: &str) -> Option<&'static str> {
+    if is_jwt(text) {
+        return Some("a JSON Web Token");
+    }
+    TOKENS.iter().find_map(|(head, length, what)| {
+        let after = text.strip_prefix(head)?;
+        // What ends in `_` is followed by letters and digits only; a variable's name is not.
+        let is_body = |letter: &char| is_word(*letter) && !(head.ends_with('_') && matches!(letter, '_' | '-'));
+        let body: Vec<char> = after.chars().take_while(is_body).take(*length).collect();
+        // Examples repeat a letter, real ones do not.
+        let distinct: BTreeSet<char> = body.iter().copied().collect();
+        (body.len() == *length && distinct.len() > 6).then_some(*what)
+    })
+}
+
 /// A JSON Web Token (RFC 7519): a head and a body that begin as `{"` does in base64url, and a signature.
-fn holds_jwt(text: &str) -> bool {
+fn is_jwt(text: &str) -> bool {
     const LEAST: usize = 16;
-    let mut words = text.split(|letter: char| !is_word(letter) && letter != '.');
-    let is_token = |parts: &[&str]| {
-        parts.len() == 3
-            && parts[..2].iter().all(|part| part.starts_with("eyJ"))
-            && parts.iter().all(|part| part.len() >= LEAST)
-    };
-    text.contains("eyJ") && words.any(|word| is_token(&word.split('.').collect::<Vec<_>>()))
+    if !text.starts_with("eyJ") {
+        return false;
+    }
+    let parts: Vec<&str> = text.split('.').take(3).collect();
+    parts.len() == 3 && parts[1].starts_with("eyJ") && parts.iter().all(|part| part.len() >= LEAST)
 }
 
 /// A PEM block (RFC 7468) of a private key; the shortest, of Ed25519, has 64 letters.
@@ -139,29 +179,6 @@ fn is_word(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-')
 }
 
-/// The kind of secret that a text holds, if it is one of those that can be told from their form.
-fn token_in(text: &str) -> Option<&'static str> {
-    if holds_private_key(text) {
-        return Some("a private key");
-    }
-    if holds_jwt(text) {
-        return Some("a JSON Web Token");
-    }
-    TOKENS.iter().find_map(|(head, length, what)| {
-        let (before, after) = text.split_once(head)?;
-        // What ends in `_` is followed by letters and digits only; a variable's name is not.
-        let is_body = |letter: &char| is_word(*letter) && !(head.ends_with('_') && matches!(letter, '_' | '-'));
-        let body: Vec<char> = after.chars().take_while(is_body).take(*length).collect();
-        let is_start = head.starts_with('.') || !before.ends_with(is_word);
-        let fits = is_start && body.len() == *length && !text.contains("EXAMPLE");
-        // Examples repeat a letter, real ones do not.
-        let mut distinct = body.clone();
-        distinct.sort_unstable();
-        distinct.dedup();
-        (fits && distinct.len() > 6).then_some(*what)
-    })
-}
-
 /// Tokens and private keys in any text of the object; in Secrets too, for they are in the repository then.
 pub(super) fn secret_in_text(cx: &mut Cx<'_>) {
     let mut found = Vec::new();
@@ -174,7 +191,7 @@ pub(super) fn secret_in_text(cx: &mut Cx<'_>) {
 }
 
 fn search<'a>(view: View<'a>, found: &mut Vec<(View<'a>, &'static str)>) {
-    if let Some(what) = view.str().filter(|text| text.len() >= 20).and_then(token_in) {
+    if let Some(what) = view.str().filter(|text| text.len() >= SHORTEST).and_then(token_in) {
         found.push((view, what));
     }
     view.fields().for_each(|(_, value)| search(value, found));
@@ -204,7 +221,7 @@ mod tests {
         const LETTERS: &str = "7Kq2Zr9Xw4Lm8Tn5Vb3Hd6Gs1Pc0JfRy";
         for (head, length, what) in TOKENS {
             let body: String = LETTERS.chars().cycle().take(length).collect();
-            let before = if head.starts_with('.') { "a1b2c3d4e5f6g7" } else { "token=" };
+            let before = if head == "atlasv1." { "a1b2c3d4e5f6g7." } else { "token=" };
             assert_eq!(token_in(&format!("{before}{head}{body} x")), Some(what), "{head}");
             let short = &body[1..];
             assert_eq!(token_in(&format!("{before}{head}{short}")), None, "{head} and too few letters");
