@@ -290,5 +290,5 @@ fn versions_of_the_scheduler() {
     says(&run("v1.34.4", &[]), code, &["scheduler 1.34"]);
     says(&run("v1.36.3", &["--kube-version", "1.35"]), code, &["scheduler 1.35"]);
     says(&run("v1.20.0", &[]), code, &["is of Kubernetes v1.20.0; pods land as in 1.36"]);
-    says(&run("v1.36.3", &["--kube-version", "1.33"]), 2, &["Kubernetes 1.33 is not known"]);
+    says(&run("v1.36.3", &["--kube-version", "1.33"]), 2, &["Kubernetes 1.33 is not known", "known: 1.34, 1.35, 1.36"]);
 }

@@ -12,7 +12,13 @@ use crate::simulate::schedulers::VERSIONS;
 pub(super) fn run(args: &SimulateArgs, terms: &Terms) -> Result<Exit, CliError> {
     // Where pods land is known of more versions than the rules are, by which nothing is judged here.
     let asked = args.input.kube_version.as_deref().and_then(|version| version.parse::<Version>().ok());
-    let scheduler = asked.filter(|version| VERSIONS.contains(version) && Schema::of(*version).is_none());
+    let other = asked.filter(|version| Schema::of(*version).is_none());
+    if let Some(unknown) = other.filter(|version| !VERSIONS.contains(version)) {
+        let message = format!("--kube-version: Kubernetes {unknown} is not known to this version of kplan");
+        let known = VERSIONS.map(|version| version.to_string()).join(", ");
+        return Err(CliError::usage(message, format!("known: {known}")));
+    }
+    let scheduler = other;
     let mut input = args.input.clone();
     input.kube_version = input.kube_version.filter(|_| scheduler.is_none());
     let mut options = Options::new(&input, &args.report, &args.nodes, terms)?;

@@ -9,6 +9,7 @@ use super::engine::{self, Answer};
 use super::expand::Expansion;
 use super::nodes::ZONE;
 use super::placement::{Blocked, Drain, Loss, ScaleOut};
+use super::pod::Pod;
 use super::preemption::NOT_STARTED;
 use super::queue::Outcome;
 use super::state::{ClassId, PlacedId, State};
@@ -21,7 +22,7 @@ pub fn run(state: &State, expansion: &Expansion, outcomes: &[Outcome]) -> (Vec<L
     if state.nodes.len() < 2 || state.running().count() > MAX_PODS {
         return (Vec::new(), Vec::new());
     }
-    what_if(state, &daemons(expansion, outcomes))
+    tried(state, &daemons(expansion, outcomes), &Health::of(expansion, outcomes))
 }
 
 /// Pods of DaemonSets: they go with their node.
@@ -34,8 +35,12 @@ pub(super) fn daemons(expansion: &Expansion, outcomes: &[Outcome]) -> HashSet<Pl
 
 /// The loss and the drain of each node, one at a time; pods that `stay` go with their node.
 pub fn what_if(state: &State, stay: &HashSet<PlacedId>) -> (Vec<Loss>, Vec<Drain>) {
+    tried(state, stay, &Health::default())
+}
+
+fn tried(state: &State, stay: &HashSet<PlacedId>, health: &Health) -> (Vec<Loss>, Vec<Drain>) {
     let nodes: Vec<u32> = (0..state.nodes.len() as u32).collect();
-    let budgets = Budgets::new(state);
+    let budgets = Budgets::new(state, health);
     let some = |nodes: &[u32]| -> Vec<(Loss, Drain)> {
         let mut state = state.clone();
         nodes.iter().map(|node| (loss(&mut state, *node, stay), drain(&mut state, *node, stay, &budgets))).collect()
@@ -94,9 +99,11 @@ fn drain(state: &mut State, node: u32, stay: &HashSet<PlacedId>, budgets: &Budge
     let mut down: HashMap<usize, i64> = HashMap::new();
     for (id, class, name) in pods {
         let guards = &budgets.of[class.0 as usize];
+        // One that is not ready may go where enough others are (`IfHealthyBudget`).
+        let loses = i64::from(!budgets.unready.contains(&id));
         let forbids = |budget: &&usize| {
             let missing = down.get(*budget).copied().unwrap_or(0);
-            budgets.healthy[**budget] - missing - 1 < budgets.desired[**budget]
+            budgets.healthy[**budget] - missing - loses < budgets.desired[**budget]
         };
         if let Some(budget) = guards.iter().find(forbids) {
             let budget = &state.cluster.budgets[*budget];
@@ -105,7 +112,7 @@ fn drain(state: &mut State, node: u32, stay: &HashSet<PlacedId>, budgets: &Budge
         }
         state.remove(id);
         if !move_to_best(state, class, &name) {
-            guards.iter().for_each(|budget| *down.entry(*budget).or_default() += 1);
+            guards.iter().for_each(|budget| *down.entry(*budget).or_default() += loses);
             pending.push(name.to_string());
         }
     }
@@ -121,20 +128,50 @@ pub(super) fn move_to_best(state: &mut State, class: ClassId, name: &Arc<str>) -
     true
 }
 
-/// What the PodDisruptionBudgets of a cluster ask for, given the pods that run.
+/// Which pods are not ready, and how many are not there at all.
+#[derive(Default)]
+struct Health {
+    unready: HashSet<PlacedId>,
+    /// Pods of workloads that wait for a node or were never made, as many as there are of each.
+    missing: Vec<(Arc<Pod>, i64)>,
+}
+
+impl Health {
+    fn of(expansion: &Expansion, outcomes: &[Outcome]) -> Health {
+        // Those that were there first are numbered in their order.
+        let present = expansion.present.iter().enumerate().filter(|(_, (live, _))| !live.is_ready());
+        let present = present.map(|(at, _)| PlacedId(at as u32));
+        let replicas = expansion.replicas.iter().zip(outcomes).filter(|(replica, _)| replica.unready);
+        let unready = present.chain(replicas.filter_map(|(_, outcome)| outcome.placed)).collect();
+        let mut placed = vec![0; expansion.workloads.len()];
+        for (replica, _) in expansion.replicas.iter().zip(outcomes).filter(|(_, outcome)| outcome.placed.is_some()) {
+            placed.get_mut(replica.workload).into_iter().for_each(|count| *count += 1);
+        }
+        let rolls = |at: usize| expansion.rollings.iter().any(|rolling| rolling.workload == at);
+        let scaled = |kind: &str| ["Deployment", "ReplicaSet", "StatefulSet", "ReplicationController"].contains(&kind);
+        let all = expansion.workloads.iter().zip(placed).enumerate();
+        let all = all.filter(|(at, (workload, _))| scaled(&workload.kind) && !rolls(*at));
+        let missing = all.map(|(_, (workload, placed))| (workload.pod.clone(), (workload.count - placed).max(0)));
+        Health { unready, missing: missing.collect() }
+    }
+}
+
+/// What the PodDisruptionBudgets of a cluster ask for (`updatePdbStatus` in `pkg/controller/disruption/disruption.go`,
+/// Kubernetes 1.36).
 struct Budgets {
     /// Budgets that select the pods of a class.
     of: Vec<Vec<usize>>,
-    /// Pods that run, by budget.
+    unready: HashSet<PlacedId>,
+    /// Pods that are ready, by budget.
     healthy: Vec<i64>,
     /// Pods that must keep running, by budget.
     desired: Vec<i64>,
 }
 
 impl Budgets {
-    fn new(state: &State) -> Budgets {
+    fn new(state: &State, health: &Health) -> Budgets {
         let budgets = &state.cluster.budgets;
-        let select = |pod: &Arc<super::pod::Pod>| -> Vec<usize> {
+        let select = |pod: &Arc<Pod>| -> Vec<usize> {
             let selects = |at: &usize| {
                 let budget = &budgets[*at];
                 budget.namespace == pod.namespace
@@ -143,18 +180,24 @@ impl Budgets {
             (0..budgets.len()).filter(selects).collect()
         };
         let of: Vec<Vec<usize>> = state.classes.iter().map(select).collect();
-        let mut healthy = vec![0; budgets.len()];
-        for (_, placed) in state.running() {
-            of[placed.class.0 as usize].iter().for_each(|budget| healthy[*budget] += 1);
+        let (mut healthy, mut expected) = (vec![0; budgets.len()], vec![0; budgets.len()]);
+        for (id, placed) in state.running() {
+            for budget in &of[placed.class.0 as usize] {
+                expected[*budget] += 1;
+                healthy[*budget] += i64::from(!health.unready.contains(&id));
+            }
         }
-        let desired = budgets.iter().zip(&healthy).map(|(budget, healthy)| {
+        for (pod, missing) in &health.missing {
+            select(pod).into_iter().for_each(|budget| expected[budget] += missing);
+        }
+        let desired = budgets.iter().zip(expected).map(|(budget, expected)| {
             match (budget.min_available, budget.max_unavailable) {
-                (Some(minimum), _) => minimum.of(*healthy, true),
-                (None, Some(most)) => healthy - most.of(*healthy, true),
+                (Some(minimum), _) => minimum.of(expected, true),
+                (None, Some(most)) => expected - most.of(expected, true),
                 (None, None) => 0,
             }
         });
-        Budgets { of, desired: desired.collect(), healthy }
+        Budgets { of, unready: health.unready.clone(), desired: desired.collect(), healthy }
     }
 }
 

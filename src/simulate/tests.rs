@@ -192,6 +192,28 @@ fn losses_of_what_runs() {
     assert_eq!(placement.drains[0].pending, ["default/naked"]);
 }
 
+/// A budget counts the pods that are wanted, and only those that are ready keep it.
+#[test]
+fn drains_under_budgets() {
+    let budget = |key: &str, amount: Value| {
+        serde_json::json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "b"},
+            "spec": {key: amount, "selector": {"matchLabels": {"app": "web"}}}})
+    };
+    let blocked = |objects: &[Value]| {
+        let (placement, _) = simulate(objects);
+        placement.drains.iter().filter(|drain| !drain.blocked.is_empty()).count()
+    };
+    // Of four two have room, on a node each.
+    let set = |budget: Value| {
+        let nodes = ["a", "b"].map(|name| node(name, "1", "8Gi"));
+        [&nodes[..], &[deployment("web", 4, "600m", "10Mi"), budget]].concat()
+    };
+    assert_eq!(blocked(&set(budget("maxUnavailable", 2.into()))), 2);
+    assert_eq!(blocked(&set(budget("maxUnavailable", 3.into()))), 0);
+    assert_eq!(blocked(&set(budget("minAvailable", "50%".into()))), 2);
+    assert_eq!(blocked(&set(budget("minAvailable", "25%".into()))), 0);
+}
+
 /// What a taint of effect NoExecute drives off holds no room, and comes again elsewhere before the set does.
 #[test]
 fn taints_evict_what_runs() {

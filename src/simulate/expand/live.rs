@@ -66,7 +66,7 @@ impl LivePod {
     }
 
     /// Whether it has a node and is ready there, as far as is known.
-    pub(super) fn is_ready(&self) -> bool {
+    pub fn is_ready(&self) -> bool {
         self.node.is_some() && !self.is_unready
     }
 }

@@ -80,6 +80,8 @@ pub struct Replica {
     pub started: Option<i64>,
     /// The node that it runs on already, in a live cluster.
     pub running: Option<u32>,
+    /// It runs already and is not ready.
+    pub unready: bool,
     /// It looks for a node before the others: made anew for what a taint has driven off, or a DaemonSet's on a node that is
     /// tried.
     pub early: bool,
@@ -88,8 +90,8 @@ pub struct Replica {
 impl Replica {
     /// A pod that is to be created.
     pub(super) fn new(name: String, workload: usize, pod: Arc<Pod>, rejected: Option<String>) -> Replica {
-        let (unknown, after, started, running, early) = (None, None, None, None, false);
-        Replica { name, workload, pod, rejected, unknown, after, started, running, early }
+        let (unknown, after, started, running, early, unready) = (None, None, None, None, false, false);
+        Replica { name, workload, pod, rejected, unknown, after, started, running, early, unready }
     }
 
     /// Stands for the replicas beyond [`MAX_REPLICAS`].
@@ -102,8 +104,8 @@ impl Replica {
 
     /// A pod that stays where it is.
     fn running(found: LivePod, workload: usize) -> Replica {
-        let (running, started) = (found.node, Some(found.started));
-        Replica { running, started, ..Replica::new(found.name, workload, found.pod, None) }
+        let (running, started, unready) = (found.node, Some(found.started), !found.is_ready());
+        Replica { running, started, unready, ..Replica::new(found.name, workload, found.pod, None) }
     }
 
     /// `namespace/name`.
