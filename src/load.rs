@@ -186,8 +186,13 @@ fn walk(root: &str, settings: &Settings) -> Result<Vec<PathBuf>, LoadError> {
         .filter_entry(|entry| entry.file_name() != ".git")
         .sort_by_file_name(std::ffi::OsStr::cmp)
         .build();
-    let files = walk.filter_map(Result::ok).map(ignore::DirEntry::into_path);
-    Ok(files.filter(|path| is_manifest_name(path) && path.is_file()).collect())
+    // What a link leads to is asked of links only.
+    let is_file = |entry: &ignore::DirEntry| match entry.file_type() {
+        Some(kind) if !kind.is_symlink() => kind.is_file(),
+        _ => entry.path().is_file(),
+    };
+    let files = walk.filter_map(Result::ok).filter(|entry| is_manifest_name(entry.path()) && is_file(entry));
+    Ok(files.map(ignore::DirEntry::into_path).collect())
 }
 
 /// kubectl reads `.json`, `.yaml` and `.yml` when it walks; a kustomization file may have no extension.

@@ -99,6 +99,9 @@ impl Mask {
         let own = diagnostic.document.and_then(|document| self.own.get(&(diagnostic.file, document)));
         let mut masked = Cow::Borrowed(text);
         for value in own.into_iter().flatten().chain(&self.long) {
+            if !masked.contains(value.as_str()) {
+                continue;
+            }
             if value.len() >= SHORT {
                 replace(&mut masked, value, MASKED);
             } else {
