@@ -310,22 +310,28 @@ impl Reader<'_, '_, '_> {
     fn string(&mut self) -> Result<(), JsonError> {
         let start = self.at;
         self.at += 1;
-        let body = self.at;
         let mut owned: Option<String> = None;
-        let mut copied = body;
+        let mut copied = self.at;
         loop {
-            match self.text.as_bytes().get(self.at) {
+            let rest = &self.text.as_bytes()[self.at..];
+            let plain = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
+            // To the end, so that several are looked at in one step.
+            if rest[..plain].iter().fold(false, |found, byte| found | (*byte < 0x20)) {
+                let control = rest.iter().position(|byte| *byte < 0x20).unwrap_or_default();
+                self.at += control;
+                return Err(self.unexpected(rest[control], "in string literal"));
+            }
+            self.at += plain;
+            match rest.get(plain) {
                 None => return Err(self.error("unexpected EOF")),
                 Some(b'"') => break,
-                Some(b'\\') => {
+                Some(_) => {
                     let text = owned.get_or_insert_default();
                     text.push_str(&self.text[copied..self.at]);
                     let char = self.escape()?;
                     owned.get_or_insert_default().push(char);
                     copied = self.at;
                 }
-                Some(byte) if *byte < 0x20 => return Err(self.unexpected(*byte, "in string literal")),
-                Some(_) => self.at += 1,
             }
         }
         let rest = &self.text[copied..self.at];

@@ -87,6 +87,7 @@ pub fn read_unsplit(text: &Arc<str>) -> File {
 /// value is no JSON.
 fn read_json_stream<'f>(file: &mut File, start: usize, mut skim: Option<&'f mut Skim<'f>>) -> Option<usize> {
     let text = file.tree.source().clone();
+    file.tree.reserve(text.len());
     let mut at = start;
     while at < text.len() {
         let index = file.documents.len() as u32;

@@ -20,6 +20,9 @@ pub struct Text {
 
 const HEAP: u32 = 1 << 31;
 
+/// From so many bytes on, memory is the system's own pages, which cost nothing before they are touched.
+const LARGE: usize = 1 << 20;
+
 /// A run of entries (maps) or items (sequences).
 #[derive(Clone, Copy, Debug)]
 pub struct Run {
@@ -192,11 +195,24 @@ impl Tree {
         self.duplicates.clear();
     }
 
-    /// Drops what growing left over; called once when a file is read.
+    /// Makes room for what a long JSON text of so many bytes may hold; what is not used of it is never touched.
+    pub(super) fn reserve(&mut self, bytes: usize) {
+        if bytes >= LARGE {
+            self.nodes.reserve(bytes / size_of::<Node>());
+            self.entries.reserve(bytes / size_of::<Node>());
+        }
+    }
+
+    /// Drops what growing left over, unless that means to copy much; called once when a file is read.
     pub fn shrink(&mut self) {
-        self.nodes.shrink_to_fit();
-        self.entries.shrink_to_fit();
-        self.items.shrink_to_fit();
+        fn shrink<T>(list: &mut Vec<T>) {
+            if size_of_val(list.as_slice()) < LARGE {
+                list.shrink_to_fit();
+            }
+        }
+        shrink(&mut self.nodes);
+        shrink(&mut self.entries);
+        shrink(&mut self.items);
         self.heap.shrink_to_fit();
     }
 }

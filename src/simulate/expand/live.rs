@@ -5,14 +5,20 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use super::{TEMPLATE_HASH, name_claims};
-use crate::model::{Bundle, ObjectId, time};
+use crate::model::{Bundle, Object, ObjectId, time};
+use crate::simulate::Map;
 use crate::simulate::filters::taint_toleration;
 use crate::simulate::labels::{NodeTerm, Operator, Requirement};
 use crate::simulate::nodes::Node;
 use crate::simulate::pod::Pod;
 use crate::simulate::preemption::NOT_STARTED;
 use crate::yaml::View;
+
+/// Pods that one thread compiles at a time.
+const CHUNK: usize = 1024;
 
 /// Kind, namespace and name.
 type Owner = (String, String, String);
@@ -102,11 +108,17 @@ impl<'a> Live<'a> {
         let mut live = Live { bundle, objects, pods: BTreeMap::new(), evicted: Vec::new() };
         let names: HashMap<&str, u32> =
             nodes.iter().enumerate().map(|(index, node)| (node.name.as_str(), index as u32)).collect();
-        for (id, object) in bundle.iter().filter(|(_, object)| object.kind == "Pod" && object.group().is_empty()) {
+        let is_pod = |(_, object): &(ObjectId, &Object)| object.kind == "Pod" && object.group().is_empty();
+        let pods: Vec<(ObjectId, &Object)> = bundle.iter().filter(is_pod).collect();
+        let some = |pods: &[(ObjectId, &Object)]| -> Vec<Option<LivePod>> {
+            let mut alike = Map::default();
+            pods.iter().map(|(id, object)| live_pod(object, bundle.full(*id), &names, now, &mut alike)).collect()
+        };
+        let compiled: Vec<Vec<Option<LivePod>>> = pods.par_chunks(CHUNK).map(some).collect();
+        for ((id, object), pod) in pods.into_iter().zip(compiled.into_iter().flatten()) {
+            let Some(pod) = pod else { continue };
             let namespace = object.namespace.as_deref().unwrap_or("");
-            let view = bundle.full(id);
-            let Some(pod) = live_pod(&object.name, namespace, view, &names, now) else { continue };
-            let owner = live.owner(namespace, &object.name, view);
+            let owner = live.owner(namespace, &object.name, bundle.full(id));
             if let Some(pod) = live.under_taints(pod, nodes, &owner.0) {
                 live.pods.entry(owner).or_default().push(pod);
             }
@@ -213,8 +225,16 @@ fn template_of(view: View<'_>) -> Option<View<'_>> {
     view.at(&["spec", "template"])
 }
 
-/// A pod that holds room or waits; `None` for one that has ended, or that runs on a node that is not known.
-fn live_pod(name: &str, namespace: &str, view: View<'_>, nodes: &HashMap<&str, u32>, now: i64) -> Option<LivePod> {
+/// A pod that holds room or waits; `None` for one that has ended, or that runs on a node that is not known. Of pods that are
+/// `alike` one is kept: those of a template differ by their names only.
+fn live_pod(
+    object: &Object,
+    view: View<'_>,
+    nodes: &HashMap<&str, u32>,
+    now: i64,
+    alike: &mut Map<Arc<Pod>, ()>,
+) -> Option<LivePod> {
+    let (name, namespace) = (object.name.as_str(), object.namespace.as_deref().unwrap_or(""));
     let (metadata, spec, status) = (view.get("metadata"), view.get("spec")?, view.get("status"));
     if status.and_then(|status| status.get_str("phase")).is_some_and(|phase| phase == "Succeeded" || phase == "Failed")
     {
@@ -255,7 +275,7 @@ fn live_pod(name: &str, namespace: &str, view: View<'_>, nodes: &HashMap<&str, u
         replica_set: controller(view).filter(|(kind, _)| *kind == "ReplicaSet").map(|(_, name)| name.to_owned()),
         revision: pod.labels.get("controller-revision-hash").cloned(),
         weight: weight(view, now),
-        pod: Arc::new(pod),
+        pod: alike.entry(Arc::new(pod)).insert_entry(()).key().clone(),
     })
 }
 
