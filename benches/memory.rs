@@ -5,9 +5,9 @@
 mod manifests;
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+use kplan::source::SourceText;
 use kplan::yaml::{self, Value, View};
 
 static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
@@ -46,7 +46,7 @@ fn nodes(view: View<'_>) -> usize {
 }
 
 fn main() {
-    let text: Arc<str> = manifests::stream(25 << 20).into();
+    let text: SourceText = manifests::stream(25 << 20).into();
     let (allocations, live) = (ALLOCATIONS.load(Relaxed), LIVE.load(Relaxed));
     PEAK.store(live, Relaxed);
     let start = std::time::Instant::now();

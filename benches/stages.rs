@@ -5,7 +5,6 @@
 mod manifests;
 
 use std::hint::black_box;
-use std::sync::Arc;
 use std::time::Instant;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
@@ -13,6 +12,7 @@ use kplan::config::Settings;
 use kplan::load::{self, Input};
 use kplan::model::Bundle;
 use kplan::schema::{Schema, check};
+use kplan::source::SourceText;
 use kplan::yaml::{self, Value, View};
 use kplan::{defaults, lint, parse, validate};
 
@@ -32,7 +32,7 @@ fn walk(view: View<'_>) -> usize {
 }
 
 fn reading(criterion: &mut Criterion) {
-    let text: Arc<str> = manifests::stream(25 * MEGABYTE).into();
+    let text: SourceText = manifests::stream(25 * MEGABYTE).into();
     let mut group = criterion.benchmark_group("read");
     group.sample_size(10).throughput(Throughput::Bytes(text.len() as u64));
     group.bench_function("25 MB to a tree", |bencher| bencher.iter(|| yaml::read(black_box(&text)).documents.len()));

@@ -1,6 +1,6 @@
 //! What must hold for any input. The fuzzer calls these, and `tests/fuzz_short.rs` with a few thousand fixed inputs.
 
-use std::sync::Arc;
+use kplan::source::SourceText;
 
 use kplan::config::Settings;
 use kplan::load::{self, Input};
@@ -24,8 +24,8 @@ pub const ALL: [(&str, Target); 6] = [
     ("edit", edit),
 ];
 
-fn text(data: &[u8]) -> Arc<str> {
-    Arc::from(String::from_utf8_lossy(data))
+fn text(data: &[u8]) -> SourceText {
+    SourceText::from(String::from_utf8_lossy(data))
 }
 
 /// The events of one YAML document: reading ends, and every span lies in the text.
@@ -71,7 +71,7 @@ pub fn composer(data: &[u8]) {
         let view = file.tree.view(root);
         let json = view.to_json();
         assert!(serde_json::from_str::<serde_json::Value>(&json).is_ok(), "not JSON: {json}");
-        let again = yaml::read_unsplit(&Arc::from(json.as_str()));
+        let again = yaml::read_unsplit(&SourceText::from(json.as_str()));
         // kubectl's reader has limits of depth and size that JSON need not keep.
         if let Some(root) = again.documents.first().and_then(|document| document.root) {
             assert_eq!(again.tree.view(root).to_json(), json);
@@ -93,11 +93,11 @@ pub fn scalars(data: &[u8]) {
     if text.chars().any(|char| unwritable(char) || char.is_control()) {
         return;
     }
-    let written: Arc<str> = format!("key: {}\n", edit::quoted(&text)).into();
+    let written: SourceText = format!("key: {}\n", edit::quoted(&text)).into();
     let file = yaml::read_unsplit(&written);
     let root = file.documents.first().and_then(|document| document.root);
     let read = root.and_then(|root| file.tree.view(root).get("key"));
-    assert_eq!(read.and_then(View::str), Some(&*text), "{written}");
+    assert_eq!(read.and_then(View::str), Some(&*text), "{}", &*written);
 }
 
 /// A quantity: its canonical form is canonical, and means the same.
@@ -111,7 +111,7 @@ pub fn quantity(data: &[u8]) {
     assert_eq!(again.canonical(), canonical);
     // Beyond E there is no suffix, and the canonical form of Kubernetes loses the exponent: 7000E is 7.
     let has_suffix = !matches!(quantity.value_saturating(), i64::MAX | i64::MIN);
-    assert!(again == quantity || !has_suffix, "{text} is {canonical}");
+    assert!(again == quantity || !has_suffix, "{} is {canonical}", &*text);
     let stored = quantity.stored();
     assert_eq!(stored.stored(), stored);
 }
@@ -160,7 +160,8 @@ pub fn edit(data: &[u8]) {
         assert_eq!(*after, *source.text);
         return;
     }
-    let broken = |text: &str| yaml::read(&Arc::from(text)).documents.iter().filter(|d| d.error.is_some()).count();
+    let broken =
+        |text: &str| yaml::read(&SourceText::from(text)).documents.iter().filter(|d| d.error.is_some()).count();
     assert!(broken(&after) <= broken(&source.text), "an edit broke the file:\n{after}");
 }
 

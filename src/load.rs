@@ -10,7 +10,6 @@ mod tests;
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use ignore::WalkBuilder;
 use rayon::prelude::*;
@@ -23,7 +22,7 @@ pub use sets::{Root, RootKind, normal};
 use crate::config::Settings;
 use crate::diag::Diagnostic;
 use crate::model::{Rendering, Role, SetId};
-use crate::source::{FileId, Source, Sources, Span};
+use crate::source::{FileId, Source, SourceText, Sources, Span};
 
 /// Larger files are refused: spans are 31 bits wide.
 const MAX_BYTES: usize = (1 << 31) - 2;
@@ -89,7 +88,7 @@ pub fn assemble(mut inputs: Vec<Input>, settings: &Settings) -> (Loaded, Vec<Dia
         let decoded = input.content.and_then(decode);
         let (text, invalid, problem) = match decoded {
             Ok((text, invalid)) => (text, invalid, None),
-            Err(problem) => (Arc::from(""), Vec::new(), Some(problem)),
+            Err(problem) => (SourceText::default(), Vec::new(), Some(problem)),
         };
         let mut source = Source::new(input.name, text);
         source.invalid = invalid;
@@ -105,7 +104,7 @@ pub fn assemble(mut inputs: Vec<Input>, settings: &Settings) -> (Loaded, Vec<Dia
 }
 
 /// The text, and the offsets of bytes that are no UTF-8 and stand as `?`.
-fn decode(bytes: Vec<u8>) -> Result<(Arc<str>, Vec<u32>), String> {
+fn decode(bytes: Vec<u8>) -> Result<(SourceText, Vec<u32>), String> {
     if bytes.len() > MAX_BYTES {
         return Err(format!("it has {} bytes, the limit is {MAX_BYTES}", bytes.len()));
     }

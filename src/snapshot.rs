@@ -159,12 +159,12 @@ fn is_owned(view: View<'_>) -> bool {
 
 /// Defaults are those of objects that are sent, which have no status; what is live has one.
 fn keep_status(bundle: &mut Bundle, id: ObjectId) {
-    let Full::Made(mut made) = std::mem::take(&mut bundle.objects[id.0 as usize].full) else { return };
-    if let Some(status) = bundle.written(id).get("status") {
+    let mut full = std::mem::take(&mut bundle.objects[id.0 as usize].full);
+    if let (Full::Made(made), Some(status)) = (&mut full, bundle.written(id).get("status")) {
         let status = made.0.copy(status.tree, status.id);
         made.0.insert(made.1, "status", status);
     }
-    bundle.objects[id.0 as usize].full = Full::Made(made);
+    bundle.objects[id.0 as usize].full = full;
 }
 
 fn no_snapshot(name: &str, why: &str) -> SnapshotError {

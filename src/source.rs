@@ -37,20 +37,45 @@ pub struct LineColumn {
     pub column: u32,
 }
 
+/// The text of a file, shared by all that refer to places in it; a `String` becomes one without being copied.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceText(Arc<String>);
+
+impl<T: Into<String>> From<T> for SourceText {
+    fn from(text: T) -> SourceText {
+        SourceText(Arc::new(text.into()))
+    }
+}
+
+impl std::ops::Deref for SourceText {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl SourceText {
+    /// Whether both are the text of one file.
+    pub fn is(&self, other: &SourceText) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
 /// One file that was read.
 #[derive(Debug)]
 pub struct Source {
     /// The path as given on the command line joined with the walk; `-` for standard input.
     pub name: String,
     /// The text; bytes that are not UTF-8 stand as `?`, so offsets equal those on disk.
-    pub text: Arc<str>,
+    pub text: SourceText,
     /// Offsets of bytes that are no UTF-8.
     pub invalid: Vec<u32>,
     lines: OnceLock<Vec<u32>>,
 }
 
 impl Source {
-    pub fn new(name: impl Into<String>, text: impl Into<Arc<str>>) -> Source {
+    pub fn new(name: impl Into<String>, text: impl Into<SourceText>) -> Source {
         Source { name: name.into(), text: text.into(), invalid: Vec::new(), lines: OnceLock::new() }
     }
 

@@ -1,10 +1,9 @@
 //! Agreement with the API server's decoder and defaults, recorded in `fixtures/`.
 #![allow(clippy::unwrap_used)]
 
-use std::sync::Arc;
-
 use kplan::model::Version;
 use kplan::schema::{Kind, Schema, check};
+use kplan::source::SourceText;
 use kplan::{defaults, yaml};
 use serde_json::Value;
 
@@ -15,7 +14,7 @@ fn rows(name: &str) -> Vec<Value> {
 }
 
 fn read(object: &Value) -> yaml::File {
-    yaml::read(&Arc::from(object.to_string()))
+    yaml::read(&SourceText::from(object.to_string()))
 }
 
 fn kind(schema: &'static Schema, object: &Value) -> Option<&'static Kind> {

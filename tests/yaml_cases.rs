@@ -1,8 +1,7 @@
 //! Agreement with kubectl's reader, recorded in `fixtures/recorded/`.
 #![allow(clippy::unwrap_used)]
 
-use std::sync::Arc;
-
+use kplan::source::SourceText;
 use kplan::yaml;
 use serde_json::Value;
 
@@ -14,7 +13,7 @@ fn rows(name: &str) -> Vec<Value> {
 
 /// The documents as canonical JSON up to the first error, as kubectl's stream decoder gives them.
 fn read(input: &str) -> (Vec<String>, Option<String>) {
-    let file = yaml::read(&Arc::from(input));
+    let file = yaml::read(&SourceText::from(input));
     let mut documents = Vec::new();
     for document in &file.documents {
         if let Some(error) = &document.error {
@@ -28,7 +27,7 @@ fn read(input: &str) -> (Vec<String>, Option<String>) {
 }
 
 fn canonical(json: &Value) -> String {
-    let file = yaml::read(&Arc::from(format!("{{\"x\":{json}}}")));
+    let file = yaml::read(&SourceText::from(format!("{{\"x\":{json}}}")));
     let root = file.tree.view(file.documents[0].root.unwrap());
     root.entry("x").unwrap().1.to_json()
 }

@@ -2,7 +2,6 @@
 //! objects of the set.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use super::error::{CliError, ErrorKind, io_text};
 use super::live::LiveState;
@@ -10,7 +9,7 @@ use super::options::Options;
 use crate::model::Bundle;
 use crate::simulate::schedulers::{self, Schedulers};
 use crate::simulate::{Inventory, NodeError};
-use crate::source::Source;
+use crate::source::{Source, SourceText};
 
 /// The first inventory that is there, with the scheduler's configuration, and where it comes from; `None` where no nodes
 /// are known.
@@ -33,7 +32,7 @@ fn schedulers(options: &Options) -> Result<Schedulers, CliError> {
     let help = "--scheduler-config takes the file that kube-scheduler is started with (--config)";
     let text = std::fs::read_to_string(file)
         .map_err(|error| CliError::usage(format!("cannot read {name}: {}", io_text(&error)), help))?;
-    let text: Arc<str> = Arc::from(text);
+    let text = SourceText::from(text);
     schedulers::read(&text).map_err(|errors| {
         let lines = lines(&name, &Source::new(name.clone(), text.clone()), &errors);
         CliError::new(ErrorKind::Config, lines.join("\nerror: "), help)
@@ -86,7 +85,7 @@ fn read(file: &Path) -> Result<Inventory<'static>, CliError> {
         let help = "--nodes takes a file with Node objects, or with `nodes:` as in kplan.yaml";
         CliError::usage(format!("cannot read {name}: {}", io_text(&error)), help)
     })?;
-    let text: Arc<str> = Arc::from(text);
+    let text = SourceText::from(text);
     Inventory::from_text(&text).map_err(|errors| node_error(&name, &Source::new(name.clone(), text.clone()), &errors))
 }
 

@@ -1,7 +1,6 @@
 //! `kplan show`: objects as they decode, or any YAML as kubectl's reader has it.
 
 use std::io::{self, BufWriter, Read, Write};
-use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -13,6 +12,7 @@ use crate::defaults;
 use crate::model::{Bundle, ObjectId};
 use crate::report::mask::{self, Mask};
 use crate::schema::{self, Schema};
+use crate::source::SourceText;
 use crate::yaml;
 
 pub(super) fn run(args: &ShowArgs) -> Result<Exit, CliError> {
@@ -134,7 +134,7 @@ fn raw(args: &ShowArgs) -> Result<Exit, CliError> {
     Ok(Exit::Fine)
 }
 
-fn read(path: &str) -> Result<Arc<str>, CliError> {
+fn read(path: &str) -> Result<SourceText, CliError> {
     let mut bytes = Vec::new();
     let result = if path == "-" {
         io::stdin().lock().read_to_end(&mut bytes).map(|_| ())

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
-use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -12,6 +11,7 @@ use super::error::{CliError, io_text};
 use super::translate_params;
 use crate::diag::Rule;
 use crate::lint::catalog::RULES;
+use crate::source::SourceText;
 use crate::yaml::edit::quoted;
 use crate::yaml::{self, View};
 
@@ -53,7 +53,7 @@ fn read(text: &str) -> Option<Translated> {
     if text.contains("kube-score") || text.contains("--ignore-test") || text.contains("--enable-optional-test") {
         return Some(kube_score(text));
     }
-    let text: Arc<str> = Arc::from(text);
+    let text = SourceText::from(text);
     let file = yaml::read(&text);
     let root = file.tree.view(file.documents.first()?.root?);
     let checks = root.get("checks").filter(|checks| checks.is_map());

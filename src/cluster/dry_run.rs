@@ -1,7 +1,6 @@
 //! `dryRun=All`: what the API server would make of each object, without a write.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -16,6 +15,7 @@ use crate::diff::{
     Anew, Answer, Conflict, Fidelity, OTHER_SET, ObjectRef, OnConflict, Policy, Refusal, is_immutability,
 };
 use crate::model::{Bundle, Key, ObjectId};
+use crate::source::SourceText;
 use crate::yaml::{self, NodeId, Tree, View};
 
 /// The namespace for dry runs of objects whose own namespace does not exist yet.
@@ -403,7 +403,7 @@ fn answer(fidelity: Fidelity, response: &Response) -> Answer {
 }
 
 fn read(json: &str) -> Option<(Tree, NodeId)> {
-    let file = yaml::read(&Arc::from(json));
+    let file = yaml::read(&SourceText::from(json));
     let root = file.documents.first().and_then(|document| document.root)?;
     Some((file.tree, root))
 }

@@ -1,10 +1,9 @@
 //! Who may change objects on their way into the cluster: webhooks and policies, by what they say that they are about
 //! (`MutatingWebhookConfiguration`, `MutatingAdmissionPolicy` of admissionregistration.k8s.io).
 
-use std::sync::Arc;
-
 use super::{Client, ClusterError, Request, Resource, Resources};
 use crate::model::pod::{self, Labels};
+use crate::source::SourceText;
 use crate::yaml::{self, View};
 
 const GROUP: &str = "admissionregistration.k8s.io";
@@ -42,7 +41,7 @@ impl Mutators {
             };
             let answer = client.send(&Request::get(resource.collection(None)))?;
             is_hidden |= !answer.is_ok();
-            Ok(answer.is_ok().then(|| yaml::read(&Arc::from(answer.body.as_str()))))
+            Ok(answer.is_ok().then(|| yaml::read(&SourceText::from(answer.body.as_str()))))
         };
         let webhooks = list("MutatingWebhookConfiguration")?;
         let policies = list("MutatingAdmissionPolicy")?;
@@ -111,7 +110,7 @@ mod tests {
     use super::*;
 
     fn list(items: Value) -> Option<yaml::File> {
-        Some(yaml::read(&Arc::from(json!({ "items": items }).to_string().as_str())))
+        Some(yaml::read(&SourceText::from(json!({ "items": items }).to_string().as_str())))
     }
 
     fn rule(group: &str, resource: &str) -> Value {

@@ -1,7 +1,6 @@
 //! What is asked of a server, and what becomes of its answers; the real server is asked in `tests/cluster`.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use super::recorder::{Answer, Recorder, reply};
 use super::*;
@@ -9,7 +8,7 @@ use crate::config::Settings;
 use crate::diff::{Action, Anew, Change, Fidelity, ObjectRef, Policy};
 use crate::load::Loaded;
 use crate::model::{Bundle, ObjectId, Role, SetId};
-use crate::source::Source;
+use crate::source::{Source, SourceText};
 
 const GROUPS: &str = r#"{"kind":"APIGroupDiscoveryList","items":[
     {"metadata":{"name":"apps"},"versions":[{"version":"v1","freshness":"Current","resources":[
@@ -30,7 +29,7 @@ fn discovery(request: &Request) -> Option<Answer> {
 
 fn bundle(text: &str) -> Bundle {
     let mut loaded = Loaded::default();
-    loaded.sources.add(Source::new("a.yaml", Arc::from(text)));
+    loaded.sources.add(Source::new("a.yaml", SourceText::from(text)));
     loaded.sets.push(SetId(0));
     loaded.roles.push(Role::Manifest);
     loaded.explicit.push(true);

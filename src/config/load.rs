@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::file::{self, File, IgnoreEntry, Ignores, OverrideEntry, RuleEntry, RuleOptions};
@@ -13,7 +12,7 @@ use super::{ChartRun, Ignore, NodeShape, Override, Settings};
 use crate::model::PodSecurityDefault;
 use crate::model::pod::{CustomWorkload, TemplatePlace};
 use crate::model::rule::{Rule, Severity, Tier};
-use crate::source::{Source, Span};
+use crate::source::{Source, SourceText, Span};
 use crate::yaml::{self, View};
 
 /// Name of the file that is looked for.
@@ -27,7 +26,7 @@ const DEFAULT_PODS: u32 = 110;
 pub struct Config {
     /// As the report shows it.
     pub name: String,
-    pub text: Arc<str>,
+    pub text: SourceText,
     /// The line of each key.
     pub lines: BTreeMap<String, u32>,
     /// A version or a range.
@@ -109,7 +108,7 @@ impl std::error::Error for ConfigError {}
 /// # Errors
 /// It is no YAML, or holds what the schema does not allow.
 pub fn parse(name: &str, text: &str, folder: &Path, rules: &[&Rule]) -> Result<Config, ConfigError> {
-    let text: Arc<str> = Arc::from(text);
+    let text = SourceText::from(text);
     let file = yaml::read(&text);
     let (read, problems) = problems::find(&file, &text, rules);
     let (Some(read), true) = (read, problems.is_empty()) else {
@@ -125,7 +124,7 @@ pub fn parse(name: &str, text: &str, folder: &Path, rules: &[&Rule]) -> Result<C
 
 /// Folders with rules that a `kplan.yaml` names; read before the rest, which may name those rules.
 pub fn rule_dirs(text: &str, folder: &Path) -> Vec<PathBuf> {
-    let file = yaml::read(&Arc::from(text));
+    let file = yaml::read(&SourceText::from(text));
     let root = file.documents.first().and_then(|document| document.root).map(|root| file.tree.view(root));
     root.into_iter().flat_map(|root| root.list("ruleDirs")).filter_map(View::str).map(|dir| folder.join(dir)).collect()
 }
@@ -470,10 +469,10 @@ mod tests {
             (false, "other: 1\n"),
         ];
         for (expected, text) in texts {
-            let file = yaml::read(&Arc::from(text));
+            let file = yaml::read(&SourceText::from(text));
             let json = file.tree.view(file.documents[0].root.unwrap()).to_json();
             let value: serde_json::Value = serde_json::from_str(&json).unwrap();
-            let is_read = problems::find(&file, &Arc::from(text), &[]).0.is_some();
+            let is_read = problems::find(&file, &SourceText::from(text), &[]).0.is_some();
             assert_eq!((is_read, validator.is_valid(&value)), (expected, expected), "{text}");
         }
     }

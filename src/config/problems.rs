@@ -1,7 +1,5 @@
 //! What is wrong with a `kplan.yaml`, with places and remedies.
 
-use std::sync::Arc;
-
 use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
 use serde_json::{Value, json};
@@ -11,7 +9,7 @@ use super::{contradictions, quick, schema};
 use crate::model::Version;
 use crate::model::quantity::Quantity;
 use crate::model::rule::Rule;
-use crate::source::{Source, Span};
+use crate::source::{Source, SourceText, Span};
 use crate::yaml::{self, View};
 
 /// One thing that is wrong.
@@ -40,7 +38,7 @@ pub(super) struct Raw {
 }
 
 /// What a file holds, and all its problems.
-pub(super) fn find(file: &yaml::File, text: &Arc<str>, rules: &[&Rule]) -> (Option<File>, Vec<Problem>) {
+pub(super) fn find(file: &yaml::File, text: &SourceText, rules: &[&Rule]) -> (Option<File>, Vec<Problem>) {
     let mut found = Vec::new();
     for document in &file.documents {
         if let Some(error) = &document.error {

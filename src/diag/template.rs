@@ -99,7 +99,7 @@ fn item(lines: &[Line<'_>], from: usize, above: Option<usize>, index: usize) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
+    use crate::source::SourceText;
 
     const TEMPLATE: &str = "apiVersion: v1\nkind: Service\nmetadata:\n  name: x\n---\napiVersion: apps/v1\nkind: Deployment\n\
         metadata:\n  name: {{ .Release.Name }}\n  labels:\n    {{- include \"labels\" . | nindent 4 }}\nspec:\n  template:\n\
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_field_leads_to_its_line() {
-        let text: Arc<str> = Arc::from("kind: Deployment\n");
+        let text = SourceText::from("kind: Deployment\n");
         let file = crate::yaml::read(&text);
         let root = file.tree.view(file.documents[0].root.unwrap());
         let line = |field: &str| {

@@ -186,7 +186,7 @@ fn parts(text: &str) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use crate::source::SourceText;
 
     use super::*;
 
@@ -194,7 +194,7 @@ mod tests {
     fn paths_of_managers_become_paths_of_the_server() {
         let text = r#"{"metadata":{"annotations":{"a.b/c":"x"}},"spec":{"replicas":1,"containers":[{"name":"a"},
             {"name":"b,c","image":"i","ports":[{"containerPort":80,"protocol":"TCP"}],"args":["x","y"]}]}}"#;
-        let file = crate::yaml::read(&Arc::from(text));
+        let file = crate::yaml::read(&SourceText::from(text));
         let root = file.tree.view(file.documents[0].root.unwrap());
         let cases = [
             (".spec.replicas", Some("spec.replicas")),

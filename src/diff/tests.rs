@@ -1,7 +1,5 @@
 //! Properties of the field diff.
 
-use std::sync::Arc;
-
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -11,9 +9,10 @@ use super::{FieldChange, Op};
 use crate::model::Version;
 use crate::model::path::{Step, parse};
 use crate::schema::Schema;
+use crate::source::SourceText;
 
 fn fields(before: &Value, after: &Value) -> Vec<FieldChange> {
-    let read = |value: &Value| crate::yaml::read(&Arc::from(value.to_string()));
+    let read = |value: &Value| crate::yaml::read(&SourceText::from(value.to_string()));
     let (a, b) = (read(before), read(after));
     let view = |file: &crate::yaml::File| file.documents[0].root.unwrap();
     let text = |key: &str| after[key].as_str().unwrap().to_owned();

@@ -100,8 +100,8 @@ mod tests {
     use super::*;
     use crate::model::Version;
     use crate::schema::Schema;
+    use crate::source::SourceText;
     use serde_json::Value;
-    use std::sync::Arc;
 
     /// Answers of a 1.36.3 kube-apiserver to server-side apply of `new` over `old`; messages by their first line.
     const RECORDED: &str = include_str!("../../fixtures/plan/updates-1.36.jsonl");
@@ -151,7 +151,8 @@ mod tests {
         let (mut wrong, mut agree) = (String::new(), 0);
         for line in APPLIED.lines() {
             let row: Value = serde_json::from_str(line).unwrap();
-            let [before, after] = ["before", "after"].map(|key| crate::yaml::read(&Arc::from(row[key].to_string())));
+            let [before, after] =
+                ["before", "after"].map(|key| crate::yaml::read(&SourceText::from(row[key].to_string())));
             let root = |file: &'_ crate::yaml::File| file.documents[0].root.unwrap();
             let (before, after) = (before.tree.view(root(&before)), after.tree.view(root(&after)));
             let mut problems = Vec::new();
@@ -195,7 +196,7 @@ mod tests {
     /// The defaulted old object and the one that apply would store.
     fn with_update(row: &Value, mut ask: impl FnMut(View<'_>, View<'_>, Place<'_>)) {
         let schema = Schema::of(Version::DEFAULT).unwrap();
-        let [old, new] = ["old", "new"].map(|key| crate::yaml::read(&Arc::from(row[key].to_string())));
+        let [old, new] = ["old", "new"].map(|key| crate::yaml::read(&SourceText::from(row[key].to_string())));
         let root = |file: &'_ crate::yaml::File| file.documents[0].root.unwrap();
         let (old, new) = (old.tree.view(root(&old)), new.tree.view(root(&new)));
         let (api, kind) = (new.get_str("apiVersion").unwrap(), new.get_str("kind").unwrap());

@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use super::Input;
 use crate::model::{Role, SetId};
-use crate::source::FileId;
+use crate::source::{FileId, SourceText};
 use crate::yaml::{self, View};
 
 /// A path with `.` and `..` taken out, with `/` between its parts.
@@ -124,7 +123,7 @@ impl Root {
 /// Takes from a kustomization which of its files are resources, and which are anything else; gives what it is itself.
 fn read_kustomization(input: &Input, folder: &str, listed: &mut HashMap<String, Role>) -> RootKind {
     let Ok(bytes) = &input.content else { return RootKind::Kustomization };
-    let file = yaml::read(&Arc::from(String::from_utf8_lossy(bytes)));
+    let file = yaml::read(&SourceText::from(String::from_utf8_lossy(bytes)));
     let Some(root) = file.documents.first().and_then(|document| document.root) else { return RootKind::Kustomization };
     let root = file.tree.view(root);
     let component = root.get_str("kind") == Some("Component");

@@ -192,11 +192,12 @@ pub fn push_key(path: &mut String, key: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
+    use crate::source::SourceText;
 
     #[test]
     fn paths_lead_to_bytes_and_back() {
-        let text: Arc<str> = Arc::from("metadata:\n  annotations: {a.b/c: x}\nspec:\n  ports:\n  - port: 80\n");
+        let text: SourceText =
+            SourceText::from("metadata:\n  annotations: {a.b/c: x}\nspec:\n  ports:\n  - port: 80\n");
         let file = crate::yaml::read(&text);
         let root = file.tree.view(file.documents[0].root.unwrap());
         let at = |path: &str| &text[place(root, path).range()];

@@ -9,7 +9,7 @@ use super::cel::{self, Compiled, Gives, Scope};
 use crate::config::{Settings, severity, tier};
 use crate::diag::{Class, Diagnostic, Rule, Severity, Tier};
 use crate::model::{Bundle, ObjectId, path};
-use crate::source::{Source, Span};
+use crate::source::{Source, SourceText, Span};
 use crate::yaml::{self, View};
 
 /// A rule, compiled.
@@ -55,7 +55,7 @@ const VARIABLES: [&str; 3] = ["object", "params", "container"];
 /// # Errors
 /// All that is wrong with it, each with its place.
 pub fn parse(name: &str, text: &str) -> Result<UserRule, Vec<RuleError>> {
-    let text: Arc<str> = Arc::from(text);
+    let text = SourceText::from(text);
     let file = yaml::read(&text);
     let mut reader = Reader { source: Source::new(name, text.clone()), errors: Vec::new() };
     for document in &file.documents {
@@ -293,7 +293,7 @@ fn verdict(rule: &UserRule, scope: &Scope) -> Result<Option<String>, String> {
 }
 
 fn from_json(json: &serde_json::Value) -> Value {
-    let text: Arc<str> = Arc::from(json.to_string());
+    let text = SourceText::from(json.to_string());
     let file = yaml::read_unsplit(&text);
     let root = file.documents.first().and_then(|document| document.root);
     root.map_or(Value::Null, |root| cel::value(file.tree.view(root)))

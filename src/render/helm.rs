@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::cache::Key;
 use super::program::{Failure, Program, Scratch};
@@ -11,6 +10,7 @@ use super::{Disk, Output};
 use crate::config::{ChartRun, Settings};
 use crate::load::normal;
 use crate::model::OriginKind;
+use crate::source::SourceText;
 use crate::yaml;
 
 /// One run of `helm template`.
@@ -31,7 +31,7 @@ impl Chart<'_> {
 /// The runs of a chart with their names for people; none for a library, which renders to nothing.
 pub(super) fn charts<'s>(folder: &str, settings: &'s Settings, disk: &Disk) -> Vec<(String, Chart<'s>)> {
     let text = std::fs::read_to_string(disk.path(&disk.name(folder, "Chart.yaml"))).unwrap_or_default();
-    let file = yaml::read(&Arc::from(text));
+    let file = yaml::read(&SourceText::from(text));
     let root = file.documents.first().and_then(|document| document.root).map(|root| file.tree.view(root));
     let text = |key: &str| root.and_then(|root| root.get_str(key)).unwrap_or_default().to_owned();
     if text("type") == "library" {

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::path::{Component, Path};
-use std::sync::Arc;
 
 use super::cache::Key;
 use super::program::{Failure, Program, Scratch};
@@ -11,6 +10,7 @@ use super::{Disk, Output};
 use crate::config::Settings;
 use crate::load::normal;
 use crate::model::OriginKind;
+use crate::source::SourceText;
 use crate::yaml::{self, View};
 
 const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
@@ -47,7 +47,7 @@ pub(super) fn parts(folder: &str, disk: &Disk) -> Parts {
             continue;
         };
         parts.files.push(name.clone());
-        let file = yaml::read(&Arc::from(text));
+        let file = yaml::read(&SourceText::from(text));
         let Some(root) = file.documents.first().and_then(|document| document.root) else { continue };
         let root = file.tree.view(root);
         if next == 1 {

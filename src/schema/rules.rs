@@ -150,7 +150,7 @@ pub fn help(error: &DecodeError, tree: &Tree) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use crate::source::SourceText;
 
     use super::*;
     use crate::model::Version;
@@ -159,7 +159,7 @@ mod tests {
 
     fn decode(text: &str) -> (File, &'static Schema, Decoded) {
         let schema = Schema::of(Version::DEFAULT).unwrap();
-        let file = yaml::read(&Arc::from(text));
+        let file = yaml::read(&SourceText::from(text));
         let object = file.tree.view(file.documents[0].root.unwrap());
         let kind = schema.served(object.get_str("apiVersion").unwrap(), object.get_str("kind").unwrap()).unwrap();
         let decoded = check(schema, kind, object);

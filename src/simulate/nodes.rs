@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
 
 use super::labels::{Labels, labels};
 use super::pod::normalized_image;
@@ -11,7 +10,7 @@ use super::schedulers::Schedulers;
 use crate::config::{NodeShape, Settings, presets};
 use crate::model::quantity::Quantity;
 use crate::model::{Bundle, ObjectId};
-use crate::source::Span;
+use crate::source::{SourceText, Span};
 use crate::yaml::{self, View};
 
 /// Pods that a node takes when its short form does not say: the kubelet's default.
@@ -152,7 +151,7 @@ impl Inventory<'_> {
 
     /// The nodes of a file for `--nodes`: documents with Node objects or Lists of them, or the short form
     /// under a top-level `nodes:`.
-    pub fn from_text(text: &Arc<str>) -> Result<Inventory<'static>, Vec<NodeError>> {
+    pub fn from_text(text: &SourceText) -> Result<Inventory<'static>, Vec<NodeError>> {
         let file = yaml::read(text);
         let (mut inventory, mut errors) = (Inventory::default(), Vec::new());
         for document in &file.documents {

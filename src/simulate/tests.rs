@@ -1,20 +1,18 @@
 //! Small sets placed from end to end; what the real scheduler says of pods is in `tests/placement_cases`.
 
-use std::sync::Arc;
-
 use serde_json::Value;
 
 use super::nodes::Inventory;
 use super::{Verdict, prepare};
 use crate::config::Settings;
 use crate::model::{Bundle, Full, Object, ParsedFile, Role, SetId};
-use crate::source::Source;
+use crate::source::{Source, SourceText};
 use crate::yaml;
 
 /// A set with these objects, as they stand.
 pub fn bundle(objects: &[Value]) -> Bundle {
     let mut bundle = Bundle::default();
-    let text: Arc<str> = objects.iter().map(|object| format!("{object}\n")).collect::<String>().into();
+    let text: SourceText = objects.iter().map(|object| format!("{object}\n")).collect::<String>().into();
     let file = yaml::read(&text);
     let id = bundle.sources.add(Source::new("test.json", text));
     for document in &file.documents {
@@ -294,7 +292,7 @@ fn claims_daemons_and_autoscalers() {
 
 #[test]
 fn inventories() {
-    let read = |text: &str| Inventory::from_text(&Arc::from(text));
+    let read = |text: &str| Inventory::from_text(&SourceText::from(text));
     let nodes = read("nodes:\n- {name: w, count: 2, cpu: 4, memory: 8Gi, zone: a, taints: [k=v:NoSchedule]}\n- {name: m, cpu: '2', memory: 2Gi, pods: 5}\n").unwrap().nodes;
     let names: Vec<&str> = nodes.iter().map(|node| node.name.as_str()).collect();
     assert_eq!((names, nodes[0].allocatable.cpu, nodes[2].max_pods), (vec!["w-1", "w-2", "m"], 4000, 5));

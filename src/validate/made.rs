@@ -1,13 +1,11 @@
 //! Small values that no manifest holds and that validation needs, as the API server makes them.
 
-use std::sync::Arc;
-
-use crate::source::Span;
+use crate::source::{SourceText, Span};
 use crate::yaml::{Entry, NodeId, Tree};
 
 /// A volume for each claim template of a StatefulSet, once per name and in the order of names.
 pub(super) fn claim_volumes(names: &[&str]) -> (Tree, Vec<NodeId>) {
-    let mut tree = Tree::new(Arc::from(""));
+    let mut tree = Tree::new(SourceText::default());
     let mut names = names.to_vec();
     names.sort_unstable();
     names.dedup();

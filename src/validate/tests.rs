@@ -1,18 +1,17 @@
 //! Agreement with recorded answers of the API server.
 
-use std::sync::Arc;
-
 use serde_json::Value;
 
 use super::{object, status_message, update, update_warnings, warnings};
 use crate::diag::Cause;
 use crate::model::Version;
 use crate::schema::{Schema, decode};
+use crate::source::SourceText;
 use crate::yaml::{NodeId, Tree};
 
 /// An object as the cluster would see it; `None` where an earlier step judges it.
 fn defaulted(value: &Value) -> Option<(Tree, NodeId)> {
-    let text: Arc<str> = Arc::from(value.to_string());
+    let text = SourceText::from(value.to_string());
     let file = crate::yaml::read(&text);
     let root = file.tree.view(file.documents.first()?.root?);
     let schema = Schema::of(Version::DEFAULT)?;
@@ -145,7 +144,7 @@ fn core_validation_agrees() {
     let text = include_str!("../../fixtures/recorded/core-validation-1.34.jsonl");
     let (mut count, mut same, mut differing) = (0, 0, Vec::new());
     for row in rows(text) {
-        let source: Arc<str> = Arc::from(row["yaml"].as_str().unwrap_or(""));
+        let source = SourceText::from(row["yaml"].as_str().unwrap_or(""));
         let file = crate::yaml::read(&source);
         let Some(root) = file.documents.first().and_then(|document| document.root) else {
             continue;

@@ -384,13 +384,13 @@ impl Reader<'_, '_, '_> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use crate::source::SourceText;
 
     use crate::yaml;
 
     /// The text of what is read where members named `x` are passed over.
     fn without_x(text: &str) -> Result<String, String> {
-        let text: Arc<str> = Arc::from(text);
+        let text = SourceText::from(text);
         let file = yaml::read_skimmed(&text, &mut |keys, _| keys.last() == Some(&"x"));
         let document = file.documents.first().ok_or("nothing")?;
         let mut out = String::new();

@@ -16,14 +16,12 @@ mod states;
 mod tree;
 mod view;
 
-use std::sync::Arc;
-
 pub use compose::ReadError;
 pub use json::Skim;
 pub use tree::{Duplicate, Entry, Node, NodeId, Run, Text, Tree, Value};
 pub use view::{View, write_json_string};
 
-use crate::source::Span;
+use crate::source::{SourceText, Span};
 
 /// One document of a file: a chunk between separators, or one value of a JSON stream.
 #[derive(Clone, Debug)]
@@ -53,16 +51,16 @@ const CONVERTING: &str = "error converting YAML to JSON: ";
 const SNIFF: usize = 4;
 
 /// Reads every document of a file.
-pub fn read(text: &Arc<str>) -> File {
+pub fn read(text: &SourceText) -> File {
     read_stream(text, None)
 }
 
 /// Reads every document of a file but for the members of JSON objects that `skim` passes over.
-pub fn read_skimmed(text: &Arc<str>, skim: &mut Skim<'_>) -> File {
+pub fn read_skimmed(text: &SourceText, skim: &mut Skim<'_>) -> File {
     read_stream(text, Some(skim))
 }
 
-fn read_stream<'f>(text: &Arc<str>, skim: Option<&'f mut Skim<'f>>) -> File {
+fn read_stream<'f>(text: &SourceText, skim: Option<&'f mut Skim<'f>>) -> File {
     let mut file = File { tree: Tree::new(text.clone()), documents: Vec::new(), comments: Vec::new() };
     let start = json::skip_space(text, 0);
     let from = if text[start..].starts_with('{') { read_json_stream(&mut file, start, skim) } else { Some(0) };
@@ -74,7 +72,7 @@ fn read_stream<'f>(text: &Arc<str>, skim: Option<&'f mut Skim<'f>>) -> File {
 }
 
 /// Reads the text as one YAML document, as sigs.k8s.io/yaml alone does, without kubectl's splitting of streams.
-pub fn read_unsplit(text: &Arc<str>) -> File {
+pub fn read_unsplit(text: &SourceText) -> File {
     let mut tree = Tree::new(text.clone());
     let span = Span::new(0, text.len());
     let composed = compose_chunk(&mut tree, &split::Chunk { span, lines_before: 0, bad_separator: None });
@@ -117,7 +115,7 @@ fn read_json_stream<'f>(file: &mut File, start: usize, mut skim: Option<&'f mut 
 }
 
 /// Whether the first YAML document from `at` on can be read.
-fn yaml_reads(text: &Arc<str>, at: usize) -> bool {
+fn yaml_reads(text: &SourceText, at: usize) -> bool {
     let mut scratch = Tree::new(text.clone());
     split::chunks(text, at).first().is_some_and(|chunk| compose_chunk(&mut scratch, chunk).error.is_none())
 }

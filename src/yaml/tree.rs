@@ -3,9 +3,7 @@
 //! Keys and most scalars are slices of the source text, so a node costs 24 bytes and no allocation of its own.
 //! Aliases share the node that their anchor names; merges are already applied; of equal keys the last one counts.
 
-use std::sync::Arc;
-
-use crate::source::Span;
+use crate::source::{SourceText, Span};
 
 /// Index of a node in its [`Tree`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -92,7 +90,7 @@ pub struct Duplicate {
 /// All nodes of one file, or of one defaulted object.
 #[derive(Clone, Debug, Default)]
 pub struct Tree {
-    text: Arc<str>,
+    text: SourceText,
     heap: String,
     nodes: Vec<Node>,
     entries: Vec<Entry>,
@@ -103,7 +101,7 @@ pub struct Tree {
 
 impl Tree {
     /// An empty tree over the text that its spans refer to; texts of 2 GiB and more are refused by `load`.
-    pub fn new(text: Arc<str>) -> Tree {
+    pub fn new(text: SourceText) -> Tree {
         Tree {
             text,
             heap: String::new(),
@@ -115,7 +113,7 @@ impl Tree {
     }
 
     /// The source text.
-    pub fn source(&self) -> &Arc<str> {
+    pub fn source(&self) -> &SourceText {
         &self.text
     }
 
@@ -186,7 +184,7 @@ impl Tree {
     }
 
     /// Empties the tree for values of another text; the room that it has stays.
-    pub fn restart(&mut self, text: Arc<str>) {
+    pub fn restart(&mut self, text: SourceText) {
         self.text = text;
         self.nodes.clear();
         self.entries.clear();
@@ -348,7 +346,7 @@ impl Tree {
 
     /// A string of another tree as one of this tree.
     pub fn copy_text(&mut self, from: &Tree, text: Text) -> Text {
-        let in_source = text.start & HEAP == 0 && Arc::ptr_eq(&self.text, &from.text);
+        let in_source = text.start & HEAP == 0 && self.text.is(&from.text);
         if in_source { text } else { self.heap_text(from.str(text)) }
     }
 }

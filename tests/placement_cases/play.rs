@@ -15,6 +15,7 @@ use kplan::simulate::preemption::{NOT_STARTED, Preemption, deletes};
 use kplan::simulate::schedulers::{self, Schedulers};
 use kplan::simulate::state::{PlacedId, State};
 use kplan::simulate::{Inventory, Verdict, prepare, queue};
+use kplan::source::SourceText;
 use serde_json::Value;
 
 /// What kplan and the record say of a pod, where they differ.
@@ -53,7 +54,7 @@ pub fn play(row: &Value) -> Vec<Difference> {
     let version = row["kube_version"].as_str().and_then(|version| version.parse().ok());
     let settings = Settings { kube_version: version.unwrap_or(Version::DEFAULT), ..Settings::default() };
     let Some(bundle) = bundle(row, &settings) else { return Vec::new() };
-    let config = row["scheduler_config"].as_str().map(|text| schedulers::read(&Arc::from(text)));
+    let config = row["scheduler_config"].as_str().map(|text| schedulers::read(&SourceText::from(text)));
     let schedulers = match config.unwrap_or_else(|| Ok(Schedulers::default())) {
         Ok(schedulers) => schedulers,
         Err(errors) => {

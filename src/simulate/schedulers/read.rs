@@ -6,7 +6,7 @@ use super::{DEFAULT, Fit, Profile, Schedulers, ScoringStrategy};
 use crate::simulate::labels::{NodeTerm, node_terms};
 use crate::simulate::nodes::NodeError;
 use crate::simulate::pod::Spread;
-use crate::source::Span;
+use crate::source::{SourceText, Span};
 use crate::yaml::{self, View};
 
 /// Plugins of the default profile, with the extension points at which switching one off changes answers.
@@ -80,7 +80,7 @@ fn not_modelled<T>(what: String) -> Result<T, Trouble> {
 ///
 /// # Errors
 /// What is wrong with the file, with places.
-pub fn read(text: &Arc<str>) -> Result<Schedulers, Vec<NodeError>> {
+pub fn read(text: &SourceText) -> Result<Schedulers, Vec<NodeError>> {
     let file = yaml::read(text);
     let broken = |error: &yaml::ReadError| NodeError { span: Some(error.span), message: error.message.clone() };
     let errors: Vec<NodeError> =

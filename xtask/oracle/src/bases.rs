@@ -1,7 +1,6 @@
 //! The valid objects that cases start from.
 
-use std::sync::Arc;
-
+use kplan::source::SourceText;
 use kplan::yaml;
 use serde_json::Value;
 
@@ -27,7 +26,7 @@ pub(crate) fn all() -> Vec<Value> {
 
 /// The objects of a stream, as kubectl reads it.
 pub(crate) fn documents(text: &str) -> Vec<Value> {
-    let file = yaml::read(&Arc::from(text));
+    let file = yaml::read(&SourceText::from(text));
     let roots = file.documents.iter().filter_map(|document| document.root);
     roots.filter_map(|root| serde_json::from_str(&file.tree.view(root).to_json()).ok()).collect()
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use kplan::schema::Schema;
+use kplan::source::SourceText;
 use kplan::yaml;
 use serde_json::{Value, json};
 
@@ -67,7 +67,7 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), String> {
 
 /// Why kubectl could not read all of a file.
 fn unreadable(text: &str) -> Option<String> {
-    let file = yaml::read(&Arc::from(text));
+    let file = yaml::read(&SourceText::from(text));
     file.documents.into_iter().find_map(|document| document.error).map(|error| error.message)
 }
 

@@ -1,12 +1,11 @@
 //! kplan's side: the same stages as `kplan check`, over one object.
 
-use std::sync::Arc;
-
 use kplan::config::Settings;
 use kplan::diag::Diagnostic;
 use kplan::load::{self, Input};
 use kplan::model::Bundle;
 use kplan::schema::{Kind, Schema, check};
+use kplan::source::SourceText;
 use kplan::{defaults, parse, validate, yaml};
 use serde_json::Value;
 
@@ -67,7 +66,7 @@ fn deprecation(kind: &Kind) -> Option<String> {
 /// What kplan says of replacing an object.
 pub(crate) fn update(schema: &Schema, old: &Value, new: &Value) -> Answer {
     let Some(kind) = kind_of(schema, new) else { return Answer::default() };
-    let files = [old, new].map(|object| yaml::read(&Arc::from(sent(object))));
+    let files = [old, new].map(|object| yaml::read(&SourceText::from(sent(object))));
     let roots: Vec<yaml::View<'_>> =
         files.iter().filter_map(|file| Some(file.tree.view(file.documents.first()?.root?))).collect();
     let [old_root, new_root] = roots[..] else { return Answer::default() };

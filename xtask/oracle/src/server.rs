@@ -1,8 +1,7 @@
 //! The API server's side: asking it over connections that stay open.
 
-use std::sync::Arc;
-
 use kplan::schema::{Kind, Schema};
+use kplan::source::SourceText;
 use kplan::yaml;
 use serde_json::Value;
 use ureq::Agent;
@@ -166,7 +165,7 @@ fn asks_for_ports(object: &Value) -> bool {
 /// An object as kubectl sends it: keys in order (the server's decoder meets its first error in that order), numbers as
 /// Go writes them.
 pub(crate) fn sent(object: &Value) -> String {
-    let file = yaml::read_unsplit(&Arc::from(object.to_string()));
+    let file = yaml::read_unsplit(&SourceText::from(object.to_string()));
     let root = file.documents.first().and_then(|document| document.root);
     root.map_or_else(|| object.to_string(), |root| file.tree.view(root).to_json())
 }
