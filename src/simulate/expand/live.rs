@@ -163,13 +163,13 @@ impl<'a> Live<'a> {
         pods.filter(|pod| !pod.pod.terminating).cloned().collect()
     }
 
-    /// The pods of nobody in the set, and those that are terminating.
-    pub(super) fn others(&self, is_in_set: impl Fn(&str, &str, &str) -> bool) -> Vec<LivePod> {
-        let all = self.pods.iter().flat_map(|((kind, namespace, name), pods)| {
-            let ours = is_in_set(kind, namespace, name);
-            pods.iter().filter(move |pod| !ours || pod.pod.terminating)
+    /// Takes out the pods of nobody in the set, and those that are terminating.
+    pub(super) fn others(&mut self, is_in_set: impl Fn(&str, &str, &str) -> bool) -> Vec<LivePod> {
+        let all = std::mem::take(&mut self.pods).into_iter().flat_map(|((kind, namespace, name), pods)| {
+            let ours = is_in_set(&kind, &namespace, &name);
+            pods.into_iter().filter(move |pod| !ours || pod.pod.terminating)
         });
-        all.cloned().collect()
+        all.collect()
     }
 
     /// The pods of a workload, by whether its template in the set is the one that they were made from.

@@ -150,7 +150,7 @@ pub fn run(bundle: &Bundle, live: Option<&Bundle>, cluster: &Cluster, nodes: &[N
     let mut quotas = admission.quotas();
     let unknown = Namespace::default();
     let mut out = Expansion::default();
-    let found = live.map(|live| Live::new(live, nodes, i64::try_from(now).unwrap_or(0)));
+    let mut found = live.map(|live| Live::new(live, nodes, i64::try_from(now).unwrap_or(0)));
     let live = found.as_ref();
     let mut expanded: BTreeSet<(&str, &str, &str)> = BTreeSet::new();
     for (id, object) in bundle.iter() {
@@ -175,7 +175,7 @@ pub fn run(bundle: &Bundle, live: Option<&Bundle>, cluster: &Cluster, nodes: &[N
             hold_to_quotas(quotas, &mut out, before);
         }
     }
-    let others = live.map(|live| live.others(|kind, namespace, name| expanded.contains(&(kind, namespace, name))));
+    let others = found.as_mut().map(|live| live.others(|kind, namespace, name| expanded.contains(&(kind, namespace, name))));
     for pod in others.into_iter().flatten() {
         if pod.left.is_some() {
             let made = Replica::new(pod.name, NOBODY, pod.pod, None);
