@@ -175,7 +175,8 @@ pub fn run(bundle: &Bundle, live: Option<&Bundle>, cluster: &Cluster, nodes: &[N
             hold_to_quotas(quotas, &mut out, before);
         }
     }
-    let others = found.as_mut().map(|live| live.others(|kind, namespace, name| expanded.contains(&(kind, namespace, name))));
+    let others =
+        found.as_mut().map(|live| live.others(|kind, namespace, name| expanded.contains(&(kind, namespace, name))));
     for pod in others.into_iter().flatten() {
         if pod.left.is_some() {
             let made = Replica::new(pod.name, NOBODY, pod.pod, None);
