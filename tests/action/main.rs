@@ -49,6 +49,8 @@ impl Stage {
         let (workspace, temp, calls) = (home.join("work space"), home.join("temp folder"), home.join("calls"));
         fs::create_dir_all(&workspace).unwrap();
         fs::create_dir_all(&temp).unwrap();
+        // What is checked out is a repository, from whose root files are named.
+        runs::git(&workspace, &["init", "--quiet"]);
         fs::write(&calls, "").unwrap();
         let env = [("KPLAN_RELEASES_URL", releases()), ("KPLAN_CALLS", calls.display().to_string())];
         let env = env.map(|(name, value)| (name.to_owned(), value)).into_iter().collect();

@@ -76,7 +76,7 @@ fn bad() -> Result<(), Failed> {
     Ok(())
 }
 
-fn git(folder: &Path, arguments: &[&str]) -> String {
+pub fn git(folder: &Path, arguments: &[&str]) -> String {
     let mut git = Command::new("git");
     for name in ["GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE"] {
         git.env_remove(name);
@@ -89,7 +89,6 @@ fn git(folder: &Path, arguments: &[&str]) -> String {
 
 /// Commits all that is there.
 fn commit(folder: &Path) {
-    git(folder, &["init", "--quiet"]);
     git(folder, &["add", "--all"]);
     git(folder, &["commit", "--quiet", "--message", "all"]);
 }
@@ -185,7 +184,8 @@ fn arguments() -> Result<(), Failed> {
     let done = stage.run(&[("paths", paths.as_str())]);
     let report = stage.report(&["check", "--", "my app/é b", "-odd", "two.yaml"]);
     assert_eq!(done.output("errors"), report["summary"]["findings"]["error"].to_string(), "{}", done.log);
-    assert_eq!(report["summary"]["files"], support::files(&stage.job.workspace).len());
+    let files = support::files(&stage.job.workspace);
+    assert_eq!(report["summary"]["files"], files.iter().filter(|(name, _)| !name.starts_with(".git/")).count());
     let results = sarif::results(&done, &stage.job.workspace)?;
     assert!(results.iter().any(|(file, _)| file.starts_with("my app/é b/")), "{results:?}");
     assert!(done.annotations("error")[0].properties["file"].starts_with("my app/é b/"));
