@@ -29,6 +29,7 @@ use pod_security::Policy;
 pub use pod_security_checks::DEFAULT_CAPABILITIES;
 use priority::PriorityClasses;
 use resource_quota::Quotas;
+pub use resources::of_pod;
 use runtime_class::RuntimeClasses;
 use service_account::ServiceAccounts;
 pub use usage::Charge;

@@ -7,7 +7,7 @@ use crate::model::quantity::Quantity;
 use crate::yaml::View;
 
 /// Amounts by resource.
-pub(super) type ResourceList = BTreeMap<String, Quantity>;
+pub type ResourceList = BTreeMap<String, Quantity>;
 
 /// A map of quantities; what is none was refused before.
 pub(super) fn resource_list(list: Option<View<'_>>) -> ResourceList {
@@ -21,7 +21,7 @@ pub(super) fn resource_list(list: Option<View<'_>>) -> ResourceList {
 
 /// The sum of a pod's containers for `requests` or `limits`, held against what its init containers need, and replaced
 /// by what is set for the pod as a whole.
-pub(super) fn of_pod(spec: View<'_>, key: &str) -> ResourceList {
+pub fn of_pod(spec: View<'_>, key: &str) -> ResourceList {
     let of = |container: View<'_>| resource_list(container.at(&["resources", key]));
     let mut total = ResourceList::new();
     for container in spec.list("containers") {

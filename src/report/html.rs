@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::human::risk_name;
+use super::junit;
 use super::markdown::{field_lines, pending};
 use super::summary::{action_name, count};
 use super::{Report, Row};
@@ -128,18 +129,5 @@ fn finding_row(row: &Row<'_>) -> String {
 
 /// Nothing in the text is markup, in an element or an attribute.
 fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for char in text.chars() {
-        match char {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            '\n' | '\t' => out.push(char),
-            char if char.is_control() => out.push('\u{fffd}'),
-            char => out.push(char),
-        }
-    }
-    out
+    junit::escape(text).replace('\'', "&#39;")
 }

@@ -58,8 +58,9 @@ fn suite(out: &mut dyn Write, file: &str, rows: &[Row<'_>], passed: &[String]) -
     writeln!(out, "  </testsuite>")
 }
 
-/// XML's escapes; characters that XML 1.0 cannot hold become a replacement character.
-fn escape(text: &str) -> String {
+/// Nothing in the text is markup, in an element or in an attribute in double quotes; characters that XML 1.0 cannot hold
+/// become a replacement character.
+pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for char in text.chars() {
         match char {

@@ -1,6 +1,7 @@
 //! What a pod asks for: `PodRequests` of k8s.io/component-helpers/resource (Kubernetes 1.36).
 
 use super::resources::{ResourceList, Resources, add_list, max_list, resource_list};
+use crate::admission;
 use crate::model::quantity::Quantity;
 use crate::yaml::View;
 
@@ -53,30 +54,8 @@ pub fn pod_requests(spec: View<'_>, status: Option<View<'_>>) -> Requests {
         missing.retain(|name, _| !actual.contains_key(name));
     }
     let nonzero = amounts(&finish(&missing, &level));
-    let limits = amounts(&pod_limits(spec));
+    let limits = amounts(&admission::of_pod(spec, "limits"));
     Requests { actual: Resources::from_list(&actual), nonzero, scored, limits }
-}
-
-/// `PodLimits` of k8s.io/component-helpers/resource.
-fn pod_limits(spec: View<'_>) -> ResourceList {
-    let limits = |container: View<'_>| resource_list(container.at(&["resources", "limits"]));
-    let mut total = ResourceList::new();
-    spec.list("containers").for_each(|container| add_list(&mut total, &limits(container)));
-    let (mut sidecars, mut init) = (ResourceList::new(), ResourceList::new());
-    for container in spec.list("initContainers") {
-        let mut current = limits(container);
-        if container.get_str("restartPolicy") == Some("Always") {
-            add_list(&mut total, &current);
-            add_list(&mut sidecars, &current);
-            current.clone_from(&sidecars);
-        } else {
-            add_list(&mut current, &sidecars);
-        }
-        max_list(&mut init, &current);
-    }
-    max_list(&mut total, &init);
-    total.extend(limits(spec));
-    total
 }
 
 /// Sums containers and init containers (`AggregateContainerRequests`).
