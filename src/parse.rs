@@ -9,7 +9,7 @@ use crate::diag::Diagnostic;
 use crate::load::Loaded;
 use crate::model::pod::TemplatePlace;
 use crate::model::{Bundle, Counts, CustomKind, Full, Object, ObjectId, ParsedFile, Role, path};
-use crate::source::{FileId, Source, Span};
+use crate::source::{FileId, Source, SourceText, Span};
 use crate::yaml::{self, NodeId, ReadError, View};
 
 /// Whether a kind is namespaced; `None` where nothing is known of it.
@@ -17,10 +17,11 @@ pub type Scope<'a> = dyn Fn(&str, &str) -> Option<bool> + Sync + 'a;
 
 /// Reads every source and finds its objects.
 pub fn run(loaded: Loaded, settings: &Settings, scope: &Scope<'_>) -> (Bundle, Vec<Diagnostic>) {
-    let Loaded { sources, sets, roles, unrendered, rendered, not_rendered, namespaces, roots: _, explicit: _ } = loaded;
-    let files: Vec<(FileId, &Source)> = sources.iter().collect();
+    let Loaded { mut sources, sets, roles, unrendered, rendered, not_rendered, namespaces, roots: _, explicit: _ } =
+        loaded;
+    let files: Vec<(FileId, &mut Source)> = sources.iter_mut().collect();
     let parsed: Vec<Parsed> =
-        files.par_iter().map(|(id, source)| parse_file(*id, source, roles[id.0 as usize])).collect();
+        files.into_par_iter().map(|(id, source)| parse_file(id, source, roles[id.0 as usize])).collect();
     let custom_kinds: Vec<CustomKind> = parsed.iter().flat_map(custom_kinds).collect();
     let scope = |api_version: &str, kind: &str| {
         let group = api_version.split_once('/').map_or("", |(group, _)| group);
@@ -70,9 +71,9 @@ struct Found {
     api_version: String,
 }
 
-fn parse_file(id: FileId, source: &Source, role: Role) -> Parsed {
+fn parse_file(id: FileId, source: &mut Source, role: Role) -> Parsed {
     let yaml::File { mut tree, mut documents, comments } = match role {
-        Role::State => yaml::read_skimmed(&source.text, &mut skim::pods()),
+        Role::State | Role::StatePart => yaml::read_skimmed(&source.text, &mut skim::pods()),
         _ => yaml::read(&source.text),
     };
     let mut objects: Vec<Found> = Vec::new();
@@ -102,6 +103,10 @@ fn parse_file(id: FileId, source: &Source, role: Role) -> Parsed {
         skipped += usize::from(objects.len() == found);
     }
     objects.iter().for_each(|found| complete(&mut tree, found));
+    if role == Role::StatePart {
+        tree.let_go();
+        source.text = SourceText::default();
+    }
     let file = ParsedFile { tree, documents, comments, role };
     Parsed { file, objects, skipped, diagnostics }
 }

@@ -8,6 +8,7 @@
 //! ```
 
 mod kinds;
+mod parts;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::config::Settings;
 use crate::defaults;
 use crate::diag::Diagnostic;
-use crate::load::{self, Input};
+use crate::load::{self, Input, Loaded};
 use crate::model::{Bundle, Full, Live, ObjectId, Role};
 use crate::parse;
 use crate::schema::Schema;
@@ -23,6 +24,7 @@ use crate::source::Span;
 use crate::yaml::View;
 
 pub use kinds::{EVERYWHERE, NEARBY, REFERRED, REST};
+pub use parts::read_parts;
 pub use write::{document, strip};
 
 /// The version of the form, under `kplan.dev/snapshot`.
@@ -114,7 +116,8 @@ fn check(name: &str, bundle: &Bundle, diagnostics: &[Diagnostic]) -> Result<Abou
         [] => return Err(no_snapshot(name, "it is empty")),
         _ => return Err(no_snapshot(name, &format!("it has {} documents, a snapshot is one", roots.len()))),
     };
-    let about = about(name, root)?;
+    let items = root.get("items").filter(|items| items.is_seq());
+    let about = about(name, root, items.map(View::len))?;
     match diagnostics.first() {
         Some(found) => Err(SnapshotError::broken(&place(found.span), &found.message)),
         None => Ok(about),
@@ -125,13 +128,17 @@ fn parse_text(name: &str, text: Vec<u8>, settings: &Settings) -> (Bundle, Vec<Di
     let input = Input { name: name.to_owned(), content: Ok(text), path: 0, explicit: true };
     let (mut loaded, mut diagnostics) = load::assemble(vec![input], settings);
     loaded.roles.fill(Role::State);
+    let (bundle, found) = parse_loaded(loaded, settings);
+    diagnostics.extend(found);
+    (bundle, diagnostics)
+}
+
+fn parse_loaded(loaded: Loaded, settings: &Settings) -> (Bundle, Vec<Diagnostic>) {
     let schema = Schema::of(settings.kube_version);
     let scope = |api_version: &str, kind: &str| {
         schema.and_then(|schema| schema.stands_for(api_version, kind)).map(|kind| kind.namespaced)
     };
-    let (bundle, found) = parse::run(loaded, settings, &scope);
-    diagnostics.extend(found);
-    (bundle, diagnostics)
+    parse::run(loaded, settings, &scope)
 }
 
 /// Makes objects that were read from a cluster its state: with defaults and their status, with the kinds of which all
@@ -174,8 +181,8 @@ fn no_snapshot(name: &str, why: &str) -> SnapshotError {
     )
 }
 
-/// Reads the annotations of the list and holds its items against them.
-fn about(name: &str, root: View<'_>) -> Result<About, SnapshotError> {
+/// Reads the annotations of the list and holds the number of its items against them.
+fn about(name: &str, root: View<'_>, items: Option<usize>) -> Result<About, SnapshotError> {
     let annotations = root.at(&["metadata", "annotations"]);
     let text = |key: &str| annotations.and_then(|map| map.get_str(key)).unwrap_or_default().to_owned();
     match text(SNAPSHOT).as_str() {
@@ -189,10 +196,10 @@ fn about(name: &str, root: View<'_>) -> Result<About, SnapshotError> {
             ));
         }
     }
-    let Some(items) = root.get("items").filter(|items| items.is_seq()) else {
+    let Some(found) = items else {
         return Err(SnapshotError::broken(name, "it has no `items`"));
     };
-    let (written, found) = (text(OBJECTS), items.len());
+    let written = text(OBJECTS);
     if !written.is_empty() && written != found.to_string() {
         return Err(SnapshotError::broken(
             name,

@@ -1,5 +1,7 @@
 //! The state of a cluster that a run looks at beside the manifests.
 
+use std::fs::File;
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use super::error::{CliError, ErrorKind, io_text};
@@ -39,6 +41,13 @@ pub(super) fn find(options: &mut Options) -> Result<Option<LiveState>, CliError>
 /// Reads a snapshot.
 pub(super) fn read(file: &Path, options: &Options) -> Result<Snapshot, CliError> {
     let name = file.display().to_string();
+    // Of a pipe there is no second reading.
+    let parts = File::open(file).ok().filter(|_| file.is_file());
+    if let Some(snapshot) =
+        parts.and_then(|parts| snapshot::read_parts(&name, BufReader::new(parts), &options.settings))
+    {
+        return Ok(snapshot);
+    }
     let text = std::fs::read_to_string(file).map_err(|error| {
         CliError::usage(format!("cannot read {name}: {}", io_text(&error)), "name a file that `kplan snapshot` wrote")
     })?;

@@ -75,7 +75,7 @@ impl Object {
 
     /// API group; empty for the core group.
     pub fn group(&self) -> &str {
-        self.api_version.split_once('/').map_or("", |(group, _)| group)
+        memchr::memchr(b'/', self.api_version.as_bytes()).map_or("", |end| &self.api_version[..end])
     }
 
     /// Version within the group: `v1` of `apps/v1`.
@@ -111,6 +111,8 @@ pub enum Role {
     Unrendered,
     /// Of the state of a cluster. Of the pods that controllers made only what is asked of them is read.
     State,
+    /// The same, a part of a file whose text is not asked for again: it is let go of once it is read.
+    StatePart,
     /// Patch, generator, component, values or template: counted, never judged.
     NotJudged,
 }

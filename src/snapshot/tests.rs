@@ -115,3 +115,34 @@ fn what_is_no_snapshot_is_refused() {
     assert!(error(&fewer).contains("had 3 objects when it was written, and has 2"), "{}", error(&fewer));
     assert!(error(&whole.replace("\"kind\":\"Node\"", "\"kind\":\"\"")).starts_with("s.json:2:"));
 }
+
+/// A snapshot of which much stays is read in parts, to the same objects and answers as in one piece.
+#[test]
+fn parts_are_read_as_the_whole() {
+    let config_map = |number: usize| {
+        let data = json!({"text": "é\"\n".repeat(400), "number": number.to_string()});
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": format!("c-{number:05}"), "namespace": "shop"}, "data": data})
+    };
+    let text = document(objects().into_iter().chain((0..6000).map(config_map)).collect(), &about());
+    assert!(text.len() > 8 << 20);
+    let settings = Settings::default();
+    let parts = read_parts("s.json", text.as_bytes(), &settings).unwrap();
+    let whole = read("s.json", text.as_str(), &settings).unwrap();
+    assert_eq!(parts.about, whole.about);
+    let shown = |bundle: &Bundle| -> Vec<(String, String)> {
+        bundle.iter().map(|(id, object)| (object.title(), bundle.full(id).to_json())).collect()
+    };
+    assert_eq!(shown(&parts.bundle), shown(&whole.bundle));
+    assert!(parts.bundle.files.len() > 2 && parts.bundle.sources.iter().all(|(_, source)| source.text.is_empty()));
+    // What is not as it was written is left to be read in one piece.
+    let text = document(objects(), &about());
+    assert!(read_parts("s.json", text.as_bytes(), &settings).is_some());
+    let changed = [text.replacen("},\n", "}\n", 1), format!("{text}{{}}"), "{}".to_owned()];
+    let cut = (0..text.len() - 1).map(|end| text[..end].to_owned());
+    for broken in changed.into_iter().chain(cut) {
+        assert!(read_parts("s.json", broken.as_bytes(), &settings).is_none(), "{broken}");
+    }
+    let indented = serde_json::to_string_pretty(&serde_json::from_str::<Value>(&text).unwrap()).unwrap();
+    assert!(read_parts("s.json", indented.as_bytes(), &settings).is_none());
+    assert_eq!(read("s.json", indented, &settings).unwrap().about, whole.about);
+}

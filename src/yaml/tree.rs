@@ -3,6 +3,10 @@
 //! Keys and most scalars are slices of the source text, so a node costs 24 bytes and no allocation of its own.
 //! Aliases share the node that their anchor names; merges are already applied; of equal keys the last one counts.
 
+use std::collections::HashMap;
+
+use foldhash::fast::FixedState;
+
 use crate::source::{SourceText, Span};
 
 /// Index of a node in its [`Tree`].
@@ -191,6 +195,29 @@ impl Tree {
         self.items.clear();
         self.heap.clear();
         self.duplicates.clear();
+    }
+
+    /// Takes its strings over from the source text and lets go of that; what reads the same is kept once. Spans stay.
+    pub fn let_go(&mut self) {
+        let source = std::mem::take(&mut self.text);
+        let heap = &mut self.heap;
+        let mut known: HashMap<&str, u32, FixedState> = HashMap::default();
+        let mut take_over = |text: &mut Text| {
+            if text.start & HEAP == 0 {
+                let string = &source[text.start as usize..(text.start + text.len) as usize];
+                text.start = *known.entry(string).or_insert_with(|| {
+                    heap.push_str(string);
+                    (heap.len() - string.len()) as u32 | HEAP
+                });
+            }
+        };
+        self.entries.iter_mut().for_each(|entry| take_over(&mut entry.key));
+        self.duplicates.iter_mut().for_each(|duplicate| take_over(&mut duplicate.key));
+        for node in &mut self.nodes {
+            if let Value::Str(text) = &mut node.value {
+                take_over(text);
+            }
+        }
     }
 
     /// Makes room for what a long JSON text of so many bytes may hold; what is not used of it is never touched.
