@@ -61,7 +61,8 @@ pub(super) struct Run {
 
 /// Sets the threads up, and says that it begins.
 fn begin(options: &Options) -> Progress {
-    let _ = rayon::ThreadPoolBuilder::new().stack_size(WORKER_STACK).build_global();
+    // This thread works too, instead of waiting for others to wake.
+    let _ = rayon::ThreadPoolBuilder::new().stack_size(WORKER_STACK).use_current_thread().build_global();
     let mut progress = Progress::new(options.quiet);
     progress.stage("reading");
     progress

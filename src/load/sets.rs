@@ -10,6 +10,9 @@ use crate::yaml::{self, View};
 
 /// A path with `.` and `..` taken out, with `/` between its parts.
 pub fn normal(path: &str) -> String {
+    if is_plain(path) {
+        return path.to_owned();
+    }
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split(['/', '\\']) {
         match part {
@@ -22,6 +25,16 @@ pub fn normal(path: &str) -> String {
         }
     }
     parts.join("/")
+}
+
+/// Whether there is surely nothing to take out, as of nearly all paths of a walk.
+fn is_plain(path: &str) -> bool {
+    let mut before = b'/';
+    let all_plain = path.bytes().all(|byte| {
+        let begins = std::mem::replace(&mut before, byte) == b'/';
+        byte != b'\\' && !(begins && matches!(byte, b'.' | b'/'))
+    });
+    all_plain && before != b'/'
 }
 
 fn folder(path: &str) -> &str {

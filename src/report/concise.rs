@@ -19,11 +19,13 @@ pub(super) fn line(row: &Row<'_>) -> String {
 
 /// The text without anything that a terminal or a line-based reader would act on.
 pub(super) fn one_line(text: &str) -> String {
-    text.chars()
-        .map(|char| match char {
-            '\n' | '\r' | '\t' => " ".to_owned(),
-            char if char.is_control() => char.escape_unicode().to_string(),
-            char => char.to_string(),
-        })
-        .collect()
+    let mut line = String::with_capacity(text.len());
+    for char in text.chars() {
+        match char {
+            '\n' | '\r' | '\t' => line.push(' '),
+            char if char.is_control() => line.extend(char.escape_unicode()),
+            char => line.push(char),
+        }
+    }
+    line
 }

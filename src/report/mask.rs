@@ -4,8 +4,9 @@
 //! `kubectl apply`. Long values are masked wherever they turn up, short ones in findings about their own document.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use foldhash::fast::FixedState;
 use serde_json::Value;
 
 use crate::diag::Diagnostic;
@@ -35,6 +36,8 @@ pub struct Mask {
     own: BTreeMap<(FileId, u32), Vec<String>>,
     /// Long values of all documents; longest first.
     long: Vec<String>,
+    /// How those begin: a text without any of it needs no search for each.
+    beginnings: HashSet<u64, FixedState>,
     /// Nothing is hidden.
     open: bool,
 }
@@ -67,20 +70,31 @@ impl Mask {
                 mask.places.insert(id, join(places));
             }
         }
-        mask.long = longest_first(long);
+        mask.set_long(long);
         mask
+    }
+
+    fn set_long(&mut self, long: BTreeSet<String>) {
+        self.beginnings = long.iter().flat_map(|value| windows(value).next()).collect();
+        self.long = longest_first(long);
+    }
+
+    /// Those long values that a text may hold: all, or none.
+    fn long_in(&self, text: &str) -> &[String] {
+        let may_hold = !self.long.is_empty() && windows(text).any(|window| self.beginnings.contains(&window));
+        if may_hold { &self.long } else { &[] }
     }
 
     /// Hides the long values of another bundle too: what the base holds may stand in messages.
     pub fn add(&mut self, other: &Bundle) {
         let long: BTreeSet<String> = self.long.drain(..).chain(Mask::new(other).long).collect();
-        self.long = longest_first(long);
+        self.set_long(long);
     }
 
     /// A text that belongs to no document, without secret values.
     pub fn text(&self, text: &str) -> String {
         let mut masked = Cow::Borrowed(text);
-        self.long.iter().for_each(|value| replace(&mut masked, value, MASKED));
+        self.long_in(text).iter().for_each(|value| replace(&mut masked, value, MASKED));
         masked.into_owned()
     }
 
@@ -98,7 +112,7 @@ impl Mask {
     pub fn message<'t>(&self, diagnostic: &Diagnostic, text: &'t str) -> Cow<'t, str> {
         let own = diagnostic.document.and_then(|document| self.own.get(&(diagnostic.file, document)));
         let mut masked = Cow::Borrowed(text);
-        for value in own.into_iter().flatten().chain(&self.long) {
+        for value in own.into_iter().flatten().chain(self.long_in(text)) {
             if !masked.contains(value.as_str()) {
                 continue;
             }
@@ -155,6 +169,11 @@ impl Mask {
             _ => false,
         }
     }
+}
+
+/// Every run of [`LONG`] bytes, as a number.
+fn windows(text: &str) -> impl Iterator<Item = u64> + '_ {
+    text.as_bytes().windows(LONG).filter_map(|window| Some(u64::from_ne_bytes(*window.first_chunk()?)))
 }
 
 /// Masks every scalar; texts that name a sensitive value, as `(sensitive #1)`, stay.

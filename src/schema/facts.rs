@@ -3,7 +3,10 @@
 //! The file is embedded; one pass over its lines finds kinds and types, and a type's fields are read when they are
 //! first asked for. `cargo xtask schemas` writes the file and describes its lines.
 
+use std::collections::HashMap;
 use std::sync::OnceLock;
+
+use foldhash::fast::FixedState;
 
 use super::suggest;
 use super::types::{Field, Shape, Type, TypeId, Word};
@@ -19,6 +22,8 @@ pub struct Schema {
     pub version: Version,
     /// Served, by apiVersion and kind.
     kinds: Vec<Kind>,
+    /// Where each stands among them.
+    places: HashMap<(&'static str, &'static str), usize, FixedState>,
     /// The lines on kinds, and those removed or switched off by apiVersion and kind, read when first asked for.
     head: &'static str,
     lives: OnceLock<Vec<Life>>,
@@ -95,7 +100,7 @@ impl Schema {
     fn index(version: Version, text: &'static str) -> Schema {
         let (head, body) = text.split_at(text.find("\ntype ").map_or(text.len(), |at| at + 1));
         let (kinds, types) = (Vec::with_capacity(128), Vec::with_capacity(512));
-        let mut schema = Schema { version, kinds, head, lives: OnceLock::new(), types };
+        let mut schema = Schema { version, kinds, places: HashMap::default(), head, lives: OnceLock::new(), types };
         schema.index_types(body);
         let mut old = Vec::new();
         for line in head.lines() {
@@ -113,6 +118,8 @@ impl Schema {
             }
         }
         schema.kinds.sort_by_key(|kind| (kind.api_version, kind.kind));
+        let names = schema.kinds.iter().map(|kind| (kind.api_version, kind.kind));
+        schema.places = names.enumerate().map(|(at, name)| (name, at)).collect();
         schema
     }
 
@@ -126,17 +133,17 @@ impl Schema {
         })
     }
 
-    fn index_types(&mut self, mut rest: &'static str) {
-        while let Some(line) = rest.strip_prefix("type ") {
-            let head = line.find('\n').unwrap_or(line.len());
-            let mut end = head;
-            // Field lines begin with a blank.
-            while line[end..].starts_with("\n ") {
-                end = line[end + 1..].find('\n').map_or(line.len(), |at| end + 1 + at);
+    /// From its line on each type takes the lines up to the next one's.
+    fn index_types(&mut self, text: &'static str) {
+        let ends = memchr::memmem::find_iter(text.as_bytes(), "\ntype ").chain([text.len()]);
+        let mut start = 0;
+        for end in ends {
+            if let Some(lines) = text[start..end].trim_start_matches('\n').strip_prefix("type ") {
+                let (head, body) = lines.split_once('\n').unwrap_or((lines, ""));
+                let (id, go) = head.split_once(' ').unwrap_or((head, ""));
+                self.types.push(Slot { id, go, body, read: OnceLock::new() });
             }
-            let (id, go) = line[..head].split_once(' ').unwrap_or((&line[..head], ""));
-            self.types.push(Slot { id, go, body: &line[head..end], read: OnceLock::new() });
-            rest = line[end..].strip_prefix('\n').unwrap_or("");
+            start = end;
         }
         if !self.types.is_sorted_by_key(|slot| slot.id) {
             self.types.sort_by_key(|slot| slot.id);
@@ -166,8 +173,7 @@ impl Schema {
 
     /// A served kind.
     pub fn served(&self, api_version: &str, kind: &str) -> Option<&Kind> {
-        let at = self.kinds.binary_search_by_key(&(api_version, kind), |k| (k.api_version, k.kind));
-        at.ok().and_then(|at| self.kinds.get(at))
+        self.places.get(&(api_version, kind)).map(|at| &self.kinds[*at])
     }
 
     /// The kind to decode an object as: its own, or the served one that replaced a removed version.

@@ -19,8 +19,19 @@ pub(super) fn distance(name: &str, candidate: &str) -> Option<usize> {
     if name.len().abs_diff(candidate.len()) > longest {
         return None;
     }
+    // A letter that the other lacks takes a change each.
+    let (one, other) = (letters(name), letters(candidate));
+    if (one & !other).count_ones().max((other & !one).count_ones()) as usize > longest {
+        return None;
+    }
     let distance = strsim::damerau_levenshtein(&name.to_ascii_lowercase(), &candidate.to_ascii_lowercase());
     (distance <= longest).then_some(distance)
+}
+
+/// The letters of a name, whatever their case, one bit each.
+fn letters(name: &str) -> u32 {
+    let letters = name.bytes().filter(u8::is_ascii_alphabetic);
+    letters.fold(0, |letters, letter| letters | 1 << (letter.to_ascii_lowercase() - b'a'))
 }
 
 #[cfg(test)]

@@ -36,7 +36,8 @@ impl<'a> View<'a> {
 
     /// The value of a key; `None` where it is absent or null.
     pub fn get(self, key: &str) -> Option<View<'a>> {
-        let found = self.entry(key)?.1;
+        let entries = self.entry_slice();
+        let found = self.tree.view(entries[self.tree.position(entries, key)?].value);
         (!found.is_null()).then_some(found)
     }
 
