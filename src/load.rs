@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use ignore::WalkBuilder;
+use ignore::{WalkBuilder, WalkState};
 use rayon::prelude::*;
 
 pub use base::{Base, GitFiles, git_files};
@@ -183,15 +183,28 @@ fn walk(root: &str, settings: &Settings) -> Result<Vec<PathBuf>, LoadError> {
         .add_custom_ignore_filename(".kplanignore")
         .overrides(overrides)
         .filter_entry(|entry| entry.file_name() != ".git")
-        .sort_by_file_name(std::ffi::OsStr::cmp)
-        .build();
+        // This walk sees in the listing of a folder whether it has ignore files; the other one asks for each.
+        .threads(1)
+        .build_parallel();
     // What a link leads to is asked of links only.
     let is_file = |entry: &ignore::DirEntry| match entry.file_type() {
         Some(kind) if !kind.is_symlink() => kind.is_file(),
         _ => entry.path().is_file(),
     };
-    let files = walk.filter_map(Result::ok).filter(|entry| is_manifest_name(entry.path()) && is_file(entry));
-    Ok(files.map(ignore::DirEntry::into_path).collect())
+    let (send, files) = std::sync::mpsc::channel();
+    walk.run(|| {
+        let send = send.clone();
+        Box::new(move |entry| {
+            if let Some(file) = entry.ok().filter(|entry| is_manifest_name(entry.path()) && is_file(entry)) {
+                let _ = send.send(file.into_path());
+            }
+            WalkState::Continue
+        })
+    });
+    drop(send);
+    let mut files: Vec<PathBuf> = files.iter().collect();
+    files.sort();
+    Ok(files)
 }
 
 /// kubectl reads `.json`, `.yaml` and `.yml` when it walks; a kustomization file may have no extension.

@@ -32,6 +32,8 @@ pub fn run(loaded: Loaded, settings: &Settings, scope: &Scope<'_>) -> (Bundle, V
     counts.not_rendered = not_rendered;
     let mut bundle = Bundle { unrendered_sets: unrendered, rendered, ..Bundle::default() };
     bundle.pod_security.clone_from(&settings.pod_security);
+    bundle.files.reserve_exact(parsed.len());
+    bundle.objects.reserve_exact(parsed.iter().map(|parsed| parsed.objects.len()).sum());
     let mut diagnostics = Vec::new();
     for (index, parsed) in parsed.into_iter().enumerate() {
         let file = FileId(index as u32);
