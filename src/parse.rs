@@ -8,7 +8,7 @@ use crate::config::Settings;
 use crate::diag::Diagnostic;
 use crate::load::Loaded;
 use crate::model::pod::TemplatePlace;
-use crate::model::{Bundle, Counts, CustomKind, Full, Object, ObjectId, ParsedFile, Role, path};
+use crate::model::{Bundle, Counts, CustomKind, Full, Object, ObjectId, ParsedFile, Role, SetId, path};
 use crate::source::{FileId, Source, SourceText, Span};
 use crate::yaml::{self, NodeId, ReadError, View};
 
@@ -17,11 +17,42 @@ pub type Scope<'a> = dyn Fn(&str, &str) -> Option<bool> + Sync + 'a;
 
 /// Reads every source and finds its objects.
 pub fn run(loaded: Loaded, settings: &Settings, scope: &Scope<'_>) -> (Bundle, Vec<Diagnostic>) {
-    let Loaded { mut sources, sets, roles, unrendered, rendered, not_rendered, namespaces, roots: _, explicit: _ } =
-        loaded;
-    let files: Vec<(FileId, &mut Source)> = sources.iter_mut().collect();
-    let parsed: Vec<Parsed> =
-        files.into_par_iter().map(|(id, source)| parse_file(id, source, roles[id.0 as usize])).collect();
+    let files: Vec<(FileId, &Source)> = loaded.sources.iter().collect();
+    let parsed = files.par_iter().map(|(id, source)| parse_file(*id, source, loaded.roles[id.0 as usize])).collect();
+    gather(loaded, parsed, settings, scope)
+}
+
+/// Reads the state of a cluster from texts that come one after the other, and keeps none of them; `None` where one is
+/// missing.
+pub fn state(
+    name: &str,
+    texts: impl Iterator<Item = Option<String>> + Send,
+    settings: &Settings,
+    scope: &Scope<'_>,
+) -> Option<(Bundle, Vec<Diagnostic>)> {
+    let read = |(index, text): (usize, Option<String>)| {
+        let mut source = Source::new(name, text?);
+        let mut parsed = parse_file(FileId(index as u32), &source, Role::State);
+        parsed.file.tree.let_go();
+        source.text = SourceText::default();
+        Some((index, source, parsed))
+    };
+    let mut parts = texts.enumerate().par_bridge().map(read).collect::<Option<Vec<_>>>()?;
+    parts.sort_by_key(|(index, _, _)| *index);
+    let (mut loaded, mut all) = (Loaded::default(), Vec::with_capacity(parts.len()));
+    for (_, source, parsed) in parts {
+        loaded.sources.add(source);
+        loaded.sets.push(SetId(0));
+        loaded.roles.push(Role::State);
+        loaded.explicit.push(true);
+        all.push(parsed);
+    }
+    Some(gather(loaded, all, settings, scope))
+}
+
+/// Puts together what was read of each source.
+fn gather(loaded: Loaded, parsed: Vec<Parsed>, settings: &Settings, scope: &Scope<'_>) -> (Bundle, Vec<Diagnostic>) {
+    let Loaded { sources, sets, unrendered, rendered, not_rendered, namespaces, .. } = loaded;
     let custom_kinds: Vec<CustomKind> = parsed.iter().flat_map(custom_kinds).collect();
     let scope = |api_version: &str, kind: &str| {
         let group = api_version.split_once('/').map_or("", |(group, _)| group);
@@ -73,9 +104,9 @@ struct Found {
     api_version: String,
 }
 
-fn parse_file(id: FileId, source: &mut Source, role: Role) -> Parsed {
+fn parse_file(id: FileId, source: &Source, role: Role) -> Parsed {
     let yaml::File { mut tree, mut documents, comments } = match role {
-        Role::State | Role::StatePart => yaml::read_skimmed(&source.text, &mut skim::pods()),
+        Role::State => yaml::read_skimmed(&source.text, &mut skim::pods()),
         _ => yaml::read(&source.text),
     };
     let mut objects: Vec<Found> = Vec::new();
@@ -105,10 +136,6 @@ fn parse_file(id: FileId, source: &mut Source, role: Role) -> Parsed {
         skipped += usize::from(objects.len() == found);
     }
     objects.iter().for_each(|found| complete(&mut tree, found));
-    if role == Role::StatePart {
-        tree.let_go();
-        source.text = SourceText::default();
-    }
     let file = ParsedFile { tree, documents, comments, role };
     Parsed { file, objects, skipped, diagnostics }
 }

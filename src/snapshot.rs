@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::config::Settings;
 use crate::defaults;
 use crate::diag::Diagnostic;
-use crate::load::{self, Input, Loaded};
+use crate::load::{self, Input};
 use crate::model::{Bundle, Full, Live, ObjectId, Role};
 use crate::parse;
 use crate::schema::Schema;
@@ -128,17 +128,17 @@ fn parse_text(name: &str, text: Vec<u8>, settings: &Settings) -> (Bundle, Vec<Di
     let input = Input { name: name.to_owned(), content: Ok(text), path: 0, explicit: true };
     let (mut loaded, mut diagnostics) = load::assemble(vec![input], settings);
     loaded.roles.fill(Role::State);
-    let (bundle, found) = parse_loaded(loaded, settings);
+    let (bundle, found) = parse::run(loaded, settings, &scope(settings));
     diagnostics.extend(found);
     (bundle, diagnostics)
 }
 
-fn parse_loaded(loaded: Loaded, settings: &Settings) -> (Bundle, Vec<Diagnostic>) {
+/// Whether a kind is namespaced, by what is built in.
+fn scope(settings: &Settings) -> impl Fn(&str, &str) -> Option<bool> + Sync + use<> {
     let schema = Schema::of(settings.kube_version);
-    let scope = |api_version: &str, kind: &str| {
+    move |api_version: &str, kind: &str| {
         schema.and_then(|schema| schema.stands_for(api_version, kind)).map(|kind| kind.namespaced)
-    };
-    parse::run(loaded, settings, &scope)
+    }
 }
 
 /// Makes objects that were read from a cluster its state: with defaults and their status, with the kinds of which all

@@ -137,10 +137,6 @@ impl Sources {
         self.files.iter().enumerate().map(|(index, source)| (FileId(index as u32), source))
     }
 
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = (FileId, &mut Source)> {
-        self.files.iter_mut().enumerate().map(|(index, source)| (FileId(index as u32), source))
-    }
-
     pub fn len(&self) -> usize {
         self.files.len()
     }

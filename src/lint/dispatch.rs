@@ -1,6 +1,6 @@
 //! Which rules look at which kinds, as the catalogue names them: a rule costs nothing to any other.
 
-use std::collections::HashMap;
+use foldhash::fast::FixedState;
 
 use super::catalog::RULES;
 use super::params::{Params, RuleParams};
@@ -8,6 +8,8 @@ use super::{CHECKS, Check};
 use crate::config::Settings;
 use crate::diag::{Rule, is_on};
 use crate::model::{Bundle, Object};
+
+type HashMap<K, V> = std::collections::HashMap<K, V, FixedState>;
 
 /// A rule that runs.
 #[derive(Clone, Copy)]
@@ -33,7 +35,7 @@ impl<'a> Dispatch<'a> {
             (!entry.params.lacks).then_some((rule.kinds, entry))
         };
         let active: Vec<(&[&str], Entry<'a>)> = CHECKS.iter().filter_map(on).collect();
-        let mut by_kind: HashMap<(&str, &str), Vec<Entry<'a>>> = HashMap::new();
+        let mut by_kind: HashMap<(&str, &str), Vec<Entry<'a>>> = HashMap::default();
         for (_, object) in bundle.iter() {
             let (group, kind) = (object.group(), object.kind.as_str());
             by_kind.entry((group, kind)).or_insert_with(|| {

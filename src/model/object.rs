@@ -111,8 +111,6 @@ pub enum Role {
     Unrendered,
     /// Of the state of a cluster. Of the pods that controllers made only what is asked of them is read.
     State,
-    /// The same, a part of a file whose text is not asked for again: it is let go of once it is read.
-    StatePart,
     /// Patch, generator, component, values or template: counted, never judged.
     NotJudged,
 }
