@@ -98,6 +98,7 @@ fn play(plane: &Plane, changes: &[Change]) -> Result<Vec<Value>, Failed> {
     watch.start_over();
     plane.apply(&list(changes.iter().flat_map(|change| change.new.clone()).collect()))?;
     watch.quiet(QUIET)?;
+    while try_again(plane)? && watch.changes_within(QUIET)? {}
     let seen = watch.seen();
     let mut rows = Vec::new();
     for (change, said) in changes.iter().zip(said) {
@@ -108,6 +109,25 @@ fn play(plane: &Plane, changes: &[Change]) -> Result<Vec<Value>, Failed> {
             "said": said, "real": real? }));
     }
     Ok(rows)
+}
+
+/// Has ReplicaSets that were refused a pod try again now; whether there are any. By themselves they do too, each time
+/// after twice as long, up to a quarter of an hour, though there has been room for long.
+fn try_again(plane: &Plane) -> Result<bool, Failed> {
+    let sets = plane.get(&["replicasets", "--all-namespaces"])?;
+    let sets = sets["items"].as_array().cloned().unwrap_or_default();
+    let is_refused = |set: &&Value| {
+        let conditions = set["status"]["conditions"].as_array().into_iter().flatten();
+        conditions.filter(|condition| condition["type"] == "ReplicaFailure").count() > 0
+    };
+    let refused: Vec<&Value> = sets.iter().filter(is_refused).collect();
+    for set in &refused {
+        let text = |key: &str| set["metadata"][key].as_str().unwrap_or_default().to_owned();
+        let again = format!("kplan.dev/again={}", text("resourceVersion"));
+        let set = [&format!("--namespace={}", text("namespace")), &format!("replicaset/{}", text("name")), &again];
+        plane.kubectl(&[&["annotate", "--overwrite"], &set.map(String::as_str)[..]].concat());
+    }
+    Ok(!refused.is_empty())
 }
 
 /// Writes the nodes, which all rows share, and the first rows.

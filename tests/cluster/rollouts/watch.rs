@@ -85,6 +85,13 @@ impl Watch {
         }
     }
 
+    /// Whether a pod changes in that time; if so, waits until none does.
+    pub fn changes_within(&self, time: Duration) -> Result<bool, Failed> {
+        let before = self.log.lock().unwrap().last;
+        self.quiet(time)?;
+        Ok(self.log.lock().unwrap().last != before)
+    }
+
     /// Forgets what was seen so far, but for the pods that are there.
     pub fn start_over(&self) {
         let mut log = self.log.lock().unwrap();
