@@ -220,7 +220,7 @@ fn node(view: View<'_>) -> Result<Node, NodeError> {
     let amounts = status.and_then(|status| status.get("allocatable").or_else(|| status.get("capacity")));
     for (resource, value) in amounts.into_iter().flat_map(View::fields) {
         if let Err(what) = check_quantity(quantity(value).as_ref()) {
-            let text = value.str().unwrap_or(value.written());
+            let text = value.str().map_or_else(|| value.to_json(), str::to_owned);
             return Err(NodeError::new(Some(value.span()), format!("node `{name}`: {resource} `{text}` {what}")));
         }
     }
