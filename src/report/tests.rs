@@ -159,6 +159,7 @@ fn placement() -> Placement {
             peak_pods: 2,
             lowest_ready: 1,
             stalls: Some(Stall { step: 2, message: "1 Insufficient cpu".to_owned() }),
+            refused: None,
         }],
         losses: Vec::new(),
         drains: Vec::new(),

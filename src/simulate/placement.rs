@@ -113,6 +113,11 @@ pub struct Rollout {
     /// Fewest ready pods at any time.
     pub lowest_ready: usize,
     pub stalls: Option<Stall>,
+    /// What the API server says of a new pod of a ReplicaSet that it takes only later. Nothing tells the ReplicaSet that
+    /// there is room: it tries again after 5 ms, then after twice as long each time, up to 1000 s
+    /// (`DefaultTypedControllerRateLimiter` of client-go).
+    #[serde(skip)]
+    pub refused: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize)]

@@ -38,6 +38,8 @@ pub struct Progress {
     steps: usize,
     /// Why the API server refused the last new pod.
     refused: Option<String>,
+    /// Why it refused one at all.
+    ever_refused: Option<String>,
     /// How many pods had been evicted when it was last looked at.
     evictions: usize,
 }
@@ -125,6 +127,7 @@ impl Progress {
             tally: Tally { pods, ready, peak: pods, lowest: ready },
             steps: 0,
             refused: None,
+            ever_refused: None,
             evictions: 0,
         }
     }
@@ -168,6 +171,7 @@ impl Progress {
             moves = true;
         }
         let Round { created, refused, .. } = round;
+        self.ever_refused = self.ever_refused.take().or_else(|| refused.clone());
         self.refused = refused;
         self.steps += usize::from(moves);
         moves.then_some(created)
@@ -192,6 +196,7 @@ impl Progress {
             peak_pods: usize::try_from(self.tally.peak).unwrap_or(0),
             lowest_ready: usize::try_from(self.tally.lowest).unwrap_or(0),
             stalls,
+            refused: self.ever_refused.clone().filter(|_| done && matches!(self.machine, Machine::Deployment(_))),
         };
         let (old, missing) = match &self.machine {
             Machine::Deployment(machine) => machine.left(),

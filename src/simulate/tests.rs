@@ -331,3 +331,30 @@ fn replicas_share_the_quota_of_their_namespace() {
                    used: requests.cpu=800m, limited: requests.cpu=1";
     assert_eq!(rejected, [None, None, Some(refusal)]);
 }
+
+/// A ReplicaSet under a full quota gets its pods when old ones have gone, but nothing tells it then.
+#[test]
+fn a_rollout_under_a_full_quota_waits() {
+    let refused = |pods: &str| {
+        let template = serde_json::json!({ "metadata": { "labels": { "app": "web" } },
+            "spec": { "containers": [{ "name": "web", "image": "nginx" }] } });
+        let strategy =
+            serde_json::json!({ "type": "RollingUpdate", "rollingUpdate": { "maxSurge": 1, "maxUnavailable": 1 } });
+        let objects = [
+            node("a", "8", "8Gi"),
+            serde_json::json!({ "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "few" },
+                "spec": { "hard": { "pods": pods } } }),
+            serde_json::json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "web" },
+                "spec": { "replicas": 4, "selector": { "matchLabels": { "app": "web" } }, "strategy": strategy,
+                    "template": template } }),
+        ];
+        let bundle = bundle(&objects);
+        let (placement, _) = super::run(&bundle, &Inventory::from_bundle(&bundle), &Settings::default());
+        let rollout = placement.rollouts.first().unwrap();
+        assert!(rollout.fits);
+        rollout.refused.clone()
+    };
+    let why = refused("4").unwrap();
+    assert!(why.contains("exceeded quota: few, requested: pods=1, used: pods=4, limited: pods=4"), "{why}");
+    assert_eq!(refused("5"), None);
+}

@@ -162,6 +162,11 @@ fn rollouts(page: &mut String, placement: &Placement, paint: &Paint) {
             None if rollout.fits => text.push_str("; fits"),
             None => text.push_str("; does not fit"),
         }
+        if let Some(refused) = &rollout.refused {
+            text.push_str(&format!(
+                ", but may take long ({refused}): a ReplicaSet tries again after pauses that double, up to 17 minutes"
+            ));
+        }
         let severity = if rollout.fits { "info" } else { "error" };
         line(page, &paint.severity(severity, &head), &text, paint);
     }
