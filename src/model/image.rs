@@ -34,7 +34,7 @@ impl Image {
         }
         let (registry, remainder) = split_registry(text);
         let remote = remainder.split(':').next().unwrap_or("");
-        if remote.to_lowercase() != remote {
+        if has_capitals(remote) {
             let why = "must be lowercase";
             return Err(format!("invalid reference format: repository name ({remote}) {why}"));
         }
@@ -108,6 +108,11 @@ pub fn default_pull_policy(image: &str) -> &'static str {
     }
 }
 
+/// Whether a text is another one in lower case.
+fn has_capitals(text: &str) -> bool {
+    if text.is_ascii() { text.bytes().any(|byte| byte.is_ascii_uppercase()) } else { text.to_lowercase() != text }
+}
+
 /// Registry and the rest, with defaults filled in.
 fn split_registry(text: &str) -> (&str, String) {
     let Some((head, rest)) = text.split_once('/') else {
@@ -116,7 +121,7 @@ fn split_registry(text: &str) -> (&str, String) {
     let (registry, remainder) = match head {
         "localhost" => (head, rest),
         "index.docker.io" => (DEFAULT_REGISTRY, rest),
-        _ if head.contains(['.', ':']) || head.to_lowercase() != head => (head, rest),
+        _ if head.contains(['.', ':']) || has_capitals(head) => (head, rest),
         _ => (DEFAULT_REGISTRY, text),
     };
     if registry == DEFAULT_REGISTRY && !remainder.contains('/') {

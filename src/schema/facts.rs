@@ -3,7 +3,7 @@
 //! The file is embedded; one pass over its lines finds kinds and types, and a type's fields are read when they are
 //! first asked for. `cargo xtask schemas` writes the file and describes its lines.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
 
 use foldhash::fast::FixedState;
@@ -27,6 +27,8 @@ pub struct Schema {
     /// The lines on kinds, and those removed or switched off by apiVersion and kind, read when first asked for.
     head: &'static str,
     lives: OnceLock<Vec<Life>>,
+    /// The groups of both.
+    groups: OnceLock<HashSet<&'static str, FixedState>>,
     /// By id.
     types: Vec<Slot>,
 }
@@ -100,7 +102,15 @@ impl Schema {
     fn index(version: Version, text: &'static str) -> Schema {
         let (head, body) = text.split_at(text.find("\ntype ").map_or(text.len(), |at| at + 1));
         let (kinds, types) = (Vec::with_capacity(128), Vec::with_capacity(512));
-        let mut schema = Schema { version, kinds, places: HashMap::default(), head, lives: OnceLock::new(), types };
+        let mut schema = Schema {
+            version,
+            kinds,
+            places: HashMap::default(),
+            head,
+            lives: OnceLock::new(),
+            groups: OnceLock::new(),
+            types,
+        };
         schema.index_types(body);
         let mut old = Vec::new();
         for line in head.lines() {
@@ -133,6 +143,13 @@ impl Schema {
         })
     }
 
+    fn groups(&self) -> &HashSet<&'static str, FixedState> {
+        self.groups.get_or_init(|| {
+            let versions = self.kinds.iter().map(|kind| kind.api_version);
+            versions.chain(self.lives().iter().map(|life| life.api_version)).map(group_of).collect()
+        })
+    }
+
     /// From its line on each type takes the lines up to the next one's.
     fn index_types(&mut self, text: &'static str) {
         let ends = memchr::memmem::find_iter(text.as_bytes(), "\ntype ").chain([text.len()]);
@@ -161,10 +178,10 @@ impl Schema {
             return if gone { Lookup::Gone(life) } else { Lookup::Off(life) };
         }
         let group = group(api_version);
-        let mut known = self.kinds.iter().filter(|k| group_of(k.api_version) == group).peekable();
-        if known.peek().is_none() && !self.lives().iter().any(|life| group_of(life.api_version) == group) {
+        if !self.groups().contains(group) {
             return Lookup::UnknownGroup;
         }
+        let known = self.kinds.iter().filter(|k| group_of(k.api_version) == group);
         Lookup::UnknownKind {
             group_known: self.kinds.iter().any(|k| k.api_version == api_version),
             served: known.filter(|k| k.kind == kind).map(|k| k.api_version).collect(),

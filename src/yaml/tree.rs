@@ -332,7 +332,11 @@ impl Tree {
         let Value::Map(run) = self.node(map).value else {
             return;
         };
-        let kept: Vec<Entry> = self.entries(run).iter().filter(|entry| !self.is(entry.key, key)).copied().collect();
+        let entries = self.entries(run);
+        if self.position(entries, key).is_none() {
+            return;
+        }
+        let kept: Vec<Entry> = entries.iter().filter(|entry| !self.is(entry.key, key)).copied().collect();
         let run = self.entry_run(&kept);
         self.set_value(map, Value::Map(run));
     }
