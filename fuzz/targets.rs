@@ -46,8 +46,9 @@ pub fn events(data: &[u8]) {
 
 /// Whether a document has nothing in it; what that is, the reader says.
 fn is_blank(text: &str) -> bool {
-    text.trim_start_matches('\u{feff}').lines().all(|line| {
-        let line = line.trim();
+    text.split(['\n', '\r']).all(|line| {
+        // At the start of any line a byte order mark counts as nothing.
+        let line = line.trim_start_matches('\u{feff}').trim();
         line.is_empty() || line.starts_with(['#', '%']) || line == "---" || line == "..." || line.starts_with("--- #")
     })
 }

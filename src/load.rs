@@ -8,6 +8,7 @@ mod sets;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -26,6 +27,9 @@ use crate::source::{FileId, Source, SourceText, Sources, Span};
 
 /// Larger files are refused: spans are 31 bits wide.
 const MAX_BYTES: usize = (1 << 31) - 2;
+
+/// Most manifests have fewer bytes.
+const SMALL: usize = 16 << 10;
 
 /// What a user may ask to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,7 +154,19 @@ fn inputs_of(path: &str, index: usize, settings: &Settings) -> Result<Vec<Input>
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, String> {
-    std::fs::read(path).map_err(|error| io_text(&error))
+    read_bytes(path).map_err(|error| io_text(&error))
+}
+
+/// The size of a file is asked for only where it is large.
+fn read_bytes(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let mut bytes = Vec::with_capacity(SMALL);
+    if file.by_ref().take(SMALL as u64).read_to_end(&mut bytes)? == SMALL {
+        file.read_to_end(&mut bytes)?;
+    } else {
+        bytes.shrink_to_fit();
+    }
+    Ok(bytes)
 }
 
 /// An I/O error without the system's number.

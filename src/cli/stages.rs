@@ -146,8 +146,11 @@ impl Run {
             defaults::run(&mut self.bundle, schema);
             let live = self.live.as_ref().map(|live| &live.bundle);
             admission::run(&mut self.bundle, live);
-            let mut found = validate::run(&self.bundle, live, schema);
-            found.extend(lint::run(&self.bundle, live, &self.options.settings));
+            let (mut found, linted) = rayon::join(
+                || validate::run(&self.bundle, live, schema),
+                || lint::run(&self.bundle, live, &self.options.settings),
+            );
+            found.extend(linted);
             let own = &self.options.own;
             let told = policy::run(&self.bundle, live, Some(&own.policies), &own.rules, schema, &self.options.settings);
             found.extend(told);
