@@ -41,8 +41,8 @@ pub(super) fn find(options: &mut Options) -> Result<Option<LiveState>, CliError>
 /// Reads a snapshot.
 pub(super) fn read(file: &Path, options: &Options) -> Result<Snapshot, CliError> {
     let name = file.display().to_string();
-    // Of a pipe there is no second reading.
-    let parts = File::open(file).ok().filter(|_| file.is_file());
+    // A pipe is opened once only: what it holds would be lost.
+    let parts = file.is_file().then(|| File::open(file).ok()).flatten();
     if let Some(snapshot) =
         parts.and_then(|parts| snapshot::read_parts(&name, BufReader::new(parts), &options.settings))
     {

@@ -164,7 +164,7 @@ fn rollouts(page: &mut String, placement: &Placement, paint: &Paint) {
         }
         if let Some(refused) = &rollout.refused {
             text.push_str(&format!(
-                ", but may take long ({refused}): a ReplicaSet tries again after pauses that double, up to 17 minutes"
+                ", but may take long ({refused}): a ReplicaSet tries again after pauses that double, up to 17 minutes; give the quota room for maxSurge more pods"
             ));
         }
         let severity = if rollout.fits { "info" } else { "error" };
